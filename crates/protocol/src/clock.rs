@@ -1,0 +1,233 @@
+//! Time, asked for and never assumed: every wait, expiry and backoff of the workspace goes
+//! through a [`Clock`], so that tests control it. Nothing else may read the system's time.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, select_biased};
+
+/// Further off than any wait, and still representable.
+const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+
+/// A point in time by which a call must have ended, handed down through the layers: a
+/// call that waits three times waits for what is left.
+///
+/// ```
+/// use std::time::Duration;
+/// use zc_events_protocol::{Clock, SystemClock};
+/// let clock = SystemClock;
+/// let deadline = clock.deadline(Duration::from_secs(5));
+/// assert!(deadline.remaining(&clock) <= Duration::from_secs(5));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline at `instant`.
+    #[must_use]
+    pub fn at(instant: Instant) -> Self {
+        Self(instant)
+    }
+
+    /// The moment itself.
+    #[must_use]
+    pub fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// What is left, zero once it has passed.
+    #[must_use]
+    pub fn remaining(self, clock: &dyn Clock) -> Duration {
+        self.0.saturating_duration_since(clock.now())
+    }
+
+    /// Whether it has passed.
+    #[must_use]
+    pub fn has_passed(self, clock: &dyn Clock) -> bool {
+        clock.now() >= self.0
+    }
+}
+
+/// Where time comes from.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// The monotonic time; deadlines and backoff are counted in it.
+    fn now(&self) -> Instant;
+
+    /// The time of day; `eta`, `expires` and timestamps are written in it.
+    fn wall(&self) -> SystemTime;
+
+    /// A channel that receives one message at `instant`, for use in a `select!`.
+    fn at(&self, instant: Instant) -> Receiver<Instant>;
+
+    /// The deadline `after` from now. Anything too far to count is thirty years off.
+    fn deadline(&self, after: Duration) -> Deadline {
+        let now = self.now();
+        Deadline(now.checked_add(after.min(FAR)).unwrap_or(now))
+    }
+}
+
+/// Receives from `receiver`, by the `deadline` at the latest. What is there already is
+/// received even when the deadline has passed.
+///
+/// # Errors
+/// `Timeout` at the deadline, `Disconnected` when nobody can send any more.
+pub fn receive<T>(clock: &dyn Clock, receiver: &Receiver<T>, deadline: Deadline) -> Result<T, RecvTimeoutError> {
+    match receiver.try_recv() {
+        Ok(message) => return Ok(message),
+        Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+        Err(TryRecvError::Empty) => {}
+    }
+    let alarm = clock.at(deadline.instant());
+    select_biased! {
+        recv(receiver) -> message => message.map_err(|_| RecvTimeoutError::Disconnected),
+        recv(alarm) -> _ => Err(RecvTimeoutError::Timeout),
+    }
+}
+
+/// Sleeps until `deadline`, or until `interrupt` has a message or loses its last sender.
+/// Says whether the whole time has passed.
+pub fn sleep(clock: &dyn Clock, deadline: Deadline, interrupt: &Receiver<()>) -> bool {
+    matches!(receive(clock, interrupt, deadline), Err(RecvTimeoutError::Timeout))
+}
+
+/// The system's own time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn at(&self, instant: Instant) -> Receiver<Instant> {
+        crossbeam_channel::at(instant)
+    }
+}
+
+/// A clock that a test moves by hand. Clones share the time.
+///
+/// ```
+/// use std::time::Duration;
+/// use zc_events_protocol::{Clock, ManualClock};
+/// let clock = ManualClock::new();
+/// let deadline = clock.deadline(Duration::from_secs(60));
+/// clock.advance(Duration::from_secs(61));
+/// assert!(deadline.has_passed(&clock));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Manual>>);
+
+#[derive(Debug)]
+struct Manual {
+    now: Instant,
+    wall: SystemTime,
+    alarms: Vec<(Instant, Sender<Instant>)>,
+}
+
+impl ManualClock {
+    /// A clock that stands at the present.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(Manual { now: Instant::now(), wall: SystemTime::now(), alarms: Vec::new() })))
+    }
+
+    /// Moves the time on and wakes whoever waited for it.
+    pub fn advance(&self, by: Duration) {
+        let mut manual = self.lock();
+        manual.now += by;
+        manual.wall += by;
+        let now = manual.now;
+        manual.alarms.retain(|(when, sender)| {
+            let due = *when <= now;
+            if due {
+                // The receiver may have gone, having got what it waited for.
+                let _ = sender.try_send(now);
+            }
+            !due
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Manual> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Instant {
+        self.lock().now
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.lock().wall
+    }
+
+    fn at(&self, instant: Instant) -> Receiver<Instant> {
+        let (sender, receiver) = bounded(1);
+        let mut manual = self.lock();
+        if instant <= manual.now {
+            let _ = sender.try_send(manual.now);
+        } else {
+            manual.alarms.push((instant, sender));
+        }
+        receiver
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::unbounded;
+    use std::thread;
+
+    #[test]
+    fn a_manual_clock_ends_a_wait_only_when_moved() {
+        let clock = ManualClock::new();
+        let (sender, receiver) = unbounded::<()>();
+        let deadline = clock.deadline(Duration::from_secs(3600));
+        let waiting = thread::spawn({
+            let clock = clock.clone();
+            move || receive(&clock, &receiver, deadline)
+        });
+        while clock.lock().alarms.is_empty() {
+            thread::yield_now();
+        }
+        assert!(!waiting.is_finished());
+        clock.advance(Duration::from_secs(3600));
+        assert_eq!(waiting.join().unwrap(), Err(RecvTimeoutError::Timeout));
+        drop(sender);
+    }
+
+    #[test]
+    fn what_is_there_is_received_after_the_deadline() {
+        let clock = ManualClock::new();
+        let (sender, receiver) = unbounded();
+        sender.send(7).unwrap();
+        let past = clock.deadline(Duration::ZERO);
+        assert_eq!(receive(&clock, &receiver, past), Ok(7));
+        assert_eq!(receive(&clock, &receiver, past), Err(RecvTimeoutError::Timeout));
+    }
+
+    #[test]
+    fn a_sleep_ends_early_when_interrupted() {
+        let (sender, interrupt) = unbounded();
+        sender.send(()).unwrap();
+        assert!(!sleep(&SystemClock, SystemClock.deadline(Duration::from_secs(60)), &interrupt));
+        assert!(sleep(&SystemClock, SystemClock.deadline(Duration::from_millis(1)), &interrupt));
+    }
+
+    #[test]
+    fn no_duration_overflows() {
+        assert!(!SystemClock.deadline(Duration::MAX).has_passed(&SystemClock));
+    }
+}

@@ -1,0 +1,116 @@
+//! The AMQP properties and headers of a message, in types of our own, so that no client
+//! library's types reach the layers above. How a kind of message fills them is said
+//! where it is encoded, not here.
+
+use std::collections::BTreeMap;
+
+/// The headers of a message: a table of typed values.
+pub type Headers = BTreeMap<String, HeaderValue>;
+
+/// A value in a header table or among a queue's arguments.
+///
+/// Integers travel as a signed 32-bit `I` where they fit, as Python's clients send them,
+/// and as a signed 64-bit `l` otherwise.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum HeaderValue {
+    /// `V`, Python's `None`.
+    Null,
+    /// `t`.
+    Bool(bool),
+    /// Every integer type of AMQP.
+    Int(i64),
+    /// `f` and `d`.
+    Float(f64),
+    /// `S`, as text. AMQP allows any bytes; what is not UTF-8 arrives as [`HeaderValue::Bytes`].
+    Text(String),
+    /// `x`, and strings that are not UTF-8.
+    Bytes(Vec<u8>),
+    /// `T`, seconds since 1970.
+    Timestamp(u64),
+    /// `A`.
+    List(Vec<HeaderValue>),
+    /// `F`.
+    Table(Headers),
+}
+
+impl HeaderValue {
+    /// The text of a [`HeaderValue::Text`].
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            HeaderValue::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number of a [`HeaderValue::Int`].
+    #[must_use]
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            HeaderValue::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Whether this is [`HeaderValue::Null`].
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self, HeaderValue::Null)
+    }
+}
+
+impl From<&str> for HeaderValue {
+    fn from(text: &str) -> Self {
+        HeaderValue::Text(text.to_owned())
+    }
+}
+
+impl From<String> for HeaderValue {
+    fn from(text: String) -> Self {
+        HeaderValue::Text(text)
+    }
+}
+
+impl From<i64> for HeaderValue {
+    fn from(number: i64) -> Self {
+        HeaderValue::Int(number)
+    }
+}
+
+/// The properties of a message; `None` is "absent on the wire".
+///
+/// ```
+/// use zc_events_protocol::Properties;
+/// let properties = Properties { priority: Some(9), ..Properties::default() };
+/// assert!(properties.headers.is_none());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Properties {
+    /// MIME type of the body, `application/json` for all that we send.
+    pub content_type: Option<String>,
+    /// Character set of the body, `utf-8` for all that we send.
+    pub content_encoding: Option<String>,
+    /// The header table. Absent differs from empty: Celery takes both for protocol 1.
+    pub headers: Option<Headers>,
+    /// 1 transient, 2 persistent.
+    pub delivery_mode: Option<u8>,
+    /// 0 to 255; queues of the fleet sort by 0 to 10.
+    pub priority: Option<u8>,
+    /// The envelope's id, in protocol 2.
+    pub correlation_id: Option<String>,
+    /// Where Celery's result backend would answer; unused by zc_events.
+    pub reply_to: Option<String>,
+    /// Milliseconds until the broker drops the message, in decimal digits.
+    pub expiration: Option<String>,
+    /// Our own mark; an unroutable message is recognised by it.
+    pub message_id: Option<String>,
+    /// Seconds since 1970.
+    pub timestamp: Option<u64>,
+    /// Application's name for the kind of message; unused by zc_events.
+    pub kind: Option<String>,
+    /// The broker's user; RabbitMQ refuses one that is not the connection's.
+    pub user_id: Option<String>,
+    /// The publishing application.
+    pub app_id: Option<String>,
+}

@@ -1,0 +1,108 @@
+//! The contract: what a broker does for the layers above. Implementations live in
+//! `amqp` and `memory`; what both must do the same is checked by `conformance`.
+
+use std::time::Instant;
+
+use zc_events_protocol::{Deadline, Properties};
+
+use crate::{Delivery, Receipt, Result, Topology};
+
+/// A message on its way out.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// The exchange, empty for the default one (which routes by queue name).
+    pub exchange: &'a str,
+    /// At most 255 bytes.
+    pub routing_key: &'a str,
+    /// Whether a message that no queue takes is reported as [`Error::Unroutable`](crate::Error::Unroutable).
+    pub mandatory: bool,
+    /// Sent as they are, but for a `message_id`, which is filled in where absent.
+    pub properties: &'a Properties,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// How a queue is consumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsumeOptions {
+    /// How many deliveries may be out without a verdict, at least 1. 0 is taken as 1: it
+    /// would mean "no limit", and the queue in memory has none.
+    pub prefetch: u16,
+}
+
+impl Default for ConsumeOptions {
+    fn default() -> Self {
+        Self { prefetch: 64 }
+    }
+}
+
+/// What a broker knows of its connection.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Health {
+    /// Whether there is a connection for publishing. A broker that has not been used yet
+    /// has none.
+    pub connected: bool,
+    /// Since when, and why, the broker takes no messages (a memory or disk alarm).
+    pub blocked: Option<(Instant, String)>,
+    /// What the last failure said.
+    pub last_error: Option<String>,
+}
+
+/// A broker: exchanges, queues, and messages between them.
+///
+/// All calls block, at most until their deadline. Clones of the handle that implements
+/// this share connections; it may be used from any thread.
+pub trait Broker: Send + Sync {
+    /// Makes sure that the topology exists. What exists already is used as it is, whatever
+    /// its arguments; what is missing is declared. Remembered, and repeated on each new
+    /// connection, those of [`Broker::subscribe`] included.
+    ///
+    /// # Errors
+    /// [`Rejected`](crate::Error::Rejected) where the broker refuses, else as for [`Broker::send`].
+    fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()>;
+
+    /// Hands a message to the broker. The [`Receipt`] says later what became of it;
+    /// whoever does not care drops it.
+    ///
+    /// # Errors
+    /// All errors of this call mean that the message was not sent, but for a
+    /// [`Timeout`](crate::Error::Timeout) of [`Stage::Send`](zc_events_protocol::Stage::Send) and an
+    /// [`Unavailable`](crate::Error::Unavailable) whose outcome is unknown.
+    fn send(&self, message: &Outgoing<'_>, deadline: Deadline) -> Result<Receipt>;
+
+    /// Starts to consume a queue, on a connection of its own.
+    ///
+    /// # Errors
+    /// [`Rejected`](crate::Error::Rejected) where the queue is missing or locked, else as for [`Broker::send`].
+    fn subscribe(&self, queue: &str, options: ConsumeOptions, deadline: Deadline) -> Result<Box<dyn Subscription>>;
+
+    /// What is known of the connection, without asking the broker.
+    fn health(&self) -> Health;
+
+    /// Closes the connections. Calls made afterwards fail with
+    /// [`Closed`](crate::Error::Closed). Closing twice is no error.
+    ///
+    /// # Errors
+    /// [`Timeout`](crate::Error::Timeout): the connections were cut off instead of closed in peace.
+    fn close(&self, deadline: Deadline) -> Result<()>;
+}
+
+/// A queue being consumed; owned by one thread. Dropping it stops consuming, and puts
+/// what has no verdict back into the queue.
+pub trait Subscription: Send {
+    /// The next delivery; `None` when there was none by the deadline.
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::Error::Unavailable) when the connection is lost,
+    /// [`Rejected`](crate::Error::Rejected) when the queue was deleted. A subscription that failed fails for good:
+    /// subscribe again.
+    fn next(&mut self, deadline: Deadline) -> Result<Option<Delivery>>;
+
+    /// Asks for no more deliveries. What was delivered already may still be settled, and
+    /// what [`Subscription::next`] has not given out goes back into the queue.
+    ///
+    /// # Errors
+    /// As for [`Subscription::next`].
+    fn cancel(&mut self, deadline: Deadline) -> Result<()>;
+}

@@ -1,0 +1,73 @@
+//! A message on its way in, and the way back for the verdict on it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use zc_events_protocol::Properties;
+
+/// A message taken from a queue. It stays the queue's until its [`Settler`] was given a verdict.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The exchange it was published to, empty for the default one.
+    pub exchange: String,
+    /// The routing key it was published with.
+    pub routing_key: String,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// Its properties and headers.
+    pub properties: Properties,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Carries the verdict back.
+    pub settler: Settler,
+}
+
+/// What becomes of a delivered message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done: the broker forgets it.
+    Ack,
+    /// Back into the queue, to be delivered again with the redelivered flag.
+    Requeue,
+    /// Refused: to the queue's dead letter exchange where it has one, else gone.
+    Reject,
+}
+
+/// Where an implementation receives verdicts.
+pub trait Settle: Send + Sync {
+    /// Takes the verdict on the delivery of that number. A second verdict, and one for a
+    /// connection that is gone (the broker has put the message back), are dropped.
+    fn settle(&self, tag: u64, verdict: Verdict);
+}
+
+/// Carries the verdict on one delivery back to the thread that owns the connection.
+/// Never blocks, never fails; see [`Settle::settle`].
+#[derive(Clone)]
+pub struct Settler {
+    tag: u64,
+    target: Arc<dyn Settle>,
+}
+
+impl Settler {
+    /// The settler of delivery number `tag`.
+    #[must_use]
+    pub fn new(tag: u64, target: Arc<dyn Settle>) -> Self {
+        Self { tag, target }
+    }
+
+    /// Gives the verdict.
+    pub fn settle(&self, verdict: Verdict) {
+        self.target.settle(self.tag, verdict);
+    }
+
+    /// [`Verdict::Ack`].
+    pub fn ack(&self) {
+        self.settle(Verdict::Ack);
+    }
+}
+
+impl fmt::Debug for Settler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settler").field("tag", &self.tag).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod broker;
+mod delivery;
+mod error;
+mod receipt;
+mod topology;
+
+pub use broker::{Broker, ConsumeOptions, Health, Outgoing, Subscription};
+pub use delivery::{Delivery, Settle, Settler, Verdict};
+pub use error::{Error, Result};
+pub use receipt::{Confirmation, Receipt};
+pub use topology::{Binding, Exchange, ExchangeKind, Queue, Topology};
