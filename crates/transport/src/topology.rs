@@ -78,6 +78,9 @@ pub struct Topology {
     pub queues: Vec<Queue>,
     /// Declared last.
     pub bindings: Vec<Binding>,
+    /// Whether a queue that exists with other arguments is an error. Otherwise it is used
+    /// as it is, and the difference is logged.
+    pub strict: bool,
 }
 
 impl Topology {

@@ -1,0 +1,214 @@
+//! A channel in confirm mode and its ledger: publishing on it, and finding the confirm.
+//! There is no thread that reads confirms: whoever waits for one reads them all, and hands
+//! on those of others. Which channel is used is decided in `publisher`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use amiquip::{Channel, Confirm, Publish, Return};
+use crossbeam_channel::{Receiver, bounded, select_biased};
+use zc_events_protocol::{Deadline, Outcome, Stage};
+
+use super::convert;
+use super::failure::{self, Cause};
+use super::ledger::{Entry, Ledger};
+use super::link::Link;
+use crate::{Confirmation, Error, Outgoing, Receipt, Result};
+
+/// How long closing a channel may take.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// A channel in confirm mode. It lives until its last receipt is gone, so that a channel
+/// that is not lent any more still confirms what was sent on it.
+pub(super) struct ConfirmChannel {
+    /// `None` only while being dropped.
+    channel: Mutex<Option<Channel>>,
+    ledger: Mutex<Ledger>,
+    confirms: Receiver<Confirm>,
+    returns: Receiver<Return>,
+    retired: AtomicBool,
+    link: Arc<Link>,
+}
+
+impl ConfirmChannel {
+    pub(super) fn open(link: &Arc<Link>, deadline: Deadline) -> Result<Self> {
+        let channel = link.open_channel(Stage::Pool, deadline)?;
+        let guard = link.guard(deadline);
+        let prepared = channel
+            .listen_for_publisher_confirms()
+            .and_then(|confirms| Ok((confirms, channel.listen_for_returns()?)))
+            .and_then(|listeners| channel.enable_publisher_confirms().map(|()| listeners));
+        match prepared {
+            Ok((confirms, returns)) => Ok(Self {
+                channel: Mutex::new(Some(channel)),
+                ledger: Mutex::default(),
+                confirms,
+                returns,
+                retired: AtomicBool::new(false),
+                link: Arc::clone(link),
+            }),
+            Err(_) if guard.has_fired() => Err(failure::timeout(Stage::Pool)),
+            Err(error) => Err(failure::failed(&error, "opening a channel", Outcome::NotSent)),
+        }
+    }
+
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Whether it may be lent (again).
+    pub(super) fn is_usable(&self) -> bool {
+        !self.retired.load(Ordering::Acquire) && self.link.is_alive() && !self.ledger().has_ended()
+    }
+
+    /// Hands a message to the broker.
+    ///
+    /// An error means that it was not sent: amiquip fails only before it has taken all of
+    /// a message, and the broker does nothing with a part of one.
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        message: &Outgoing<'_>,
+        message_id: &str,
+        deadline: Deadline,
+    ) -> Result<Receipt> {
+        self.take_arrived();
+        let mut properties = convert::to_amqp(message.properties);
+        if message.properties.message_id.is_none() {
+            properties = properties.with_message_id(message_id.to_owned());
+        }
+        let publish = Publish {
+            body: message.body,
+            routing_key: message.routing_key.to_owned(),
+            mandatory: message.mandatory,
+            immediate: false,
+            properties,
+        };
+        let (done, receipt) = bounded(1);
+        let guard = self.link.guard(deadline);
+        // Held across both, so that numbers are given in the order of publishing.
+        let channel = self.channel();
+        let Some(channel) = channel.as_ref() else {
+            return Err(Error::Closed);
+        };
+        let tag = self.ledger().enter(Entry {
+            message_id: message_id.to_owned(),
+            exchange: message.exchange.to_owned(),
+            routing_key: message.routing_key.to_owned(),
+            returned: false,
+            done,
+        });
+        match channel.basic_publish(message.exchange, publish) {
+            Ok(()) => Ok(Receipt::new(Box::new(Waiting { channel: Arc::clone(self), tag, receipt }))),
+            Err(error) => {
+                let mut ledger = self.ledger();
+                ledger.strike(tag);
+                ledger.end(&reason(&error));
+                if guard.has_fired() {
+                    return Err(failure::timeout(Stage::Send));
+                }
+                Err(failure::lost("publishing", reason(&error), Outcome::NotSent))
+            }
+        }
+    }
+
+    /// Enters what the broker has answered so far.
+    fn take_arrived(&self) {
+        while let Ok(confirm) = self.confirms.try_recv() {
+            self.apply(confirm);
+        }
+    }
+
+    fn apply(&self, confirm: Confirm) {
+        let mut ledger = self.ledger();
+        // A message's return was there before its confirm; under the lock, because another
+        // thread may have taken it and must have entered it first.
+        while let Ok(returned) = self.returns.try_recv() {
+            if let Some(id) = returned.properties.message_id() {
+                ledger.returned(id);
+            }
+        }
+        match confirm {
+            Confirm::Ack(payload) => ledger.confirmed(payload.delivery_tag, payload.multiple, true),
+            Confirm::Nack(payload) => {
+                // After a nack, RabbitMQ 3.10 may go on nacking on this channel.
+                self.retired.store(true, Ordering::Release);
+                ledger.confirmed(payload.delivery_tag, payload.multiple, false);
+            }
+        }
+    }
+
+    /// The channel is gone. Its reason comes with the next call on it, and only once.
+    fn take_end(&self) {
+        let channel = self.channel();
+        if self.ledger().has_ended() {
+            return;
+        }
+        let why = match channel.as_ref().map(Channel::enable_publisher_confirms) {
+            Some(Err(error)) => reason(&error),
+            _ => "the channel was closed".to_owned(),
+        };
+        self.ledger().end(&why);
+    }
+
+    fn channel(&self) -> MutexGuard<'_, Option<Channel>> {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ConfirmChannel {
+    fn drop(&mut self) {
+        let _guard = self.link.guard(self.link.clock().deadline(CLOSE));
+        *self.channel() = None;
+    }
+}
+
+fn reason(error: &amiquip::Error) -> String {
+    match failure::cause(error) {
+        Cause::Refused { text, .. } => text,
+        Cause::Login => "the login was cut off".to_owned(),
+        Cause::Lost(why) => why,
+    }
+}
+
+/// A published message, to be waited for.
+struct Waiting {
+    channel: Arc<ConfirmChannel>,
+    tag: u64,
+    receipt: Receiver<Result<()>>,
+}
+
+impl Confirmation for Waiting {
+    fn wait(self: Box<Self>, deadline: Deadline) -> Result<()> {
+        let channel = &self.channel;
+        let alarm = channel.link.clock().at(deadline.instant());
+        loop {
+            select_biased! {
+                recv(self.receipt) -> verdict => {
+                    return verdict.unwrap_or_else(|_| Err(unknown("its entry was dropped")));
+                }
+                recv(channel.confirms) -> confirm => match confirm {
+                    Ok(confirm) => channel.apply(confirm),
+                    Err(_) => {
+                        channel.take_end();
+                        return self.receipt.try_recv().unwrap_or_else(|_| Err(unknown("the channel ended")));
+                    }
+                },
+                recv(alarm) -> _ => {
+                    // Not lent any more: what one message waits for in vain, the next may, too.
+                    channel.retired.store(true, Ordering::Release);
+                    channel.ledger().strike(self.tag);
+                    return Err(failure::timeout(Stage::Confirm));
+                }
+            }
+        }
+    }
+}
+
+fn unknown(why: &str) -> Error {
+    failure::lost("waiting for the confirm", why.to_owned(), Outcome::Unknown)
+}

@@ -1,0 +1,157 @@
+//! Makes a topology exist. What is there is used as it is; only what is missing is
+//! declared. Each question is put on a throwaway channel, since the broker answers a
+//! "no" by closing it.
+
+use amiquip::{Channel, ExchangeDeclareOptions, ExchangeType, QueueDeclareOptions};
+use zc_events_protocol::{Deadline, Outcome, Stage};
+
+use super::convert;
+use super::failure::{self, ACCESS_REFUSED, Cause, NOT_FOUND, PRECONDITION_FAILED};
+use super::link::Link;
+use crate::{Error, Exchange, ExchangeKind, Queue, Result, Topology};
+
+/// Declares `topology` over `link`. With `compare`, what exists is held against what was
+/// asked for, and a difference is logged, or is an error where the topology is strict.
+pub(super) fn declare(link: &Link, topology: &Topology, compare: bool, deadline: Deadline) -> Result<()> {
+    let mut declarer = Declarer { link, channel: None, deadline };
+    for exchange in &topology.exchanges {
+        declarer.exchange(exchange, compare)?;
+    }
+    for queue in &topology.queues {
+        declarer.queue(queue, compare, topology.strict)?;
+    }
+    for binding in &topology.bindings {
+        let doing = format!("binding queue `{}` to exchange `{}`", binding.queue, binding.exchange);
+        let arguments = convert::to_table(&Default::default());
+        let (queue, exchange, key) = (&binding.queue, &binding.exchange, &binding.routing_key);
+        declarer
+            .ask(&doing, |channel| channel.queue_bind(queue, exchange, key, arguments.clone()))?
+            .or_refuse(&doing)?;
+    }
+    Ok(())
+}
+
+struct Declarer<'a> {
+    link: &'a Link,
+    channel: Option<Channel>,
+    deadline: Deadline,
+}
+
+/// The broker's answer.
+enum Answer {
+    Yes,
+    No { code: u16, text: String },
+}
+
+impl Answer {
+    fn or_refuse(self, doing: &str) -> Result<()> {
+        match self {
+            Answer::Yes => Ok(()),
+            Answer::No { text, .. } => Err(Error::Rejected { why: format!("{doing}: the broker refused: {text}") }),
+        }
+    }
+}
+
+impl Declarer<'_> {
+    fn exchange(&mut self, exchange: &Exchange, compare: bool) -> Result<()> {
+        let name = &exchange.name;
+        let doing = format!("declaring exchange `{name}`");
+        let declare = |channel: &Channel| {
+            let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+            channel.exchange_declare(kind(exchange.kind), name, options).map(drop)
+        };
+        match self.ask(&doing, |channel| channel.exchange_declare_passive(name).map(drop))? {
+            Answer::No { code: NOT_FOUND, .. } => self.ask(&doing, declare)?.or_refuse(&doing),
+            Answer::Yes if compare => match self.ask(&doing, declare)? {
+                // Another type would route our messages to others than those they are meant for.
+                Answer::No { code: PRECONDITION_FAILED, text } if text.contains("'type'") => Err(Error::Rejected {
+                    why: format!(
+                        "exchange `{name}` exists, but is no {} exchange ({text}): use another name (EVENTS_EXCHANGE, NOTIFICATIONS_EXCHANGE), or delete it",
+                        exchange.kind.as_str()
+                    ),
+                }),
+                Answer::No { code: PRECONDITION_FAILED, text } => {
+                    log::warn!("exchange `{name}` exists with other properties and is used as it is: {text}");
+                    Ok(())
+                }
+                _ => Ok(()),
+            },
+            Answer::Yes => Ok(()),
+            no => no.or_refuse(&doing),
+        }
+    }
+
+    fn queue(&mut self, queue: &Queue, compare: bool, strict: bool) -> Result<()> {
+        let name = &queue.name;
+        let doing = format!("declaring queue `{name}`");
+        let options = QueueDeclareOptions {
+            durable: queue.durable,
+            exclusive: queue.exclusive,
+            auto_delete: false,
+            arguments: convert::to_table(&queue.arguments),
+        };
+        let declare = |channel: &Channel| channel.queue_declare(name, options.clone()).map(drop);
+        match self.ask(&doing, |channel| channel.queue_declare_passive(name).map(drop))? {
+            Answer::No { code: NOT_FOUND, .. } => match self.ask(&doing, declare)? {
+                // Somebody else was faster; theirs is used as it is.
+                Answer::No { code: PRECONDITION_FAILED, .. } => Ok(()),
+                answer => answer.or_refuse(&doing),
+            },
+            Answer::Yes if compare || strict => match self.ask(&doing, declare)? {
+                Answer::No { code: PRECONDITION_FAILED, text } => {
+                    let why = format!(
+                        "queue `{name}` exists with other arguments ({text}): set EVENTS_QUEUE_MAX_PRIORITY to what the queue has (`none` for a queue without x-max-priority), or delete the queue once it is empty"
+                    );
+                    if strict {
+                        return Err(Error::Rejected { why });
+                    }
+                    log::warn!("{why}; it is used as it is");
+                    Ok(())
+                }
+                _ => Ok(()),
+            },
+            Answer::Yes => Ok(()),
+            no => no.or_refuse(&doing),
+        }
+    }
+
+    /// Puts one question to the broker.
+    fn ask(&mut self, doing: &str, question: impl Fn(&Channel) -> amiquip::Result<()>) -> Result<Answer> {
+        let channel = match self.channel.take() {
+            Some(channel) => channel,
+            None => self.link.open_channel(Stage::Declare, self.deadline)?,
+        };
+        let guard = self.link.guard(self.deadline);
+        match question(&channel) {
+            Ok(()) => {
+                self.channel = Some(channel);
+                Ok(Answer::Yes)
+            }
+            Err(_) if guard.has_fired() => Err(failure::timeout(Stage::Declare)),
+            Err(error @ amiquip::Error::ServerClosedChannel { .. }) => match failure::cause(&error) {
+                Cause::Refused { code, text } if code != ACCESS_REFUSED => Ok(Answer::No { code, text }),
+                Cause::Refused { code, text } => Ok(Answer::No {
+                    code,
+                    text: format!("{text} (the user lacks a permission: `rabbitmqctl set_permissions`)"),
+                }),
+                _ => Err(failure::failed(&error, doing, Outcome::NotSent)),
+            },
+            Err(error) => Err(failure::failed(&error, doing, Outcome::NotSent)),
+        }
+    }
+}
+
+impl Drop for Declarer<'_> {
+    fn drop(&mut self) {
+        let _guard = self.link.guard(self.deadline);
+        self.channel = None;
+    }
+}
+
+fn kind(kind: ExchangeKind) -> ExchangeType {
+    match kind {
+        ExchangeKind::Fanout => ExchangeType::Fanout,
+        ExchangeKind::Topic => ExchangeType::Topic,
+        ExchangeKind::Direct => ExchangeType::Direct,
+    }
+}

@@ -1,0 +1,168 @@
+//! The book of what was published on one channel and not yet confirmed. amiquip tells
+//! confirms by number and returns without one, and gives no numbers when publishing: they
+//! are counted here. No I/O.
+
+use std::collections::BTreeMap;
+
+use crossbeam_channel::Sender;
+use zc_events_protocol::Outcome;
+
+use crate::{Error, Result};
+
+/// A message that waits for its confirm.
+pub(super) struct Entry {
+    pub(super) message_id: String,
+    pub(super) exchange: String,
+    pub(super) routing_key: String,
+    pub(super) returned: bool,
+    /// Where the sender's receipt listens; it may be gone.
+    pub(super) done: Sender<Result<()>>,
+}
+
+/// What is out on a channel.
+#[derive(Default)]
+pub(super) struct Ledger {
+    last_tag: u64,
+    pending: BTreeMap<u64, Entry>,
+    end: Option<String>,
+}
+
+impl Ledger {
+    /// Enters a message that is about to be published. Returns its delivery tag.
+    pub(super) fn enter(&mut self, entry: Entry) -> u64 {
+        self.last_tag += 1;
+        self.pending.insert(self.last_tag, entry);
+        self.last_tag
+    }
+
+    /// Takes back an entry whose publishing failed.
+    pub(super) fn strike(&mut self, tag: u64) {
+        self.pending.remove(&tag);
+    }
+
+    /// The broker has given back a message. Its confirm follows.
+    pub(super) fn returned(&mut self, message_id: &str) {
+        let entry = self.pending.values_mut().find(|entry| !entry.returned && entry.message_id == message_id);
+        if let Some(entry) = entry {
+            entry.returned = true;
+        }
+    }
+
+    /// The broker has answered for one message, or for all up to it.
+    pub(super) fn confirmed(&mut self, tag: u64, multiple: bool, ack: bool) {
+        let settled = if multiple {
+            let later = self.pending.split_off(&tag.saturating_add(1));
+            std::mem::replace(&mut self.pending, later)
+        } else {
+            self.pending.remove(&tag).map(|entry| (tag, entry)).into_iter().collect()
+        };
+        for entry in settled.into_values() {
+            let verdict = match (ack, entry.returned) {
+                (true, false) => Ok(()),
+                (true, true) => Err(Error::Unroutable { exchange: entry.exchange, routing_key: entry.routing_key }),
+                (false, _) => Err(Error::Nacked { exchange: entry.exchange }),
+            };
+            // The receipt may have been dropped.
+            let _ = entry.done.try_send(verdict);
+        }
+    }
+
+    /// The channel is gone, for the reason `why`: nothing will be confirmed any more. A
+    /// message to the exchange whose absence closed the channel was not sent; of the
+    /// others nothing is known.
+    pub(super) fn end(&mut self, why: &str) {
+        let why = self.end.get_or_insert_with(|| why.to_owned());
+        for entry in std::mem::take(&mut self.pending).into_values() {
+            let error = if is_refusal_of(why, &entry.exchange) {
+                Error::Rejected {
+                    why: format!("publishing to exchange `{}`: the broker refused: {why}", entry.exchange),
+                }
+            } else {
+                Error::Unavailable {
+                    what: "the connection to the broker was lost before the message was confirmed".to_owned(),
+                    outcome: Outcome::Unknown,
+                    source: Some(why.clone().into()),
+                }
+            };
+            let _ = entry.done.try_send(Err(error));
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+}
+
+/// `NOT_FOUND - no exchange 'x' in vhost '/'`, `ACCESS_REFUSED - access to exchange 'x' ...`
+fn is_refusal_of(why: &str, exchange: &str) -> bool {
+    why.contains(&format!("exchange '{exchange}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::{Receiver, bounded};
+
+    fn entry(id: &str) -> (Entry, Receiver<Result<()>>) {
+        let (done, receiver) = bounded(1);
+        let (message_id, exchange) = (id.to_owned(), format!("x-{id}"));
+        (Entry { message_id, exchange, routing_key: "k".into(), returned: false, done }, receiver)
+    }
+
+    #[test]
+    fn one_confirm_settles_all_before_it() {
+        let mut ledger = Ledger::default();
+        let receipts: Vec<_> = ["a", "b", "c"]
+            .into_iter()
+            .map(|id| {
+                let (entry, receipt) = entry(id);
+                ledger.enter(entry);
+                receipt
+            })
+            .collect();
+        ledger.confirmed(2, true, true);
+        assert!(receipts[0].try_recv().unwrap().is_ok());
+        assert!(receipts[1].try_recv().unwrap().is_ok());
+        assert!(receipts[2].try_recv().is_err());
+        ledger.confirmed(3, false, false);
+        assert!(matches!(receipts[2].try_recv().unwrap(), Err(Error::Nacked { .. })));
+    }
+
+    #[test]
+    fn a_return_belongs_to_the_message_with_its_id() {
+        let mut ledger = Ledger::default();
+        let (first, kept) = entry("a");
+        let (second, lost) = entry("b");
+        ledger.enter(first);
+        ledger.enter(second);
+        ledger.returned("b");
+        ledger.confirmed(2, true, true);
+        assert!(kept.try_recv().unwrap().is_ok());
+        assert!(matches!(lost.try_recv().unwrap(), Err(Error::Unroutable { routing_key, .. }) if routing_key == "k"));
+    }
+
+    #[test]
+    fn an_end_is_a_refusal_of_one_and_unknown_to_the_others() {
+        let mut ledger = Ledger::default();
+        let (refused, refusal) = entry("a");
+        let (other, unknown) = entry("b");
+        ledger.enter(refused);
+        ledger.enter(other);
+        ledger.end("NOT_FOUND - no exchange 'x-a' in vhost '/'");
+        assert!(matches!(refusal.try_recv().unwrap(), Err(Error::Rejected { .. })));
+        assert_eq!(unknown.try_recv().unwrap().unwrap_err().outcome(), Outcome::Unknown);
+        assert!(ledger.has_ended());
+    }
+
+    #[test]
+    fn a_struck_entry_keeps_the_count() {
+        let mut ledger = Ledger::default();
+        let (first, _first) = entry("a");
+        let (second, receipt) = entry("b");
+        let tag = ledger.enter(first);
+        ledger.strike(tag);
+        assert_eq!(ledger.enter(second), 2);
+        ledger.confirmed(2, false, true);
+        assert!(receipt.try_recv().unwrap().is_ok());
+    }
+}

@@ -1,0 +1,254 @@
+//! One open connection to a node: how it is opened, what ends it. What is done over it
+//! lives in `channel`, `consumer` and `declare`.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use amiquip::{Channel, Connection, ConnectionBlockedNotification, ConnectionOptions, ConnectionTuning};
+use crossbeam_channel::{Receiver, bounded};
+use socket2::{SockRef, TcpKeepalive};
+use zc_events_protocol::{Clock, Deadline, Outcome, Stage, clock};
+
+use super::failure;
+use super::gate::Gate;
+use super::login::{Login, LoginStream, Plain};
+use super::options::AmqpOptions;
+use super::url::Node;
+use super::watchdog::{Guard, Lifeline, Watchdog};
+use crate::{Error, Result};
+
+/// RabbitMQ's own default, and far below what overflows in amiquip.
+const CHANNEL_MAX: u16 = 2047;
+/// A connection that is dropped instead of closed gets this long to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// See [`Link::guard`].
+const PATIENCE: Duration = Duration::from_millis(500);
+/// amiquip takes any cut before the login is answered for a refusal; with the broker's
+/// real answer asked for, one more attempt tells the two apart.
+const LOGIN_ATTEMPTS: u32 = 2;
+
+/// A connection.
+pub(super) struct Link {
+    connection: Mutex<Option<Connection>>,
+    lifeline: Arc<Lifeline>,
+    watchdog: Arc<Watchdog>,
+    clock: Arc<dyn Clock>,
+    alive: Arc<AtomicBool>,
+    pub(super) gate: Arc<Gate>,
+}
+
+impl Link {
+    /// Opens a connection to the first node that takes us, by the deadline.
+    pub(super) fn open(options: &AmqpOptions, watchdog: &Arc<Watchdog>, deadline: Deadline) -> Result<Self> {
+        let nodes = options.url.nodes();
+        let mut last = failure::timeout(Stage::Connect);
+        for (index, node) in nodes.iter().enumerate() {
+            let left = deadline.remaining(&*options.clock);
+            if left.is_zero() {
+                break;
+            }
+            // A node that swallows everything must not use up the others' time.
+            let share = left / u32::try_from(nodes.len() - index).unwrap_or(u32::MAX);
+            let limit = node.connection_timeout.unwrap_or(options.connect_timeout);
+            match Self::open_node(options, node, watchdog, options.clock.deadline(share.min(limit))) {
+                Ok(link) => return Ok(link),
+                Err(error) => {
+                    log::debug!("{error}");
+                    last = error;
+                }
+            }
+        }
+        Err(last)
+    }
+
+    fn open_node(options: &AmqpOptions, node: &Node, watchdog: &Arc<Watchdog>, deadline: Deadline) -> Result<Self> {
+        if node.tls {
+            return Err(Error::Config {
+                why: format!(
+                    "{} asks for TLS (amqps://), which this build does not have: use amqp:// behind a TLS tunnel",
+                    options.setting
+                ),
+            });
+        }
+        let mut attempt = 1;
+        loop {
+            let not_connected = |error| failure::not_connected(error, node, &options.setting);
+            let stream = dial(node, &*options.clock, deadline).map_err(not_connected)?;
+            let lifeline = Arc::new(Lifeline::new(stream.try_clone().map_err(not_connected)?));
+            let stream = mio::net::TcpStream::from_stream(stream).map_err(not_connected)?;
+            let guard = watchdog.watch(&lifeline, deadline);
+            let login = Login {
+                user: node.user.clone(),
+                password: node.password.clone(),
+                connection_name: options.connection_name.clone(),
+            };
+            let wanted = ConnectionOptions::<Plain>::default()
+                .virtual_host(node.vhost.clone())
+                .heartbeat(node.heartbeat.unwrap_or(options.heartbeat))
+                .channel_max(CHANNEL_MAX);
+            let opened =
+                Connection::insecure_open_stream(LoginStream::new(stream, login), wanted, ConnectionTuning::default());
+            match opened {
+                Ok(connection) => {
+                    drop(guard);
+                    return Self::start(options, watchdog, lifeline, connection, deadline);
+                }
+                Err(_) if guard.has_fired() => {
+                    return Err(failure::not_connected(io::ErrorKind::TimedOut.into(), node, &options.setting));
+                }
+                Err(amiquip::Error::InvalidCredentials) if attempt < LOGIN_ATTEMPTS => attempt += 1,
+                Err(error) => return Err(failure::not_opened(&error, node, &options.setting)),
+            }
+        }
+    }
+
+    fn start(
+        options: &AmqpOptions,
+        watchdog: &Arc<Watchdog>,
+        lifeline: Arc<Lifeline>,
+        mut connection: Connection,
+        deadline: Deadline,
+    ) -> Result<Self> {
+        let guard = watchdog.watch(&lifeline, deadline);
+        let notifications = connection.listen_for_connection_blocked();
+        drop(guard);
+        let link = Self {
+            connection: Mutex::new(Some(connection)),
+            lifeline,
+            watchdog: Arc::clone(watchdog),
+            clock: Arc::clone(&options.clock),
+            alive: Arc::new(AtomicBool::new(true)),
+            gate: Arc::default(),
+        };
+        let notifications =
+            notifications.map_err(|error| failure::failed(&error, "opening a connection", Outcome::NotSent))?;
+        let (alive, gate, time) = (Arc::clone(&link.alive), Arc::clone(&link.gate), Arc::clone(&options.clock));
+        thread::Builder::new()
+            .name("zc-events-link".into())
+            .spawn(move || watch_notifications(&notifications, &alive, &gate, &*time))
+            .map_err(|error| failure::lost("opening a connection", error.to_string(), Outcome::NotSent))?;
+        Ok(link)
+    }
+
+    /// Whether it was there when last looked at.
+    pub(super) fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Acquire)
+    }
+
+    /// Cuts this connection at the deadline, unless the guard is dropped before; but not
+    /// within the next half second, since one caller's haste would cost all the others the
+    /// connection that they share.
+    pub(super) fn guard(&self, deadline: Deadline) -> Guard<'_> {
+        self.watchdog.watch(&self.lifeline, deadline.max(self.clock.deadline(PATIENCE)))
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(super) fn open_channel(&self, stage: Stage, deadline: Deadline) -> Result<Channel> {
+        let guard = self.guard(deadline);
+        let mut connection = self.lock();
+        let Some(connection) = connection.as_mut() else {
+            return Err(Error::Closed);
+        };
+        connection.open_channel(None).map_err(|error| {
+            self.alive.store(false, Ordering::Release);
+            if guard.has_fired() {
+                failure::timeout(stage)
+            } else {
+                failure::failed(&error, "opening a channel", Outcome::NotSent)
+            }
+        })
+    }
+
+    /// Says goodbye, and cuts the connection when that is not answered by the deadline.
+    pub(super) fn close(&self, deadline: Deadline) -> Result<()> {
+        let connection = self.lock().take();
+        let guard = self.watchdog.watch(&self.lifeline, deadline);
+        let closed = connection.map(Connection::close);
+        let fired = guard.has_fired();
+        drop(guard);
+        self.lifeline.cut();
+        self.alive.store(false, Ordering::Release);
+        if let Some(Err(error)) = closed {
+            log::debug!("a connection ended: {error}");
+        }
+        if fired { Err(failure::timeout(Stage::Close)) } else { Ok(()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Nobody is there to be told.
+        let _ = self.close(self.clock.deadline(GOODBYE));
+    }
+}
+
+/// Keeps the gate, and notices the end: amiquip drops its side of the channel with it.
+fn watch_notifications(
+    notifications: &Receiver<ConnectionBlockedNotification>,
+    alive: &AtomicBool,
+    gate: &Gate,
+    clock: &dyn Clock,
+) {
+    for notification in notifications {
+        match notification {
+            ConnectionBlockedNotification::Blocked(reason) => {
+                log::warn!("the broker accepts no messages: {reason}");
+                gate.shut(reason, clock.now());
+            }
+            ConnectionBlockedNotification::Unblocked => {
+                log::info!("the broker accepts messages again");
+                gate.open();
+            }
+        }
+    }
+    alive.store(false, Ordering::Release);
+    gate.open();
+}
+
+/// TCP, with small messages sent at once (the default would hold each confirm up by 40 ms)
+/// and dead peers noticed by the system, too.
+fn dial(node: &Node, clock: &dyn Clock, deadline: Deadline) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
+    for address in resolve(node, clock, deadline)? {
+        let left = deadline.remaining(clock);
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(30));
+                SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The addresses of a host. The system's resolver knows no deadline, so it is asked on a
+/// thread of its own, which may outlive the call.
+fn resolve(node: &Node, clock: &dyn Clock, deadline: Deadline) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = node.host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, node.port)]);
+    }
+    let (answer, answered) = bounded(1);
+    let target = (node.host.clone(), node.port);
+    thread::Builder::new().name("zc-events-dns".into()).spawn(move || {
+        // The caller may have given up.
+        let _ = answer.send(target.to_socket_addrs().map(Iterator::collect));
+    })?;
+    clock::receive(clock, &answered, deadline).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}

@@ -1,0 +1,132 @@
+//! A broker on AMQP 0-9-1, RabbitMQ above all, through amiquip: the only folder that
+//! names it. One connection publishes, each subscription has one of its own (a blocked
+//! publisher must not block consumers).
+//!
+//! Errors of amiquip are told apart in `failure`; its want of deadlines is made good in
+//! `watchdog`; `login` keeps credentials out of its logs.
+
+mod channel;
+mod consumer;
+mod convert;
+mod declare;
+mod failure;
+mod gate;
+mod ledger;
+mod link;
+mod login;
+mod options;
+mod publisher;
+mod url;
+mod watchdog;
+
+use std::sync::Arc;
+
+use zc_events_protocol::{Deadline, Outcome};
+
+use crate::{Broker, ConsumeOptions, Error, Health, Outgoing, Receipt, Result, Subscription, Topology};
+use consumer::AmqpSubscription;
+use convert::SHORT_STRING;
+use publisher::Publisher;
+use watchdog::Watchdog;
+
+pub use options::AmqpOptions;
+pub use url::BrokerUrl;
+
+/// Headers travel in one frame, and RabbitMQ's frames hold 128 KiB by default.
+const MAX_HEADERS: usize = 120 * 1024;
+
+/// A broker reached over AMQP. Clones share the connection. It connects when it is first
+/// used, and again when the connection was lost.
+///
+/// A publish that fails because the connection had died unnoticed is repeated once, on a
+/// new one: nothing had been sent. Nothing else is retried here.
+#[derive(Clone)]
+pub struct AmqpBroker {
+    publisher: Arc<Publisher>,
+    max_body: usize,
+}
+
+impl AmqpBroker {
+    /// A broker with these options. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the system gives us no thread.
+    pub fn new(options: AmqpOptions) -> Result<Self> {
+        let watchdog = Watchdog::start(Arc::clone(&options.clock)).map_err(|error| Error::Unavailable {
+            what: "cannot start a thread".to_owned(),
+            outcome: Outcome::NotSent,
+            source: Some(Box::new(error)),
+        })?;
+        let max_body = options.max_body;
+        Ok(Self { publisher: Arc::new(Publisher::new(options, Arc::new(watchdog))), max_body })
+    }
+}
+
+impl Broker for AmqpBroker {
+    fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
+        for exchange in &topology.exchanges {
+            short("an exchange's name", &exchange.name)?;
+        }
+        for queue in &topology.queues {
+            short("a queue's name", &queue.name)?;
+        }
+        for binding in &topology.bindings {
+            short("a binding key", &binding.routing_key)?;
+        }
+        self.publisher.declare(topology, deadline)
+    }
+
+    fn send(&self, message: &Outgoing<'_>, deadline: Deadline) -> Result<Receipt> {
+        check(message, self.max_body)?;
+        self.publisher.send(message, deadline)
+    }
+
+    fn subscribe(&self, queue: &str, options: ConsumeOptions, deadline: Deadline) -> Result<Box<dyn Subscription>> {
+        short("a queue's name", queue)?;
+        let link = self.publisher.open_link(deadline)?;
+        Ok(Box::new(AmqpSubscription::start(link, queue, options, deadline)?))
+    }
+
+    fn health(&self) -> Health {
+        self.publisher.health()
+    }
+
+    fn close(&self, deadline: Deadline) -> Result<()> {
+        self.publisher.close(deadline)
+    }
+}
+
+/// What amiquip would cut off silently, or send and lose the connection for.
+fn check(message: &Outgoing<'_>, max_body: usize) -> Result<()> {
+    short("the exchange's name", message.exchange)?;
+    short("the routing key", message.routing_key)?;
+    let properties = message.properties;
+    for (what, value) in [
+        ("the content type", &properties.content_type),
+        ("the content encoding", &properties.content_encoding),
+        ("the correlation id", &properties.correlation_id),
+        ("reply_to", &properties.reply_to),
+        ("the expiration", &properties.expiration),
+        ("the message id", &properties.message_id),
+        ("the message's type", &properties.kind),
+        ("the user id", &properties.user_id),
+        ("the app id", &properties.app_id),
+    ] {
+        short(what, value.as_deref().unwrap_or_default())?;
+    }
+    if let Some(headers) = &properties.headers {
+        for name in headers.keys() {
+            short("a header's name", name)?;
+        }
+        limit("the headers", convert::size_of_headers(headers), MAX_HEADERS)?;
+    }
+    limit("the body", message.body.len(), max_body)
+}
+
+fn short(what: &'static str, text: &str) -> Result<()> {
+    limit(what, text.len(), SHORT_STRING)
+}
+
+fn limit(what: &'static str, size: usize, limit: usize) -> Result<()> {
+    if size > limit { Err(Error::TooLarge { what, size, limit }) } else { Ok(()) }
+}

@@ -1,0 +1,303 @@
+//! Broker URLs, as kombu, pika and RabbitMQ write them. Parsing only: nothing here
+//! resolves or connects. A URL never shows its password.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::{Error, Result};
+
+/// What may stand unescaped in a shown user name or virtual host.
+const SHOWN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Where the broker is: one node or several, tried in turn.
+///
+/// `amqp://[user[:password]@]host[:port][/vhost][?heartbeat=SECONDS&connection_timeout=MILLISECONDS]`,
+/// with `;` between the URLs of several nodes, as kombu has it. User and password default
+/// to `guest`, the port to 5672 (5671 for `amqps`). No path, `/`, the old trailing `//` and
+/// `/%2F` all mean the virtual host `/`. Parameters that only other clients know are
+/// ignored with a warning.
+///
+/// ```
+/// use zc_events_transport::amqp::BrokerUrl;
+/// let url: BrokerUrl = "amqp://app:s3cret@rabbit-1//;amqp://app:s3cret@rabbit-2:5673/%2F".parse()?;
+/// assert_eq!(url.to_string(), "amqp://app@rabbit-1:5672/%2F;amqp://app@rabbit-2:5673/%2F");
+/// # Ok::<(), zc_events_transport::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerUrl {
+    nodes: Vec<Node>,
+}
+
+impl BrokerUrl {
+    /// The nodes, in the order in which they are tried; at least one.
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+}
+
+impl FromStr for BrokerUrl {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let nodes = text.split(';').map(|part| Node::parse(part.trim())).collect::<Result<Vec<_>>>()?;
+        Ok(Self { nodes })
+    }
+}
+
+impl fmt::Display for BrokerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, node) in self.nodes.iter().enumerate() {
+            write!(f, "{}{node}", if index > 0 { ";" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// One node of a broker URL.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Node {
+    pub(super) tls: bool,
+    /// Without the brackets of an IPv6 address.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) user: String,
+    pub(super) password: String,
+    pub(super) vhost: String,
+    /// In seconds.
+    pub(super) heartbeat: Option<u16>,
+    pub(super) connection_timeout: Option<Duration>,
+}
+
+impl Node {
+    fn parse(text: &str) -> Result<Self> {
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| {
+            wrong("it has no scheme: write amqp://user:password@host:5672/%2F (each node of a `;` list in full)".into())
+        })?;
+        let tls = match scheme.to_ascii_lowercase().as_str() {
+            "amqp" | "pyamqp" => false,
+            "amqps" => true,
+            other => return Err(wrong(format!("its scheme is `{other}`; amqp:// and amqps:// are known"))),
+        };
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
+        let (userinfo, address) =
+            authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+
+        let (user, password) = match userinfo {
+            None => ("guest".to_owned(), "guest".to_owned()),
+            Some(userinfo) => {
+                let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+                (decode("user name", user)?, decode("password", password)?)
+            }
+        };
+        let (host, port) = host_and_port(address, if tls { 5671 } else { 5672 })?;
+        let vhost = vhost(path)?;
+        let mut node = Self { tls, host, port, user, password, vhost, heartbeat: None, connection_timeout: None };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            node.parameter(pair)?;
+        }
+        Ok(node)
+    }
+
+    fn parameter(&mut self, pair: &str) -> Result<()> {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match name {
+            "heartbeat" => match value.parse() {
+                Ok(0) => {
+                    return Err(wrong(
+                        "heartbeat=0 would turn off the detection of dead connections; leave it out for 10 s".into(),
+                    ));
+                }
+                Ok(seconds) => self.heartbeat = Some(seconds),
+                Err(_) => return Err(wrong("heartbeat is not a number of seconds from 1 to 65535".into())),
+            },
+            "connection_timeout" => match value.parse() {
+                Ok(0) | Err(_) => {
+                    return Err(wrong("connection_timeout is not a number of milliseconds above 0".into()));
+                }
+                Ok(millis) => self.connection_timeout = Some(Duration::from_millis(millis)),
+            },
+            _ => log::warn!("the parameter `{name}` of the broker URL is not known here and is ignored"),
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "amqps" } else { "amqp" };
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        let user = utf8_percent_encode(&self.user, SHOWN);
+        let vhost = utf8_percent_encode(&self.vhost, SHOWN);
+        write!(f, "{scheme}://{user}@{open}{}{close}:{}/{vhost}", self.host, self.port)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({self})")
+    }
+}
+
+fn host_and_port(address: &str, default: u16) -> Result<(String, u16)> {
+    let (host, port) = match address.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) =
+                rest.split_once(']').ok_or_else(|| wrong("the `[` of its IPv6 address is not closed".into()))?;
+            (host, port.strip_prefix(':'))
+        }
+        None => match address.split_once(':') {
+            Some((_, port)) if port.contains(':') => {
+                return Err(wrong("an IPv6 address stands in brackets: amqp://[::1]:5672/".into()));
+            }
+            Some((host, port)) => (host, Some(port)),
+            None => (address, None),
+        },
+    };
+    if host.is_empty() {
+        return Err(wrong("it names no host".into()));
+    }
+    let port = match port {
+        None | Some("") => default,
+        Some(port) => match port.parse() {
+            // What stands there may be a piece of a password with an unescaped `/` or `@`.
+            Ok(0) | Err(_) => {
+                return Err(wrong(
+                    "its port is not a number from 1 to 65535 (characters such as `/`, `@` and `#` in a password are written %2F, %40, %23)"
+                        .into(),
+                ));
+            }
+            Ok(port) => port,
+        },
+    };
+    Ok((host.to_owned(), port))
+}
+
+fn vhost(path: Option<&str>) -> Result<String> {
+    match path {
+        None | Some("" | "/") => Ok("/".to_owned()),
+        Some(path) if path.trim_start_matches('/').contains('/') => {
+            Err(wrong("its path has several parts; a `/` within the virtual host's name is written %2F".into()))
+        }
+        Some(path) => decode("virtual host", path),
+    }
+}
+
+fn decode(what: &str, text: &str) -> Result<String> {
+    match percent_decode_str(text).decode_utf8() {
+        Ok(text) if text.contains('\0') => Err(wrong(format!("its {what} contains a zero byte"))),
+        Ok(text) => Ok(text.into_owned()),
+        Err(_) => Err(wrong(format!("its {what} is not UTF-8 once %XX is decoded"))),
+    }
+}
+
+fn wrong(why: String) -> Error {
+    Error::Config { why: format!("the broker URL is wrong: {why}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(text: &str) -> Node {
+        text.parse::<BrokerUrl>().unwrap().nodes()[0].clone()
+    }
+
+    #[test]
+    fn every_way_to_write_the_vhost() {
+        for (text, vhost) in [
+            ("amqp://h", "/"),
+            ("amqp://h/", "/"),
+            ("amqp://h//", "/"),
+            ("amqp://h/%2F", "/"),
+            ("amqp://h/%2f", "/"),
+            ("amqp://h/shop", "shop"),
+            ("amqp://h/a%2Fb", "a/b"),
+            ("amqp://h//shop", "/shop"),
+            ("amqp://h?heartbeat=5", "/"),
+        ] {
+            assert_eq!(node(text).vhost, vhost, "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_ports() {
+        for (text, host, port) in [
+            ("amqp://h", "h", 5672),
+            ("amqps://h", "h", 5671),
+            ("amqp://h:1234/", "h", 1234),
+            ("amqp://u:p@h:1/", "h", 1),
+            ("amqp://[::1]/", "::1", 5672),
+            ("amqp://u@[fe80::1]:99/x", "fe80::1", 99),
+            ("pyamqp://h:", "h", 5672),
+        ] {
+            let node = node(text);
+            assert_eq!((node.host.as_str(), node.port), (host, port), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials() {
+        for (text, user, password) in [
+            ("amqp://h", "guest", "guest"),
+            ("amqp://u@h", "u", ""),
+            ("amqp://u:@h", "u", ""),
+            ("amqp://u:p%40ss%2F%3A@h", "u", "p@ss/:"),
+            ("amqp://a%40b:p:q@h", "a@b", "p:q"),
+            ("amqp://u:p@q@h", "u", "p@q"),
+        ] {
+            let node = node(text);
+            assert_eq!((node.user.as_str(), node.password.as_str()), (user, password), "{text}");
+        }
+    }
+
+    #[test]
+    fn parameters() {
+        let node = node("amqp://h/?heartbeat=7&connection_timeout=1500&socket_timeout=3");
+        assert_eq!(node.heartbeat, Some(7));
+        assert_eq!(node.connection_timeout, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn nodes_in_their_order() {
+        let url: BrokerUrl = "amqp://a/x; amqps://b:1/x".parse().unwrap();
+        let hosts: Vec<_> = url.nodes().iter().map(|node| (node.host.as_str(), node.tls)).collect();
+        assert_eq!(hosts, [("a", false), ("b", true)]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_and_the_password_is_not() {
+        for (text, says) in [
+            ("localhost:5672", "no scheme"),
+            ("", "no scheme"),
+            ("amqp://a;b", "each node"),
+            ("http://u:canary@h", "scheme is `http`"),
+            ("amqp://u:canary@", "no host"),
+            ("amqp://u:canary@h:port", "port is not a number"),
+            ("amqp://u:canary/5@h", "port is not a number"),
+            ("amqp://u:canary@h:0", "port is not a number"),
+            ("amqp://u:canary@::1", "brackets"),
+            ("amqp://u:canary@[::1", "not closed"),
+            ("amqp://u:canary@h/a/b", "%2F"),
+            ("amqp://u:canary@h?heartbeat=0", "dead connections"),
+            ("amqp://u:canary@h?heartbeat=canary", "number of seconds"),
+            ("amqp://u:canary@h?connection_timeout=x", "milliseconds"),
+            ("amqp://u:%FFcanary@h", "not UTF-8"),
+            ("amqp://u:canary%00@h", "zero byte"),
+        ] {
+            let error = text.parse::<BrokerUrl>().unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains(says), "{text}: {shown}");
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_password() {
+        let url: BrokerUrl = "amqp://u:canary@h".parse().unwrap();
+        assert_eq!(format!("{url:?}"), "BrokerUrl { nodes: [Node(amqp://u@h:5672/%2F)] }");
+    }
+}
