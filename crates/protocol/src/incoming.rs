@@ -1,0 +1,118 @@
+//! What a message asks of its receiver: a resource, or a function. Made from a decoded
+//! message; how it is answered is known above.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::{Method, Task};
+
+/// A request for a resource. What is `null` on the wire is `None`.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct IncomingRequest {
+    /// Where the answer is awaited. Without one nobody waits; Python then answers to the key `None`.
+    pub response_key: Option<String>,
+    /// What is to be done; `None` where none is named, or one that is not known.
+    pub method: Option<Method>,
+    /// The method as it was named.
+    pub method_name: Option<String>,
+    /// The one that is meant; `id` in zc_events 0.1.
+    pub pk: Option<Value>,
+    /// On whose behalf.
+    pub user_id: Option<Value>,
+    /// With which roles.
+    pub roles: Vec<String>,
+    /// The query, encoded.
+    pub query_string: Option<String>,
+    /// A resource below the one that is meant.
+    pub related_resource: Option<String>,
+    /// The relationship itself rather than what it leads to.
+    pub relationship: Option<String>,
+    /// The document to create or change.
+    pub body: Option<Value>,
+    /// The host that links in the answer are to name.
+    pub http_host: Option<String>,
+}
+
+impl IncomingRequest {
+    pub(crate) fn read(kwargs: &Map<String, Value>) -> Self {
+        let value = |key: &str| kwargs.get(key).filter(|value| !value.is_null()).cloned();
+        let text = |key: &str| kwargs.get(key).and_then(Value::as_str).map(str::to_owned);
+        let method_name = text("method");
+        Self {
+            response_key: text("response_key"),
+            method: method_name.as_deref().and_then(|name| name.parse().ok()),
+            method_name,
+            pk: if kwargs.contains_key("pk") { value("pk") } else { value("id") },
+            user_id: value("user_id"),
+            roles: match kwargs.get("roles") {
+                Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                Some(Value::String(role)) => vec![role.clone()],
+                _ => Vec::new(),
+            },
+            query_string: text("query_string"),
+            related_resource: text("related_resource"),
+            relationship: text("relationship"),
+            body: value("body"),
+            http_host: text("http_host"),
+        }
+    }
+}
+
+/// A call by key.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct IncomingCall {
+    /// The key of the function.
+    pub key: String,
+    /// What the function gets.
+    pub data: Value,
+    /// What it gets beside the data.
+    pub headers: Value,
+    /// The id of the call.
+    pub id: Option<String>,
+    /// Where the answer is awaited; `None` where nobody waits.
+    pub response_key: Option<String>,
+    /// The method; `None` where none is named, or one that is not known.
+    pub method: Option<Method>,
+}
+
+impl IncomingCall {
+    pub(crate) fn read(task: &Task) -> Option<Self> {
+        let key = task.event_type()?.to_owned();
+        let call = task.args.get(1)?.as_object()?;
+        let backend = call.get("_backend")?.as_object()?;
+        let text = |key: &str| call.get(key).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            key,
+            data: call.get("data").cloned().unwrap_or_default(),
+            headers: call.get("headers").cloned().unwrap_or_default(),
+            id: text("id").or_else(|| task.id.clone()),
+            response_key: text("response_key").or_else(|| task.response_key.clone()),
+            method: backend.get("method").and_then(Value::as_str).and_then(|name| name.parse().ok()),
+        })
+    }
+}
+
+impl fmt::Debug for IncomingRequest {
+    /// Without what may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingRequest")
+            .field("method", &self.method)
+            .field("response_key", &self.response_key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for IncomingCall {
+    /// Without what may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingCall")
+            .field("key", &self.key)
+            .field("method", &self.method)
+            .field("id", &self.id)
+            .field("response_key", &self.response_key)
+            .finish_non_exhaustive()
+    }
+}
