@@ -4,6 +4,7 @@
 pub mod clock;
 mod outcome;
 mod properties;
+pub mod resource;
 
 pub use clock::{Clock, Deadline, ManualClock, SystemClock};
 pub use outcome::{Outcome, Stage};
