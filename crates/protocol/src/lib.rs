@@ -18,6 +18,7 @@ mod payload;
 mod properties;
 mod reply;
 mod request;
+pub mod resource;
 mod rich;
 mod task;
 mod timestamp;

@@ -1,0 +1,114 @@
+//! The errors that a document carries: those of JSON:API, and those of Django REST framework without it. Errors in
+//! reading a document live in `error`.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::read;
+
+/// One error of a document. Each member is as the other service wrote it and may hold secrets, so `Debug` shows
+/// status and code alone.
+#[derive(Clone, Default, PartialEq, Serialize)]
+pub struct ErrorObject {
+    /// The HTTP status, such as `"404"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// A name for the kind of error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The kind of error, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// This occurrence of it, for people. What was no text on the wire is here as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What in the request caused it, such as `{"pointer": "/data/attributes/name"}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Value>,
+    /// Anything else.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub meta: Map<String, Value>,
+}
+
+impl ErrorObject {
+    /// An error with an HTTP status and a sentence for people.
+    #[must_use]
+    pub fn new(status: u16, detail: impl Into<String>) -> Self {
+        ErrorObject { status: Some(status.to_string()), detail: Some(detail.into()), ..ErrorObject::default() }
+    }
+
+    /// The status as a number, where it is one.
+    #[must_use]
+    pub fn status_code(&self) -> Option<u16> {
+        self.status.as_deref()?.parse().ok()
+    }
+
+    /// Never fails: an answer that already is an error should not be lost to its form.
+    pub(super) fn from_value(value: Value) -> Self {
+        match value {
+            Value::Object(mut members) => ErrorObject {
+                status: text(members.remove("status")),
+                code: text(members.remove("code")),
+                title: text(members.remove("title")),
+                detail: text(members.remove("detail")),
+                source: members.remove("source").filter(|source| !source.is_null()),
+                meta: read::side_map(&mut members, "meta"),
+            },
+            other => ErrorObject { detail: text(Some(other)), ..ErrorObject::default() },
+        }
+    }
+}
+
+fn text(value: Option<Value>) -> Option<String> {
+    match value? {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(ErrorObject::from_value)
+    }
+}
+
+impl fmt::Debug for ErrorObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorObject").field("status", &self.status).field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_no_text_is_kept_as_json() {
+        let error = ErrorObject::from_value(json!({
+            "status": 400, "code": null, "detail": {"name": ["This field is required."]}, "source": null, "meta": 5
+        }));
+        assert_eq!(error.status.as_deref(), Some("400"));
+        assert_eq!(error.status_code(), Some(400));
+        assert_eq!(error.code, None);
+        assert_eq!(error.detail.as_deref(), Some(r#"{"name":["This field is required."]}"#));
+        assert_eq!(error.source, None);
+        assert!(error.meta.is_empty());
+        assert_eq!(ErrorObject::from_value(json!("gone")).detail.as_deref(), Some("gone"));
+        assert_eq!(ErrorObject::from_value(Value::Null), ErrorObject::default());
+    }
+
+    #[test]
+    fn a_status_that_is_no_number_has_no_code() {
+        let error = ErrorObject { status: Some("teapot".into()), ..ErrorObject::default() };
+        assert_eq!(error.status_code(), None);
+    }
+
+    #[test]
+    fn debug_shows_no_detail() {
+        assert!(!format!("{:?}", ErrorObject::new(500, "password=hunter2")).contains("hunter2"));
+    }
+}

@@ -1,0 +1,209 @@
+//! Following relationships to the resources that a document includes. One step at a time and never further, so that
+//! resources that point at one another do no harm.
+
+use std::collections::HashMap;
+
+use super::document::Document;
+use super::object::ResourceObject;
+use super::relationship::{Identifier, RelationshipData};
+
+/// The other side of a relationship.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Related<'a> {
+    /// Nothing: no such relationship, one without `data`, or one to none.
+    None,
+    /// To one.
+    One(Linked<'a>),
+    /// To many.
+    Many(Vec<Linked<'a>>),
+}
+
+/// A resource that another one names.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Linked<'a> {
+    /// Its type and id.
+    pub identifier: &'a Identifier,
+    /// The resource itself, where the document holds it.
+    pub resource: Option<&'a ResourceObject>,
+}
+
+impl<'a> Related<'a> {
+    /// What a relationship to one names and the document holds.
+    #[must_use]
+    pub fn one(&self) -> Option<&'a ResourceObject> {
+        match self {
+            Related::One(linked) => linked.resource,
+            Related::None | Related::Many(_) => None,
+        }
+    }
+
+    /// All that the relationship names, be it none, one or many.
+    #[must_use]
+    pub fn linked(&self) -> &[Linked<'a>] {
+        match self {
+            Related::None => &[],
+            Related::One(linked) => std::slice::from_ref(linked),
+            Related::Many(linked) => linked,
+        }
+    }
+
+    /// All that the relationship names and the document holds.
+    pub fn resources(&self) -> impl Iterator<Item = &'a ResourceObject> {
+        self.linked().iter().filter_map(|linked| linked.resource)
+    }
+
+    fn resolve(
+        object: &'a ResourceObject,
+        name: &str,
+        find: impl Fn(&'a Identifier) -> Option<&'a ResourceObject>,
+    ) -> Self {
+        let linked = |identifier| Linked { identifier, resource: find(identifier) };
+        match object.relation(name).map(|relationship| &relationship.data) {
+            None | Some(RelationshipData::Absent | RelationshipData::Null) => Related::None,
+            Some(RelationshipData::One(identifier)) => Related::One(linked(identifier)),
+            Some(RelationshipData::Many(identifiers)) => Related::Many(identifiers.iter().map(linked).collect()),
+        }
+    }
+}
+
+impl Document {
+    /// The resource of that type and id, among the primary data or the included. Looks at each in turn: to find many
+    /// of many, make an [`Index`] once.
+    #[must_use]
+    pub fn find(&self, type_: &str, id: &str) -> Option<&ResourceObject> {
+        self.all().find(|object| object.type_ == type_ && object.id.as_deref() == Some(id))
+    }
+
+    /// What a relationship of `object` leads to, by the name of the relationship or its snake case.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use zc_events_protocol::resource::Document;
+    ///
+    /// let document = Document::from_value(json!({
+    ///     "data": {"type": "Order", "id": "5", "relationships": {"company": {"data": {"type": "Company", "id": "7"}}}},
+    ///     "included": [{"type": "Company", "id": "7", "attributes": {"name": "Acme"}}]
+    /// }))?;
+    /// let order = document.find("Order", "5").expect("is the primary data");
+    /// let company = document.related(order, "company").one().expect("is included");
+    /// assert_eq!(company.attribute("name"), Some(&json!("Acme")));
+    /// # Ok::<(), zc_events_protocol::resource::ResourceError>(())
+    /// ```
+    #[must_use]
+    pub fn related<'a>(&'a self, object: &'a ResourceObject, name: &str) -> Related<'a> {
+        Related::resolve(object, name, |identifier| self.find(&identifier.type_, &identifier.id))
+    }
+
+    /// Makes finding resources by type and id as fast in a huge document as in a small one.
+    #[must_use]
+    pub fn index(&self) -> Index<'_> {
+        let mut by_identity = HashMap::new();
+        for object in self.all() {
+            if let Some(id) = &object.id {
+                by_identity.entry((object.type_.as_str(), id.as_str())).or_insert(object);
+            }
+        }
+        Index { by_identity }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &ResourceObject> {
+        self.data.objects().iter().chain(&self.included)
+    }
+}
+
+/// The resources of a document by type and id; made by [`Document::index`].
+#[derive(Clone, Debug)]
+pub struct Index<'a> {
+    by_identity: HashMap<(&'a str, &'a str), &'a ResourceObject>,
+}
+
+impl<'a> Index<'a> {
+    /// As [`Document::find`].
+    #[must_use]
+    pub fn find(&self, type_: &str, id: &str) -> Option<&'a ResourceObject> {
+        self.by_identity.get(&(type_, id)).copied()
+    }
+
+    /// As [`Document::related`].
+    #[must_use]
+    pub fn related(&self, object: &'a ResourceObject, name: &str) -> Related<'a> {
+        Related::resolve(object, name, |identifier| self.find(&identifier.type_, &identifier.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn circular() -> Document {
+        Document::from_value(json!({
+            "data": {"type": "Order", "id": "1", "relationships": {
+                "company": {"data": {"type": "Company", "id": 7}},
+                "orderItems": {"data": [{"type": "Item", "id": "5"}, {"type": "Item", "id": "6"}]},
+                "self": {"data": {"type": "Order", "id": "1"}},
+                "linksOnly": {"links": {"related": "/x"}},
+                "nobody": {"data": null},
+                "null": null
+            }},
+            "included": [
+                {"type": "Company", "id": "7", "relationships": {"orders": {"data": [{"type": "Order", "id": "1"}]}}},
+                {"type": "Item", "id": 5, "relationships": {"order": {"data": {"type": "Order", "id": "1"}}}},
+                {"type": "Order", "id": "1", "attributes": {"second": true}}
+            ]
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn relationships_lead_to_the_included() {
+        let document = circular();
+        let order = document.find("Order", "1").unwrap();
+        assert_eq!(document.related(order, "company").one().unwrap().type_, "Company");
+        let items = document.related(order, "order_items");
+        assert_eq!(items.linked().len(), 2);
+        assert_eq!(items.linked()[1], Linked { identifier: &Identifier::new("Item", 6), resource: None });
+        assert_eq!(items.resources().count(), 1);
+        assert_eq!(items.one(), None);
+        for name in ["links_only", "nobody", "null", "unheard_of"] {
+            assert_eq!(document.related(order, name), Related::None, "{name}");
+        }
+    }
+
+    #[test]
+    fn circular_includes_end_nowhere_and_harm_nothing() {
+        let document = circular();
+        let index = document.index();
+        let mut order = document.find("Order", "1").unwrap();
+        for _ in 0..10_000 {
+            let company = document.related(order, "company").one().unwrap();
+            order = index.related(company, "orders").resources().next().unwrap();
+        }
+        assert_eq!(document.related(order, "self").one().unwrap(), order);
+    }
+
+    #[test]
+    fn primary_data_is_found_before_an_included_of_the_same_name() {
+        let document = circular();
+        assert_eq!(document.find("Order", "1").unwrap().attribute("second"), None);
+        assert_eq!(document.index().find("Order", "1").unwrap().attribute("second"), None);
+        assert_eq!(document.find("Order", "2"), None);
+        assert_eq!(document.index().find("Order", "2"), None);
+    }
+
+    #[test]
+    fn a_huge_document_is_followed_in_linear_time() {
+        let object = |type_, id: usize, other, other_id: usize| {
+            json!({"type": type_, "id": id, "relationships": {"other": {"data": {"type": other, "id": other_id}}}})
+        };
+        let count = 50_000;
+        let document = Document::from_value(json!({
+            "data": (0..count).map(|i| object("A", i, "B", count - 1 - i)).collect::<Vec<_>>(),
+            "included": (0..count).map(|i| object("B", i, "A", i)).collect::<Vec<_>>()
+        }))
+        .unwrap();
+        let index = document.index();
+        let found = document.data.objects().iter().filter(|a| index.related(a, "other").one().is_some()).count();
+        assert_eq!(found, count);
+    }
+}

@@ -1,0 +1,230 @@
+//! Relationships of a resource: identifiers of other resources, and links. Finding those resources is in `related`.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Map, Value};
+
+use super::{error::ResourceError, read};
+
+/// Names a resource by type and id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Identifier {
+    /// The id. A number on the wire becomes text.
+    #[serde(deserialize_with = "text_or_number")]
+    pub id: String,
+    /// The type; empty where the wire has none.
+    #[serde(rename = "type", default, deserialize_with = "text_or_null", skip_serializing_if = "String::is_empty")]
+    pub type_: String,
+}
+
+impl Identifier {
+    /// Names the resource of that type and id.
+    #[must_use]
+    pub fn new(type_: impl Into<String>, id: impl fmt::Display) -> Self {
+        Identifier { id: id.to_string(), type_: type_.into() }
+    }
+
+    pub(super) fn from_value(value: Value) -> Result<Self, ResourceError> {
+        let mut members = read::object(value)?;
+        let type_ = read::type_(&mut members)?;
+        match read::id(&mut members)? {
+            Some(id) => Ok(Identifier { id, type_ }),
+            None => Err(ResourceError::malformed("text or a number", &Value::Null).inside("id")),
+        }
+    }
+}
+
+/// What a relationship says of the other side.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum RelationshipData {
+    /// Nothing: the relationship has no `data`, as with links alone.
+    #[default]
+    Absent,
+    /// To one, and there is none.
+    Null,
+    /// To one.
+    One(Identifier),
+    /// To many.
+    Many(Vec<Identifier>),
+}
+
+impl RelationshipData {
+    /// Whether the relationship has no `data`.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, RelationshipData::Absent)
+    }
+
+    /// All identifiers: none, one or many.
+    #[must_use]
+    pub fn identifiers(&self) -> &[Identifier] {
+        match self {
+            RelationshipData::Absent | RelationshipData::Null => &[],
+            RelationshipData::One(identifier) => std::slice::from_ref(identifier),
+            RelationshipData::Many(identifiers) => identifiers,
+        }
+    }
+
+    fn from_value(value: Value) -> Result<Self, ResourceError> {
+        match value {
+            Value::Null => Ok(RelationshipData::Null),
+            Value::Array(values) => read::list(values, Identifier::from_value).map(RelationshipData::Many),
+            one @ Value::Object(_) => Identifier::from_value(one).map(RelationshipData::One),
+            other => Err(ResourceError::malformed("an object, a list or null", &other)),
+        }
+    }
+}
+
+/// A relationship of a resource.
+#[derive(Clone, Default, PartialEq, Serialize)]
+pub struct Relationship {
+    /// The other side.
+    #[serde(skip_serializing_if = "RelationshipData::is_absent")]
+    pub data: RelationshipData,
+    /// Where to ask for it, by name: `self`, `related`.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub links: Map<String, Value>,
+    /// Anything else.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub meta: Map<String, Value>,
+}
+
+impl Relationship {
+    /// A relationship to one resource.
+    #[must_use]
+    pub fn to_one(type_: impl Into<String>, id: impl fmt::Display) -> Self {
+        RelationshipData::One(Identifier::new(type_, id)).into()
+    }
+
+    /// A relationship to one resource, of which there is none.
+    #[must_use]
+    pub fn to_none() -> Self {
+        RelationshipData::Null.into()
+    }
+
+    /// A relationship to many resources.
+    ///
+    /// ```
+    /// use zc_events_protocol::resource::{Identifier, Relationship};
+    /// let items = Relationship::to_many([5, 6].map(|id| Identifier::new("Item", id)));
+    /// assert_eq!(items.data.identifiers().len(), 2);
+    /// ```
+    #[must_use]
+    pub fn to_many(identifiers: impl IntoIterator<Item = Identifier>) -> Self {
+        RelationshipData::Many(identifiers.into_iter().collect()).into()
+    }
+
+    /// The address of a link.
+    #[must_use]
+    pub fn link(&self, name: &str) -> Option<&str> {
+        read::href(&self.links, name)
+    }
+
+    /// A relationship that is null instead of having null `data` is to none.
+    pub(super) fn from_value(value: Value) -> Result<Self, ResourceError> {
+        if value.is_null() {
+            return Ok(Relationship::to_none());
+        }
+        let mut members = read::object(value)?;
+        let data = match members.remove("data") {
+            None => RelationshipData::Absent,
+            Some(data) => RelationshipData::from_value(data).map_err(|e| e.inside("data"))?,
+        };
+        let links = read::side_map(&mut members, "links");
+        let meta = read::side_map(&mut members, "meta");
+        Ok(Relationship { data, links, meta })
+    }
+}
+
+impl From<RelationshipData> for Relationship {
+    fn from(data: RelationshipData) -> Self {
+        Relationship { data, ..Relationship::default() }
+    }
+}
+
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected text or a number")]
+    enum Id {
+        Text(String),
+        Number(serde_json::Number),
+    }
+    Id::deserialize(deserializer).map(|id| match id {
+        Id::Text(text) => text,
+        Id::Number(number) => number.to_string(),
+    })
+}
+
+fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+impl<'de> Deserialize<'de> for Relationship {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Relationship::from_value(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl fmt::Debug for Relationship {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relationship")
+            .field("data", &self.data)
+            .field("links", &read::Names(&self.links))
+            .field("meta", &read::Names(&self.meta))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn data(value: Value) -> RelationshipData {
+        Relationship::from_value(value).unwrap().data
+    }
+
+    #[test]
+    fn every_form_of_data_is_read() {
+        assert_eq!(data(json!({"data": {"type": "Company", "id": "7"}})), Relationship::to_one("Company", 7).data);
+        assert_eq!(data(json!({"data": {"type": "Company", "id": 7}})), Relationship::to_one("Company", "7").data);
+        assert_eq!(data(json!({"data": []})), RelationshipData::Many(vec![]));
+        assert_eq!(
+            data(json!({"data": [{"type": "Item", "id": "5"}, {"id": "6"}]})),
+            RelationshipData::Many(vec![Identifier::new("Item", 5), Identifier::new("", 6)])
+        );
+    }
+
+    #[test]
+    fn a_missing_data_and_null_are_told_apart() {
+        assert_eq!(data(json!({})), RelationshipData::Absent);
+        assert_eq!(data(json!({"links": {"related": "/orders/1/company"}})), RelationshipData::Absent);
+        assert_eq!(data(json!({"data": null})), RelationshipData::Null);
+        assert_eq!(data(json!(null)), RelationshipData::Null);
+        assert_eq!(serde_json::to_value(Relationship::default()).unwrap(), json!({}));
+        assert_eq!(serde_json::to_value(Relationship::to_none()).unwrap(), json!({"data": null}));
+    }
+
+    #[test]
+    fn what_names_no_resource_is_refused_with_its_place() {
+        let error = Relationship::from_value(json!({"data": [{"type": "Item", "id": "1"}, {"type": "Item"}]}));
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "not a JSON:API document: `data[1].id`: expected text or a number, found null"
+        );
+        assert!(Relationship::from_value(json!({"data": "7"})).is_err());
+        assert!(Relationship::from_value(json!([])).is_err());
+        assert!(serde_json::from_value::<Relationship>(json!(5)).is_err());
+    }
+
+    #[test]
+    fn links_are_found_by_name() {
+        let relationship: Relationship =
+            serde_json::from_value(json!({"links": {"related": {"href": "/c"}}, "meta": []})).unwrap();
+        assert_eq!(relationship.link("related"), Some("/c"));
+        assert_eq!(relationship.link("self"), None);
+        assert!(relationship.meta.is_empty());
+    }
+}
