@@ -155,12 +155,17 @@ fn included_resources_are_written_once_more() {
 
 #[test]
 fn deep_nesting_is_moved_and_not_walked() {
-    let deep = (0..2_000).fold(json!(1), |inner, _| json!({"data": inner}));
-    let attributes = json!({"data": {"id": "1", "attributes": {"deep": deep.clone()}}});
-    let document = Document::from_value(attributes).unwrap();
-    assert_eq!(document.object().unwrap().attributes["deep"], deep);
+    let wrap = |name: &str, inner| Value::Object(Map::from_iter([(name.to_owned(), inner)]));
+    let deep = || (0..1_000).fold(json!(1), |inner, _| wrap("data", inner));
+    let document = Document::from_value(wrap("data", wrap("attributes", wrap("deep", deep())))).unwrap();
+    let mut inner = document.object().unwrap().attribute("deep");
+    let mut depth = 0;
+    while let Some(next) = inner.and_then(|value| value.get("data")) {
+        (inner, depth) = (Some(next), depth + 1);
+    }
+    assert_eq!(depth, 1_000);
     // `data` within `data` is an unknown member.
-    assert_eq!(Document::from_value(deep).unwrap().data, PrimaryData::One(ResourceObject::default()));
+    assert_eq!(Document::from_value(deep()).unwrap().data, PrimaryData::One(ResourceObject::default()));
 }
 
 fn json_value() -> impl Strategy<Value = Value> {
