@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::error::ResourceError;
 use super::error_object::ErrorObject;
 use super::object::ResourceObject;
-use super::typed::Resource;
 use super::read;
+use super::typed::Resource;
 
 /// A JSON:API document. Its fields are plain data; members that it does not know are passed over when read.
 #[derive(Clone, Default, PartialEq, Serialize)]
@@ -284,3 +284,6 @@ impl fmt::Debug for Document {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -265,7 +265,8 @@ mod tests {
 
     #[test]
     fn debug_shows_no_value() {
-        let order = read(json!({"attributes": {"token": "hunter2"}, "meta": {"m": "hunter2"}, "links": {"l": "hunter2"}}));
+        let order =
+            read(json!({"attributes": {"token": "hunter2"}, "meta": {"m": "hunter2"}, "links": {"l": "hunter2"}}));
         let debug = format!("{order:?}");
         assert!(debug.contains("token") && !debug.contains("hunter2"), "{debug}");
     }

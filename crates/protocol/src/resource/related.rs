@@ -193,9 +193,7 @@ mod tests {
 
     #[test]
     fn a_huge_document_is_followed_in_linear_time() {
-        let object = |type_, id: usize, other, other_id: usize| {
-            json!({"type": type_, "id": id, "relationships": {"other": {"data": {"type": other, "id": other_id}}}})
-        };
+        let object = |type_, id: usize, other, other_id: usize| json!({"type": type_, "id": id, "relationships": {"other": {"data": {"type": other, "id": other_id}}}});
         let count = 50_000;
         let document = Document::from_value(json!({
             "data": (0..count).map(|i| object("A", i, "B", count - 1 - i)).collect::<Vec<_>>(),

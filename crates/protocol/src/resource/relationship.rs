@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::de::{self, Error as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{error::ResourceError, read};
@@ -145,16 +146,27 @@ impl From<RelationshipData> for Relationship {
 }
 
 fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected text or a number")]
-    enum Id {
-        Text(String),
-        Number(serde_json::Number),
+    struct Id;
+    impl Visitor<'_> for Id {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("text or a number")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
     }
-    Id::deserialize(deserializer).map(|id| match id {
-        Id::Text(text) => text,
-        Id::Number(number) => number.to_string(),
-    })
+    deserializer.deserialize_any(Id)
 }
 
 fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -217,6 +229,15 @@ mod tests {
         assert!(Relationship::from_value(json!({"data": "7"})).is_err());
         assert!(Relationship::from_value(json!([])).is_err());
         assert!(serde_json::from_value::<Relationship>(json!(5)).is_err());
+    }
+
+    #[test]
+    fn an_identifier_is_also_a_type_for_fields() {
+        let read = |value| serde_json::from_value::<Identifier>(value).map_err(|e| e.to_string());
+        assert_eq!(read(json!({"type": "Company", "id": "7"})), Ok(Identifier::new("Company", 7)));
+        assert_eq!(read(json!({"type": null, "id": -7, "meta": {}})), Ok(Identifier::new("", "-7")));
+        assert_eq!(read(json!({"id": null})).unwrap_err(), "invalid type: null, expected text or a number");
+        assert!(read(json!({"type": "Company"})).is_err());
     }
 
     #[test]

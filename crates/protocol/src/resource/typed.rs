@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, VariantAccess,
-    Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess,
+    VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
@@ -17,8 +18,8 @@ use super::json::{self, Json, Text};
 use super::mismatch::Mismatch;
 use super::names::snake_case;
 use super::object::ResourceObject;
-use super::relationship::{Identifier, Relationship, RelationshipData};
 use super::read;
+use super::relationship::{Identifier, Relationship, RelationshipData};
 
 /// A resource whose attributes are a type of yours.
 ///
@@ -34,6 +35,8 @@ use super::read;
 /// Where the fields are not known beforehand (maps, [`Value`], `#[serde(flatten)]`, enums with a tag), attributes are
 /// given in snake case, with `id` and `type`, and without relationships. An enum without serde attributes is chosen
 /// by the type of the resource: `enum Thing { Order(Order), Company(Company) }`.
+///
+/// `Debug` shows what `T`'s own shows, and of links and `meta` the names.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -57,8 +60,7 @@ use super::read;
 /// assert_eq!((order.attributes.created_at.as_str(), order.attributes.company), ("2016-05-01", 7));
 /// # Ok::<(), zc_events_protocol::resource::ResourceError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
+#[derive(Clone, PartialEq)]
 pub struct Resource<T> {
     /// The id; empty where the document has none, as in a resource that is yet to be created.
     pub id: String,
@@ -72,6 +74,19 @@ pub struct Resource<T> {
     pub links: Map<String, Value>,
     /// Anything else.
     pub meta: Map<String, Value>,
+}
+
+impl<T: fmt::Debug> fmt::Debug for Resource<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resource")
+            .field("id", &self.id)
+            .field("type_", &self.type_)
+            .field("attributes", &self.attributes)
+            .field("relationships", &self.relationships)
+            .field("links", &read::Names(&self.links))
+            .field("meta", &read::Names(&self.meta))
+            .finish()
+    }
 }
 
 pub(super) fn from_object<T: DeserializeOwned>(object: &ResourceObject) -> Result<T, ResourceError> {
@@ -213,7 +228,7 @@ impl<'de> EnumAccess<'de> for Object<'de> {
     type Variant = Self;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Mismatch> {
-        Ok((seed.deserialize(Text(&self.0.type_)).map_err(|e| e.inside("type"))?, self))
+        Ok((seed.deserialize(Text(&self.0.type_)).map_err(|e| e.inside("its type"))?, self))
     }
 }
 
@@ -265,10 +280,10 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         };
         match slot {
             Slot::Id(id) => seed.deserialize(Text(id)).map_err(|e| Mismatch { place: "its id".to_owned(), ..e }),
-            Slot::Type(type_) => seed.deserialize(Text(type_)).map_err(|e| Mismatch { place: "its type".to_owned(), ..e }),
-            Slot::Attribute(name, value) => {
-                seed.deserialize(Json::new(value)).map_err(|e| named(e, "attribute", name))
+            Slot::Type(type_) => {
+                seed.deserialize(Text(type_)).map_err(|e| Mismatch { place: "its type".to_owned(), ..e })
             }
+            Slot::Attribute(name, value) => seed.deserialize(Json::new(value)).map_err(|e| named(e, "attribute", name)),
             Slot::Relationship(name, data) => {
                 seed.deserialize(Other::from(data)).map_err(|e| named(e, "relationship", name))
             }
@@ -336,9 +351,7 @@ impl<'de> Deserializer<'de> for Other<'de> {
         match self {
             Other::None => visitor.visit_unit(),
             Other::One(identifier) => visit_identifier(identifier, |_| true, visitor),
-            Other::Many(identifiers) => {
-                visitor.visit_seq(SeqDeserializer::new(identifiers.iter().map(Other::One)))
-            }
+            Other::Many(identifiers) => visitor.visit_seq(SeqDeserializer::new(identifiers.iter().map(Other::One))),
         }
     }
 
@@ -375,3 +388,6 @@ impl<'de> Deserializer<'de> for Other<'de> {
         bool f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
+
+#[cfg(test)]
+mod tests;
