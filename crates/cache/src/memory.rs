@@ -227,7 +227,10 @@ impl ReplyStore for MemoryReplyStore {
             }
             Err(RecvTimeoutError::Disconnected) => {
                 self.0.lock().working()?;
-                Err(Error::Unavailable { what: "the reply store in memory failed for a moment".to_owned(), source: None })
+                Err(Error::Unavailable {
+                    what: "the reply store in memory failed for a moment".to_owned(),
+                    source: None,
+                })
             }
         }
     }

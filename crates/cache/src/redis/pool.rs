@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use r2d2::ManageConnection;
 use r2d2_redis::redis::{Value, cmd};
-use zc_events_protocol::{Clock, Deadline, Stage};
+use zc_events_protocol::{Deadline, Stage};
 
 use super::connect::Connector;
 use super::gate::{Gate, Place};

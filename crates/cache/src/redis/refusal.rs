@@ -56,15 +56,19 @@ pub(super) fn trouble(url: &RedisUrl, doing: &str, stage: Stage, ended: bool, tr
     let place = url.place();
     let (what, source): (_, Option<Box<dyn std::error::Error + Send + Sync>>) = match trouble {
         Trouble::TimedOut if ended => return Error::Timeout { stage },
-        Trouble::TimedOut => (format!("Redis at {place} stopped answering while {doing}"), None),
+        Trouble::TimedOut => (format!("Redis at {place} did not answer in time while {doing}"), None),
         Trouble::Closed => (format!("Redis at {place} closed the connection while {doing}"), None),
-        Trouble::Lost(error) => (format!("the connection to Redis at {place} was lost while {doing}"), Some(error.into())),
+        Trouble::Lost(error) => {
+            (format!("the connection to Redis at {place} was lost while {doing}"), Some(error.into()))
+        }
         Trouble::Garbage => {
             (format!("what answers at {place} while {doing} does not speak as Redis does; is it another server?"), None)
         }
         Trouble::TooLarge => {
             return Error::Rejected {
-                why: format!("Redis at {place} has a value over the limit (RedisOptions::max_reply); it was taken and dropped"),
+                why: format!(
+                    "Redis at {place} has a value over the limit (RedisOptions::max_reply); it was taken and dropped"
+                ),
             };
         }
     };

@@ -12,7 +12,7 @@ use zc_events_protocol::{Clock, Deadline, Stage};
 
 use super::RedisOptions;
 use super::connect::Connector;
-use super::link::{Answer, Link, Trouble};
+use super::link::{Link, Trouble};
 use super::pool::{Lease, Pool};
 use super::refusal;
 use crate::store::{some_keys, whole_seconds};
@@ -93,11 +93,11 @@ impl ReplyStore for RedisReplyStore {
     fn push(&self, key: &str, value: &[u8], ttl: Duration, deadline: Deadline) -> Result<()> {
         let mut pipeline = pipe();
         pipeline.atomic().cmd("RPUSH").arg(key).arg(value).cmd("EXPIRE").arg(key).arg(whole_seconds(ttl));
-        let answers = self.0.brief(&pipeline.get_packed_pipeline(), 4, "pushing an answer", deadline, deadline)?;
-        match answers.as_slice() {
+        let request = Request { bytes: pipeline.get_packed_pipeline(), answers: 4, doing: "pushing an answer" };
+        self.0.brief(&request, deadline, deadline, |answers| match answers.as_slice() {
             [.., Value::Bulk(done)] if matches!(done.as_slice(), [Value::Int(1..), Value::Int(1)]) => Ok(()),
-            _ => Err(self.0.trouble("pushing an answer", deadline, Trouble::Garbage)),
-        }
+            _ => Err(Trouble::Garbage),
+        })
     }
 
     fn pop(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
@@ -120,11 +120,11 @@ impl ReplyStore for RedisReplyStore {
     }
 
     fn ping(&self, deadline: Deadline) -> Result<()> {
-        let answers = self.0.brief(&cmd("PING").get_packed_command(), 1, "asking PING", deadline, deadline)?;
-        match answers.as_slice() {
+        let request = Request { bytes: cmd("PING").get_packed_command(), answers: 1, doing: "asking PING" };
+        self.0.brief(&request, deadline, deadline, |answers| match answers.as_slice() {
             [Value::Status(word)] if word == "PONG" => Ok(()),
-            _ => Err(self.0.trouble("asking PING", deadline, Trouble::Garbage)),
-        }
+            _ => Err(Trouble::Garbage),
+        })
     }
 }
 
@@ -144,36 +144,38 @@ impl Shared {
         refusal::refused(&self.connector.url, doing, error)
     }
 
-    /// Sends what is answered at once; the first refusal among the answers is the error.
-    fn brief(
+    /// Sends what is answered at once and reads its answers; the first refusal among them
+    /// is the error.
+    fn brief<T>(
         &self,
-        request: &[u8],
-        answers: usize,
-        doing: &str,
+        request: &Request,
         deadline: Deadline,
         until: Deadline,
-    ) -> Result<Vec<Value>> {
+        read: impl FnOnce(Vec<Value>) -> std::result::Result<T, Trouble>,
+    ) -> Result<T> {
+        let trouble = |trouble| self.trouble(request.doing, deadline, trouble);
         let mut lease = self.brief.lend(deadline)?;
         let link = lease.link()?;
-        let answers =
-            link.call(request, answers, self.clock(), until).map_err(|trouble| self.trouble(doing, deadline, trouble))?;
-        answers.into_iter().collect::<Answers>().map_err(|error| self.refused(link, doing, &error))
+        let answers = link.call(&request.bytes, request.answers, self.clock(), until).map_err(trouble)?;
+        let answers: std::result::Result<Vec<Value>, RedisError> = answers.into_iter().collect();
+        let answers = answers.map_err(|error| self.refused(link, request.doing, &error))?;
+        read(answers).map_err(|wrong| {
+            link.spoil();
+            trouble(wrong)
+        })
     }
 
     /// Takes what is there, without waiting: in a transaction BLPOP does not wait, and
     /// of several keys it takes from the first only.
     fn look(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
-        let doing = "looking for an answer";
         let mut pipeline = pipe();
         pipeline.atomic().add_command(blpop(keys, SLICE));
-        let until = deadline.max(self.clock().deadline(Duration::ZERO));
-        let until = Deadline::at(until.instant() + GRACE);
-        let mut answers = self.brief(&pipeline.get_packed_pipeline(), 3, doing, deadline, until)?;
-        match answers.pop() {
+        let request = Request { bytes: pipeline.get_packed_pipeline(), answers: 3, doing: "looking for an answer" };
+        let from = deadline.max(self.clock().deadline(Duration::ZERO));
+        self.brief(&request, deadline, Deadline::at(from.instant() + GRACE), |mut answers| match answers.pop() {
             Some(Value::Bulk(mut done)) if done.len() == 1 => found(done.pop().unwrap_or(Value::Nil), keys),
             _ => Err(Trouble::Garbage),
-        }
-        .map_err(|trouble| self.trouble(doing, deadline, trouble))
+        })
     }
 
     /// Looks, again and again, until the deadline.
@@ -181,17 +183,21 @@ impl Shared {
         let (_never, interrupt) = crossbeam_channel::bounded(0);
         loop {
             let found = self.look(keys, deadline)?;
-            if found.is_some() || sleep(self.clock(), deadline.min(self.clock().deadline(POLL)), &interrupt) && deadline.has_passed(self.clock())
-            {
+            if found.is_some() || deadline.has_passed(self.clock()) {
                 return Ok(found);
             }
+            sleep(self.clock(), deadline.min(self.clock().deadline(POLL)), &interrupt);
         }
     }
 
     /// Waits for a slice of the time.
     fn wait(&self, keys: &[&str], remaining: Duration, deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
         let doing = "waiting for an answer, which may have been taken and lost,";
-        let mut lease: Lease = self.waiting.lend(deadline)?;
+        let mut lease: Lease = match self.waiting.lend(deadline) {
+            // The others kept the connections until the end; what is there can still be taken.
+            Err(Error::Timeout { stage: Stage::Pool }) => return self.look(keys, deadline),
+            lease => lease?,
+        };
         let link = lease.link()?;
         let slice = match remaining {
             remaining if self.waiting.is_crowded() => remaining.min(CROWDED_SLICE),
@@ -223,7 +229,12 @@ impl Shared {
     }
 }
 
-type Answers = std::result::Result<Vec<Value>, RedisError>;
+/// What is sent in one go, and how many answers it has.
+struct Request {
+    bytes: Vec<u8>,
+    answers: usize,
+    doing: &'static str,
+}
 
 /// BLPOP in whole seconds where they are, which servers older than Redis 6 understand too;
 /// otherwise in milliseconds, rounded up. Never zero.
