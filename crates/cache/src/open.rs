@@ -1,0 +1,80 @@
+//! Chooses the implementation by the URL's scheme. What follows the scheme is read by the
+//! implementation itself.
+
+use std::sync::Arc;
+
+use zc_events_protocol::Clock;
+
+use crate::memory::MemoryReplyStore;
+use crate::redis::{RedisOptions, RedisReplyStore, RedisUrl};
+use crate::{Error, ReplyStore, Result};
+
+/// The reply store that `url` names:
+///
+/// | URL | store |
+/// |---|---|
+/// | `redis://[user][:password]@host[:port][/db]` | Redis, with the defaults of [`RedisOptions`] |
+/// | `memory://` | a new one in memory |
+/// | `memory://name` | the one in memory that this process shares under that name |
+///
+/// Does not connect: a server that is down shows in the first call.
+///
+/// # Errors
+/// [`Config`](Error::Config) when the URL names no store. The error never quotes the URL.
+///
+/// ```
+/// use std::sync::Arc;
+/// use zc_events_protocol::SystemClock;
+///
+/// assert!(zc_events_cache::open("memory://", Arc::new(SystemClock)).is_ok());
+/// assert!(zc_events_cache::open("redis://:secret@cache.internal/2", Arc::new(SystemClock)).is_ok());
+/// assert!(zc_events_cache::open("memcached://cache", Arc::new(SystemClock)).is_err());
+/// ```
+pub fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn ReplyStore>> {
+    if let Some(name) = url.trim().strip_prefix("memory://") {
+        return Ok(Arc::new(match name.trim_end_matches('/') {
+            "" => MemoryReplyStore::new(clock),
+            name if name.contains(['/', '?', '#', '@']) => {
+                return Err(Error::Config {
+                    why: "the name in a memory:// URL is one plain word: memory://name".to_owned(),
+                });
+            }
+            name => MemoryReplyStore::named(name, clock),
+        }));
+    }
+    Ok(Arc::new(RedisReplyStore::new(RedisOptions::new(RedisUrl::parse(url)?, clock))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use zc_events_protocol::SystemClock;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    fn store(url: &str) -> Arc<dyn ReplyStore> {
+        open(url, Arc::new(SystemClock)).unwrap()
+    }
+
+    #[test]
+    fn a_name_is_shared_and_no_name_is_not() {
+        let deadline = || SystemClock.deadline(SOON);
+        let (one, two) = (store("memory://open-test"), store("memory://open-test/"));
+        one.push("k", b"v", SOON, deadline()).unwrap();
+        assert_eq!(two.pop(&["k"], deadline()).unwrap(), Some(("k".to_owned(), b"v".to_vec())));
+
+        let (one, two) = (store("memory://"), store("memory://"));
+        one.push("k", b"v", SOON, deadline()).unwrap();
+        assert_eq!(two.pop(&["k"], SystemClock.deadline(Duration::ZERO)).unwrap(), None);
+    }
+
+    #[test]
+    fn other_urls_are_refused_without_being_quoted() {
+        for url in ["", "canary", "http://:canary@host", "memory://a/canary", "memory://canary@b", "rediss://:canary@h"]
+        {
+            let Err(Error::Config { why }) = open(url, Arc::new(SystemClock)) else { panic!("{url} was accepted") };
+            assert!(!why.contains("canary"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Opens a connection and logs in, all of it by a deadline. The library's own way runs
+//! AUTH and SELECT before a timeout can be set, so they are sent from here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use r2d2_redis::redis::{Cmd, cmd};
+use zc_events_protocol::{Clock, Deadline, Stage};
+
+use super::link::{Answer, Link, Trouble};
+use super::refusal;
+use super::resolve::{Resolver, Unresolved};
+use super::url::RedisUrl;
+use crate::{Error, Result};
+
+pub(super) struct Connector {
+    pub(super) url: RedisUrl,
+    pub(super) clock: Arc<dyn Clock>,
+    timeout: Duration,
+    max_reply: usize,
+    resolver: Resolver,
+}
+
+impl Connector {
+    pub(super) fn new(url: RedisUrl, clock: Arc<dyn Clock>, timeout: Duration, max_reply: usize) -> Self {
+        let resolver = Resolver::new(url.host(), url.port());
+        Self { url, clock, timeout, max_reply, resolver }
+    }
+
+    /// A connection that is logged in, by the `deadline` or within the connect timeout,
+    /// whichever is earlier. Tried once.
+    pub(super) fn connect(&self, deadline: Deadline) -> Result<Link> {
+        let limit = self.clock.deadline(self.timeout).min(deadline);
+        let result = self.open(limit, deadline).and_then(|mut link| {
+            self.log_in(&mut link, limit, deadline)?;
+            Ok(link)
+        });
+        match &result {
+            Ok(_) => log::debug!("connected to {}", self.url),
+            Err(error) => log::debug!("no connection to {}: {error}", self.url),
+        }
+        result
+    }
+
+    fn open(&self, limit: Deadline, deadline: Deadline) -> Result<Link> {
+        let addresses = match self.resolver.resolve(&*self.clock, limit) {
+            Ok(addresses) => addresses,
+            Err(Unresolved::TimedOut) => return Err(self.too_late("looking up the host name", deadline)),
+            Err(Unresolved::Failed(why)) => {
+                let what = format!("the host name {} of the Redis URL was not found: {why}", self.url.host());
+                return Err(Error::Unavailable { what, source: None });
+            }
+        };
+        let mut last = None;
+        for (index, address) in addresses.iter().enumerate() {
+            // An address that does not answer must not use up the time of the next.
+            let left = limit.remaining(&*self.clock);
+            let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+            if left.is_zero() {
+                break;
+            }
+            match Link::open(*address, share, self.max_reply, self.clock.now()) {
+                Ok(link) => return Ok(link),
+                Err(error) => last = Some((*address, error)),
+            }
+        }
+        Err(match last {
+            Some((address, error)) if error.kind() != io::ErrorKind::TimedOut => self.unreachable(address, error),
+            _ => self.too_late("opening the connection", deadline),
+        })
+    }
+
+    fn unreachable(&self, address: SocketAddr, error: io::Error) -> Error {
+        let what = match error.kind() {
+            io::ErrorKind::ConnectionRefused => {
+                format!("nothing listens at {} ({}): is Redis running there?", self.url.place(), address.ip())
+            }
+            _ => format!("no connection to Redis at {} ({})", self.url.place(), address.ip()),
+        };
+        Error::Unavailable { what, source: Some(error.into()) }
+    }
+
+    fn too_late(&self, doing: &str, deadline: Deadline) -> Error {
+        refusal::trouble(&self.url, doing, Stage::Connect, deadline.has_passed(&*self.clock), Trouble::TimedOut)
+    }
+
+    fn log_in(&self, link: &mut Link, limit: Deadline, deadline: Deadline) -> Result<()> {
+        let ask = |link: &mut Link, command: &Cmd| -> Result<Answer> {
+            self.ask(link, command, limit)
+                .map_err(|trouble| self.trouble("logging in", Stage::Connect, deadline, trouble))
+        };
+        if self.url.username().is_some() || self.url.password().is_some() {
+            let password = self.url.password().unwrap_or_default();
+            let mut answer = match self.url.username() {
+                Some(username) => ask(link, cmd("AUTH").arg(username).arg(password))?,
+                None => ask(link, cmd("AUTH").arg(password))?,
+            };
+            if self.url.username().is_some() && answer.as_ref().is_err_and(refusal::knows_no_users) {
+                answer = ask(link, cmd("AUTH").arg(password))?;
+            }
+            answer.map_err(|error| refusal::login_refused(&self.url, &error))?;
+        }
+        if self.url.db() != 0 {
+            let doing = format!("database {}", self.url.db());
+            ask(link, cmd("SELECT").arg(self.url.db()))?
+                .map_err(|error| refusal::refused(&self.url, &doing, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Sends one command.
+    pub(super) fn ask(&self, link: &mut Link, command: &Cmd, until: Deadline) -> Result<Answer, Trouble> {
+        link.call(&command.get_packed_command(), 1, &*self.clock, until)?.pop().ok_or(Trouble::Garbage)
+    }
+
+    pub(super) fn trouble(&self, doing: &str, stage: Stage, deadline: Deadline, trouble: Trouble) -> Error {
+        refusal::trouble(&self.url, doing, stage, deadline.has_passed(&*self.clock), trouble)
+    }
+}

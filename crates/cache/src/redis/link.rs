@@ -1,0 +1,181 @@
+//! One connection: bytes out, whole answers in, each call by its own deadline. Every read
+//! and write waits for what is left, so a server that drips its answer gains nothing.
+//! Which commands there are is not known here.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use r2d2_redis::redis::{RedisResult, Value, parse_redis_value};
+use zc_events_protocol::{Clock, Deadline};
+
+use super::frame::{Bad, Progress, Scan};
+
+/// What a server answered: a value, or its refusal.
+pub(super) type Answer = RedisResult<Value>;
+
+/// The buffer that a connection keeps between two calls.
+const KEPT: usize = 64 * 1024;
+/// At most so much is read at once.
+const CHUNK: usize = 256 * 1024;
+
+/// Why there is no answer, or none that can be trusted. The connection is of no use afterwards.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    TimedOut,
+    /// The server closed the connection.
+    Closed,
+    Lost(io::Error),
+    /// What came is not what was asked for.
+    Garbage,
+    TooLarge,
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Trouble::TimedOut,
+            io::ErrorKind::UnexpectedEof => Trouble::Closed,
+            _ => Trouble::Lost(error),
+        }
+    }
+}
+
+impl From<Bad> for Trouble {
+    fn from(bad: Bad) -> Self {
+        match bad {
+            Bad::Garbage => Trouble::Garbage,
+            Bad::TooLarge => Trouble::TooLarge,
+        }
+    }
+}
+
+pub(super) struct Link {
+    socket: TcpStream,
+    input: Vec<u8>,
+    /// Whether each question that was asked has been answered, in full.
+    clean: bool,
+    used: Instant,
+    max_reply: usize,
+}
+
+impl Link {
+    pub(super) fn open(address: SocketAddr, within: Duration, max_reply: usize, now: Instant) -> io::Result<Self> {
+        let socket = TcpStream::connect_timeout(&address, within.max(Duration::from_millis(1)))?;
+        // A long value goes out in several segments; the last must not wait for an acknowledgement.
+        socket.set_nodelay(true)?;
+        Ok(Self { socket, input: Vec::new(), clean: true, used: now, max_reply })
+    }
+
+    /// Sends `request` and takes `answers` answers. A refusal is an answer. When it fails,
+    /// or does not return, the connection stays marked as broken.
+    pub(super) fn call(
+        &mut self,
+        request: &[u8],
+        answers: usize,
+        clock: &dyn Clock,
+        until: Deadline,
+    ) -> Result<Vec<Answer>, Trouble> {
+        self.clean = false;
+        let mut taken = Vec::with_capacity(answers);
+        let mut result = self.write(request, clock, until);
+        // When the server closed in the middle of a long request, it may have said why.
+        if let Ok(()) | Err(Trouble::Lost(_)) = result {
+            while taken.len() < answers {
+                match self.answer(clock, until) {
+                    Ok(answer) => taken.push(answer),
+                    Err(trouble) => {
+                        result = result.and(Err(trouble));
+                        break;
+                    }
+                }
+            }
+        }
+        match result {
+            Ok(()) if self.input.is_empty() => {
+                self.clean = true;
+                self.used = clock.now();
+                self.input.shrink_to(KEPT);
+                Ok(taken)
+            }
+            Ok(()) => Err(Trouble::Garbage),
+            // Refused and then closed, as a server that is full does it.
+            Err(_) if taken.last().is_some_and(Result::is_err) => Ok(taken),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    fn write(&mut self, mut request: &[u8], clock: &dyn Clock, until: Deadline) -> Result<(), Trouble> {
+        while !request.is_empty() {
+            self.socket.set_write_timeout(Some(left(clock, until)?))?;
+            match self.socket.write(request) {
+                Ok(0) => return Err(Trouble::Closed),
+                Ok(written) => request = &request[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, clock: &dyn Clock, until: Deadline) -> Result<Answer, Trouble> {
+        let mut scan = Scan::new(self.max_reply);
+        loop {
+            match scan.advance(&self.input)? {
+                Progress::Whole(end) => {
+                    let answer = parse_redis_value(&self.input[..end]);
+                    self.input.drain(..end);
+                    return Ok(answer);
+                }
+                Progress::Needs(length) => self.read((length - self.input.len()).clamp(4096, CHUNK), clock, until)?,
+            }
+        }
+    }
+
+    fn read(&mut self, wanted: usize, clock: &dyn Clock, until: Deadline) -> Result<(), Trouble> {
+        self.socket.set_read_timeout(Some(left(clock, until)?))?;
+        let before = self.input.len();
+        self.input.resize(before + wanted, 0);
+        let result = self.socket.read(&mut self.input[before..]);
+        self.input.truncate(before + result.as_ref().copied().unwrap_or(0));
+        match result {
+            Ok(0) => Err(Trouble::Closed),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Marks it as of no use.
+    pub(super) fn spoil(&mut self) {
+        self.clean = false;
+    }
+
+    /// Whether every question so far was answered.
+    pub(super) fn is_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// Whether it can be lent: nothing is owed on it, nothing lies in it that nobody asked
+    /// for, and as far as this side knows the server has not closed it. No round trip.
+    pub(super) fn is_quiet(&self) -> bool {
+        let quiet = || {
+            self.socket.set_nonblocking(true)?;
+            let silent = matches!(self.socket.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+            self.socket.set_nonblocking(false)?;
+            Ok::<bool, io::Error>(silent)
+        };
+        self.clean && quiet().unwrap_or(false)
+    }
+
+    /// How long nothing was asked.
+    pub(super) fn idle(&self, clock: &dyn Clock) -> Duration {
+        clock.now().saturating_duration_since(self.used)
+    }
+}
+
+/// What a socket may wait: never zero, which sockets refuse.
+fn left(clock: &dyn Clock, until: Deadline) -> Result<Duration, Trouble> {
+    let left = until.remaining(clock);
+    if left.is_zero() { Err(Trouble::TimedOut) } else { Ok(left.max(Duration::from_millis(1))) }
+}

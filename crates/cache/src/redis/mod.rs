@@ -1,0 +1,51 @@
+//! The reply store on Redis, through the pool and the codec that r2d2_redis brings. No type
+//! of either appears in the API.
+//!
+//! # How connections are kept
+//!
+//! r2d2_redis's own manager cannot keep a deadline (no timeout on AUTH, SELECT or an answer
+//! that drips), lends a connection on which an answer is still owed, and asks PING on each
+//! checkout; r2d2 connects on threads of its own, again and again while a server is down,
+//! and tells a caller only that he timed out. So:
+//!
+//! - A connection is a socket with the redis crate's encoding on it. Each read and write
+//!   waits for what is left until the caller's deadline; anything but whole answers to all
+//!   questions marks it as broken, and it is never lent again. Answers are bounded in size and
+//!   nesting before they are parsed.
+//! - r2d2 lends places for connections. Who borrows an empty place connects it in his own
+//!   thread, by his own deadline, and gets the true reason at once when that fails: nobody
+//!   listens, wrong password, no such database. Nothing connects in the background.
+//! - A connection that the server closed is noticed at checkout without a round trip; one
+//!   that was idle for 15 s is asked PING.
+//! - Calls that wait for an answer have a pool of their own, so pushing never waits for them.
+//!   When there are more of them than connections they take turns, each for a tenth of a second.
+//!
+//! # What is not bounded
+//!
+//! Looking up a host name: the system's resolver knows no deadline. The caller returns in
+//! time, the resolver's thread (at most one for each store) stays until it gives up.
+//! Sockets wait in real time, whatever the clock.
+//!
+//! # What is logged
+//!
+//! At `debug`: connections made, failed and found dead, with the URL without its password; at
+//! `warn`: unknown parameters in a URL. Never keys, values or passwords, at no level.
+
+mod connect;
+mod frame;
+mod gate;
+mod link;
+mod options;
+mod pool;
+mod refusal;
+mod resolve;
+mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod traps;
+mod url;
+
+pub use options::RedisOptions;
+pub use store::RedisReplyStore;
+pub use url::RedisUrl;

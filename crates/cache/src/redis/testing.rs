@@ -1,0 +1,156 @@
+//! Servers for the tests of this module: in this process, on a free port, saying what the test
+//! wants. They need no Redis.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use zc_events_protocol::{Clock, Deadline, SystemClock};
+
+use super::{RedisOptions, RedisReplyStore, RedisUrl};
+
+/// The password in all tests: it must turn up nowhere.
+pub(super) const CANARY: &str = "c4n4ry-s3cr3t";
+
+/// A server; dropping it closes what it listens on, and its connections.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) connections: Arc<AtomicUsize>,
+    pub(super) commands: Arc<Mutex<Vec<Vec<String>>>>,
+    stop: Arc<AtomicBool>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+/// One connection, from the server's side.
+pub(super) struct Peer {
+    pub(super) number: usize,
+    pub(super) stream: TcpStream,
+    reader: BufReader<TcpStream>,
+    commands: Arc<Mutex<Vec<Vec<String>>>>,
+}
+
+impl Server {
+    /// Runs `serve` on a thread for each connection; the connection is closed when it returns.
+    pub(super) fn start(serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self {
+            address: listener.local_addr().unwrap(),
+            connections: Arc::default(),
+            commands: Arc::default(),
+            stop: Arc::default(),
+            open: Arc::default(),
+        };
+        let (connections, commands) = (Arc::clone(&server.connections), Arc::clone(&server.commands));
+        let (stop, open) = (Arc::clone(&server.stop), Arc::clone(&server.open));
+        let serve = Arc::new(serve);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                let number = connections.fetch_add(1, Ordering::SeqCst);
+                open.lock().unwrap().push(stream.try_clone().unwrap());
+                let reader = BufReader::new(stream.try_clone().unwrap());
+                let mut peer = Peer { number, stream, reader, commands: Arc::clone(&commands) };
+                let serve = Arc::clone(&serve);
+                thread::spawn(move || {
+                    serve(&mut peer);
+                    let _ = peer.stream.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        });
+        server
+    }
+
+    /// Answers each command by `answer`, which sees its words in capitals first; nothing for no answer.
+    pub(super) fn answering(answer: impl Fn(&[String]) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self::start(move |peer| {
+            while let Some(command) = peer.command() {
+                if let Some(answer) = answer(&command) {
+                    peer.say(&answer);
+                }
+            }
+        })
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("redis://:{CANARY}@{}/3", self.address)
+    }
+
+    pub(super) fn options(&self) -> RedisOptions {
+        RedisOptions::new(RedisUrl::parse(&self.url()).unwrap(), Arc::new(SystemClock))
+    }
+
+    pub(super) fn store(&self) -> RedisReplyStore {
+        RedisReplyStore::new(self.options()).unwrap()
+    }
+
+    /// How often a command of this name came.
+    pub(super) fn count(&self, name: &str) -> usize {
+        self.commands.lock().unwrap().iter().filter(|words| words[0] == name).count()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
+impl Peer {
+    /// The next command, `None` at the end.
+    pub(super) fn command(&mut self) -> Option<Vec<String>> {
+        let count = self.number(b'*')?;
+        let mut words = Vec::new();
+        for _ in 0..count {
+            let mut word = vec![0; self.number(b'$')? + 2];
+            self.reader.read_exact(&mut word).ok()?;
+            word.truncate(word.len() - 2);
+            words.push(String::from_utf8_lossy(&word).into_owned());
+        }
+        self.commands.lock().unwrap().push(words.clone());
+        Some(words)
+    }
+
+    fn number(&mut self, kind: u8) -> Option<usize> {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).ok()?;
+        assert!(line.is_empty() || line.as_bytes()[0] == kind, "{line:?}");
+        line.get(1..)?.trim_end().parse().ok()
+    }
+
+    pub(super) fn say(&mut self, text: &str) {
+        let _ = self.stream.write_all(text.as_bytes());
+    }
+
+    /// Reads until the client goes, and says nothing.
+    pub(super) fn listen(&mut self) {
+        let _ = std::io::copy(&mut self.reader, &mut std::io::sink());
+    }
+}
+
+/// What a healthy server says to logins, pushes and pings, with no value anywhere; BLPOP it
+/// leaves to the test.
+pub(super) fn healthy(command: &[String]) -> Option<String> {
+    Some(
+        match command[0].as_str() {
+            "AUTH" | "SELECT" | "MULTI" => "+OK\r\n",
+            "PING" => "+PONG\r\n",
+            "RPUSH" | "EXPIRE" => "+QUEUED\r\n",
+            "EXEC" => "*2\r\n:1\r\n:1\r\n",
+            _ => return None,
+        }
+        .to_owned(),
+    )
+}
+
+pub(super) fn within(millis: u64) -> Deadline {
+    SystemClock.deadline(Duration::from_millis(millis))
+}
