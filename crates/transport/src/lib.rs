@@ -2,8 +2,11 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod broker;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod delivery;
 mod error;
+pub mod memory;
 mod receipt;
 mod topology;
 
