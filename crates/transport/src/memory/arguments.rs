@@ -35,7 +35,9 @@ impl Arguments {
     /// [`Error::Rejected`] for a value that RabbitMQ answers with 406.
     pub(super) fn read(queue: &str, table: &Headers) -> Result<Self> {
         let refuse = |key: &str| Error::Rejected {
-            why: format!("PRECONDITION_FAILED - invalid arg '{key}' for queue '{queue}': see RabbitMQ's documentation for what it takes"),
+            why: format!(
+                "PRECONDITION_FAILED - invalid arg '{key}' for queue '{queue}': see RabbitMQ's documentation for what it takes"
+            ),
         };
         let number = |key: &str, max: i64| match table.get(key) {
             None => Ok(None),

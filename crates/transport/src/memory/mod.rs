@@ -30,9 +30,7 @@ use self::queue::Content;
 use self::server::Server;
 use self::state::{Moment, State};
 use self::subscription::MemorySubscription;
-use crate::{
-    Broker, Confirmation, ConsumeOptions, Error, Health, Outgoing, Receipt, Result, Subscription, Topology,
-};
+use crate::{Broker, Confirmation, ConsumeOptions, Error, Health, Outgoing, Receipt, Result, Subscription, Topology};
 
 /// A handle of a broker in memory. Clones are the same handle; [`MemoryBroker::named`]
 /// makes another one of the same broker.
@@ -163,8 +161,7 @@ impl Broker for MemoryBroker {
     fn subscribe(&self, queue: &str, options: ConsumeOptions, _deadline: Deadline) -> Result<Box<dyn Subscription>> {
         limits::name("the name of a queue", queue)?;
         let (wake, woken) = bounded(1);
-        let consumer =
-            self.with(|state, moment| state.subscribe(queue, self.0.id, options.prefetch, wake, moment))?;
+        let consumer = self.with(|state, moment| state.subscribe(queue, self.0.id, options.prefetch, wake, moment))?;
         Ok(Box::new(MemorySubscription::new(self.0.clone(), queue, consumer, woken)))
     }
 

@@ -52,7 +52,9 @@ impl State {
     pub(super) fn declare(&mut self, topology: &Topology, connection: u64) -> Result<()> {
         for exchange in &topology.exchanges {
             if exchange.name.is_empty() {
-                return Err(rejected("ACCESS_REFUSED - the default exchange cannot be declared: it is there".to_owned()));
+                return Err(rejected(
+                    "ACCESS_REFUSED - the default exchange cannot be declared: it is there".to_owned(),
+                ));
             }
             self.exchanges.entry(exchange.name.clone()).or_insert_with(|| Exchange::new(exchange.kind));
         }
@@ -161,8 +163,12 @@ impl State {
 
     /// Ends a connection: its consumers and its exclusive queues.
     pub(super) fn disconnect(&mut self, connection: u64, moment: Moment) {
-        let consumers: Vec<u64> =
-            self.consumers.iter().filter(|(_, consumer)| consumer.connection == connection).map(|(id, _)| *id).collect();
+        let consumers: Vec<u64> = self
+            .consumers
+            .iter()
+            .filter(|(_, consumer)| consumer.connection == connection)
+            .map(|(id, _)| *id)
+            .collect();
         for id in consumers {
             self.end(id, moment);
         }
@@ -204,7 +210,9 @@ impl State {
         for exchange in self.exchanges.values_mut() {
             exchange.unbind(name);
         }
-        for consumer in self.consumers.values_mut().filter(|consumer| &*consumer.queue == name && consumer.ended.is_none()) {
+        for consumer in
+            self.consumers.values_mut().filter(|consumer| &*consumer.queue == name && consumer.ended.is_none())
+        {
             consumer.end(Ended::Deleted);
         }
         true
@@ -277,14 +285,7 @@ impl State {
     }
 
     /// Sends a dead message on. Says which queues got it: they have to be advanced.
-    fn bury(
-        &mut self,
-        queue: &str,
-        to: &DeadLetter,
-        dead: &Message,
-        reason: Reason,
-        moment: Moment,
-    ) -> Vec<Arc<str>> {
+    fn bury(&mut self, queue: &str, to: &DeadLetter, dead: &Message, reason: Reason, moment: Moment) -> Vec<Arc<str>> {
         let letter = dead_letter::letter(&dead.content, queue, to, reason, moment.wall);
         // A missing exchange, and a target that refuses, lose the letter: so they do in RabbitMQ.
         let mut targets = self.route(&letter.exchange, &letter.routing_key).unwrap_or_default();
@@ -322,7 +323,8 @@ fn expiration(text: &str) -> Result<Duration> {
     match text.parse::<u32>() {
         Ok(milliseconds) if digits => Ok(Duration::from_millis(milliseconds.into())),
         _ => Err(rejected(
-            "PRECONDITION_FAILED - invalid expiration: it takes a whole number of milliseconds below 2^32, in digits".to_owned(),
+            "PRECONDITION_FAILED - invalid expiration: it takes a whole number of milliseconds below 2^32, in digits"
+                .to_owned(),
         )),
     }
 }

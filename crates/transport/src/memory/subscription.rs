@@ -30,7 +30,10 @@ impl MemorySubscription {
         match ended {
             Ended::Closed => Error::Closed,
             Ended::Deleted => Error::Rejected {
-                why: format!("queue '{}' was deleted while it was consumed: declare it and subscribe again", self.queue),
+                why: format!(
+                    "queue '{}' was deleted while it was consumed: declare it and subscribe again",
+                    self.queue
+                ),
             },
         }
     }
