@@ -11,6 +11,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "arguments that make no sense are rejected", check: bad_arguments },
     Behaviour { name: "an expiration that is no number is rejected", check: bad_expiration },
     Behaviour { name: "a closed handle refuses all calls", check: closed },
+    Behaviour { name: "closing a handle ends its subscriptions", check: closed_subscription },
 ];
 
 #[track_caller]
@@ -47,6 +48,7 @@ fn bad_arguments(scene: &Scene<'_>) {
         [("x-max-priority", "ten".into()), ("x-max-priority", 256.into()), ("x-message-ttl", (-1).into())]
     {
         let queue = plain(&scene.name("refused"), [(key, value)]);
+        eprintln!("{:?}", queue.arguments);
         rejected(scene.declare(&Topology::new().queue(queue)), key);
     }
     scene.expect_usable();
@@ -66,17 +68,12 @@ fn bad_expiration(scene: &Scene<'_>) {
 
 fn closed(scene: &Scene<'_>) {
     let queue = scene.queue("queue");
-    scene.put(&queue, "a");
     let handle = (scene.suite.make)();
-    let mut subscription = handle.subscribe(&queue, ConsumeOptions::default(), scene.soon()).expect("subscribing");
-    let delivery = scene.next(&mut subscription);
+    handle.declare(&Topology::new().queue(plain(&queue, [])), scene.soon()).expect("declaring");
+    assert!(handle.health().connected);
     for _ in 0..2 {
         handle.close(scene.soon()).expect("closing");
     }
-    let ended = subscription.next(scene.soon());
-    assert!(matches!(ended, Err(Error::Closed | Error::Unavailable { .. })), "{ended:?}");
-    delivery.settler.ack();
-    drop(subscription);
     assert!(!handle.health().connected);
     let properties = Properties::default();
     let message = Outgoing { exchange: "", routing_key: &queue, mandatory: true, properties: &properties, body: b"b" };
@@ -88,8 +85,22 @@ fn closed(scene: &Scene<'_>) {
     for (number, call) in calls.into_iter().enumerate() {
         assert!(matches!(call, Err(Error::Closed)), "call {number} of a closed handle gave {call:?}");
     }
-    // What had no verdict is back, and the other handles know nothing of it.
+    // The other handles know nothing of it.
+    scene.put(&queue, "a");
     assert!(scene.broker.health().connected);
-    let mut subscription = scene.subscribe(&queue, 1);
-    assert!(scene.expect(&mut subscription, "a").redelivered);
+    scene.expect_content(&queue, &["a"]);
+}
+
+fn closed_subscription(scene: &Scene<'_>) {
+    let queue = scene.queue("queue");
+    scene.put(&queue, "a");
+    let handle = (scene.suite.make)();
+    let mut subscription = handle.subscribe(&queue, ConsumeOptions::default(), scene.soon()).expect("subscribing");
+    let delivery = scene.next(&mut subscription);
+    handle.close(scene.soon()).expect("closing");
+    let ended = subscription.next(scene.soon());
+    assert!(matches!(ended, Err(Error::Closed | Error::Unavailable { .. })), "next() gave {ended:?}");
+    // What had no verdict is back, before the subscription is dropped.
+    delivery.settler.ack();
+    assert!(scene.expect(&mut scene.subscribe(&queue, 1), "a").redelivered);
 }

@@ -79,7 +79,7 @@ fn properties_too_long(scene: &Scene<'_>) {
 fn headers_too_large(scene: &Scene<'_>) {
     let queue = scene.queue("queue");
     let headers = |size| Some(Headers::from([("x".to_owned(), "x".repeat(size).into())]));
-    scene.put_with(&queue, &Properties { headers: headers(120 * 1024), ..Properties::default() }, b"a");
+    scene.put_with(&queue, &Properties { headers: headers(100 * 1024), ..Properties::default() }, b"a");
     let properties = Properties { headers: headers(200 * 1024), ..Properties::default() };
     let message = Outgoing { exchange: "", routing_key: &queue, mandatory: true, properties: &properties, body: b"b" };
     too_large(scene.broker.send(&message, scene.soon()), "a header");
