@@ -3,8 +3,11 @@
 
 pub mod amqp;
 mod broker;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod delivery;
 mod error;
+pub mod memory;
 mod receipt;
 mod topology;
 

@@ -1,0 +1,143 @@
+//! Sizes and lifetimes.
+
+use zc_events_protocol::{HeaderValue, Headers, Properties};
+
+use super::Behaviour;
+use super::scene::{Scene, plain};
+use crate::{ConsumeOptions, Error, ExchangeKind, Outgoing, Topology};
+
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
+    Behaviour { name: "names may have 255 bytes", check: long_names },
+    Behaviour { name: "longer names are too large", check: names_too_long },
+    Behaviour { name: "long properties and header names are too large", check: properties_too_long },
+    Behaviour { name: "headers that fill more than a frame are too large", check: headers_too_large },
+    Behaviour { name: "a message expires", check: expiration },
+    Behaviour { name: "a message with no time to live goes to a consumer at once, or nowhere", check: no_time },
+    Behaviour { name: "an expired message goes to the dead letter exchange", check: expired_letter },
+];
+
+/// A name of that many bytes.
+fn long(scene: &Scene<'_>, stem: &str, size: usize) -> String {
+    let name = scene.name(stem);
+    name.clone() + &"x".repeat(size - name.len())
+}
+
+fn long_names(scene: &Scene<'_>) {
+    let (queue, exchange, key) = (long(scene, "q", 255), long(scene, "e", 255), long(scene, "k", 255));
+    let topology = Topology::new()
+        .exchange(&exchange, ExchangeKind::Direct)
+        .queue(plain(&queue, []))
+        .bind(&queue, &exchange, &key);
+    scene.declare(&topology).expect("declaring");
+    scene.owns(&queue);
+    scene.send(&exchange, &key, true, "a").wait(scene.soon()).expect("a confirm");
+    scene.send("", &queue, true, "b").wait(scene.soon()).expect("a confirm");
+    scene.expect_content(&queue, &["a", "b"]);
+}
+
+#[track_caller]
+fn too_large<T: std::fmt::Debug>(result: Result<T, Error>, what: &str) {
+    match result {
+        Err(Error::TooLarge { size, limit, .. }) => assert!(size > limit, "{what}: {size} of {limit}"),
+        other => panic!("{what} is too large, and the call gave {other:?}"),
+    }
+}
+
+fn names_too_long(scene: &Scene<'_>) {
+    let name = long(scene, "n", 256);
+    let (queue, exchange) = (scene.queue("queue"), scene.exchange("events", ExchangeKind::Fanout));
+    too_large(scene.declare(&Topology::new().queue(plain(&name, []))), "a queue's name");
+    too_large(scene.declare(&Topology::new().exchange(&name, ExchangeKind::Fanout)), "an exchange's name");
+    too_large(scene.declare(&Topology::new().bind(&queue, &exchange, &name)), "a binding key");
+    let subscribed = scene.broker.subscribe(&name, ConsumeOptions::default(), scene.soon()).map(|_| ());
+    too_large(subscribed, "a queue's name");
+    let properties = Properties::default();
+    for (exchange, routing_key) in [(name.as_str(), ""), ("", name.as_str())] {
+        let message = Outgoing { exchange, routing_key, mandatory: false, properties: &properties, body: b"" };
+        too_large(scene.broker.send(&message, scene.soon()), "an address");
+    }
+    scene.expect_usable();
+}
+
+fn properties_too_long(scene: &Scene<'_>) {
+    let queue = scene.queue("queue");
+    let header =
+        |key: String| Properties { headers: Some(Headers::from([(key, HeaderValue::Null)])), ..Default::default() };
+    let correlated = |id: String| Properties { correlation_id: Some(id), ..Default::default() };
+    // As long in bytes, not in characters.
+    for properties in [header("x".repeat(255)), correlated("x".repeat(255)), correlated("ü".repeat(127))] {
+        scene.put_with(&queue, &properties, b"");
+    }
+    for properties in [header("x".repeat(256)), correlated("x".repeat(256)), correlated("ü".repeat(128))] {
+        let message =
+            Outgoing { exchange: "", routing_key: &queue, mandatory: true, properties: &properties, body: b"" };
+        too_large(scene.broker.send(&message, scene.soon()), "a property");
+    }
+    scene.expect_content(&queue, &["", "", ""]);
+}
+
+fn headers_too_large(scene: &Scene<'_>) {
+    let queue = scene.queue("queue");
+    let headers = |size| Some(Headers::from([("x".to_owned(), "x".repeat(size).into())]));
+    scene.put_with(&queue, &Properties { headers: headers(100 * 1024), ..Properties::default() }, b"a");
+    let properties = Properties { headers: headers(200 * 1024), ..Properties::default() };
+    let message = Outgoing { exchange: "", routing_key: &queue, mandatory: true, properties: &properties, body: b"b" };
+    too_large(scene.broker.send(&message, scene.soon()), "a header");
+    scene.expect_content(&queue, &["a"]);
+}
+
+fn expiring(milliseconds: &str) -> Properties {
+    Properties { expiration: Some(milliseconds.to_owned()), ..Properties::default() }
+}
+
+fn expiration(scene: &Scene<'_>) {
+    let queue = scene.queue("queue");
+    scene.put(&queue, "holds the only place");
+    let mut subscription = scene.subscribe(&queue, 1);
+    let first = scene.next(&mut subscription);
+    scene.put_with(&queue, &expiring("1"), b"lives for a moment");
+    scene.put_with(&queue, &expiring("600000"), b"lives for long");
+    scene.put_with(&queue, &Properties::default(), b"lives for ever");
+    // Time enough for the first one to expire.
+    scene.expect_nothing(&mut subscription);
+    first.settler.ack();
+    scene.expect(&mut subscription, "lives for long");
+    scene.expect(&mut subscription, "lives for ever");
+    scene.expect_nothing(&mut subscription);
+}
+
+fn no_time(scene: &Scene<'_>) {
+    let queue = scene.queue("queue");
+    scene.put_with(&queue, &expiring("0"), b"nobody is there");
+    let mut subscription = scene.subscribe(&queue, 1);
+    scene.expect_nothing(&mut subscription);
+    scene.put_with(&queue, &expiring("0"), b"at once");
+    let first = scene.next(&mut subscription);
+    assert_eq!(first.body, b"at once");
+    scene.put_with(&queue, &expiring("0"), b"nobody has room");
+    first.settler.ack();
+    scene.expect_nothing(&mut subscription);
+}
+
+fn expired_letter(scene: &Scene<'_>) {
+    let dead = scene.queue("dead");
+    let to_dead = || {
+        [
+            ("x-dead-letter-exchange", HeaderValue::from("")),
+            ("x-dead-letter-routing-key", HeaderValue::from(dead.as_str())),
+        ]
+    };
+    let [exchange, key] = to_dead();
+    let patient = scene.queue_with("patient", to_dead());
+    let hasty = scene.queue_with("hasty", [exchange, key, ("x-message-ttl", 20.into())]);
+    // Somebody waits already, and nobody looks at the queue in which they expire.
+    let mut subscription = scene.subscribe(&dead, 1);
+    for (queue, properties) in [(&patient, expiring("20")), (&hasty, expiring("600000"))] {
+        scene.put_with(queue, &properties, b"a");
+        let letter = scene.expect(&mut subscription, "a");
+        assert_eq!(letter.properties.expiration, None, "it must not expire again");
+        let headers = letter.properties.headers.expect("headers with the reason");
+        assert_eq!(headers.get("x-first-death-reason"), Some(&"expired".into()));
+        assert_eq!(headers.get("x-first-death-queue"), Some(&queue.as_str().into()));
+    }
+}

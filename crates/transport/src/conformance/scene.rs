@@ -1,0 +1,170 @@
+//! What the checks have in common: names of their own, and short ways to say that
+//! something is published, and that something comes or does not.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use uuid::Uuid;
+use zc_events_protocol::{Deadline, HeaderValue, Properties};
+
+use super::Suite;
+use crate::{Broker, ConsumeOptions, Delivery, ExchangeKind, Outgoing, Queue, Receipt, Result, Subscription, Topology};
+
+pub(super) struct Scene<'a> {
+    pub(super) suite: Suite<'a>,
+    pub(super) broker: Arc<dyn Broker>,
+    run: String,
+    queues: RefCell<Vec<String>>,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(suite: Suite<'a>) -> Self {
+        let run = format!("conformance-{}", Uuid::new_v4().simple());
+        Self { suite, broker: (suite.make)(), run, queues: RefCell::default() }
+    }
+
+    /// After a check that passed; one that failed leaves its queues for a look.
+    pub(super) fn clear(&self) {
+        self.broker.close(self.soon()).expect("closing");
+        for queue in self.queues.take() {
+            (self.suite.delete_queue)(&queue);
+        }
+    }
+
+    pub(super) fn soon(&self) -> Deadline {
+        self.suite.clock.deadline(self.suite.patience)
+    }
+
+    pub(super) fn name(&self, stem: &str) -> String {
+        format!("{}-{stem}", self.run)
+    }
+
+    pub(super) fn declare(&self, topology: &Topology) -> Result<()> {
+        self.broker.declare(topology, self.soon())
+    }
+
+    pub(super) fn exchange(&self, stem: &str, kind: ExchangeKind) -> String {
+        let name = self.name(stem);
+        self.declare(&Topology::new().exchange(&name, kind)).expect("declaring an exchange");
+        name
+    }
+
+    pub(super) fn queue(&self, stem: &str) -> String {
+        self.queue_with(stem, [])
+    }
+
+    pub(super) fn queue_with<const N: usize>(&self, stem: &str, arguments: [(&str, HeaderValue); N]) -> String {
+        let queue = plain(&self.name(stem), arguments);
+        let name = queue.name.clone();
+        self.declare(&Topology::new().queue(queue)).expect("declaring a queue");
+        self.owns(&name);
+        name
+    }
+
+    /// Has a queue deleted when the check is over.
+    pub(super) fn owns(&self, queue: &str) {
+        self.queues.borrow_mut().push(queue.to_owned());
+    }
+
+    /// Does not have it deleted any more.
+    pub(super) fn disowns(&self, queue: &str) {
+        self.queues.borrow_mut().retain(|owned| owned != queue);
+    }
+
+    pub(super) fn bind(&self, queue: &str, exchange: &str, key: &str) {
+        self.declare(&Topology::new().bind(queue, exchange, key)).expect("binding");
+    }
+
+    /// Hands a message over, without waiting for its confirm.
+    pub(super) fn send(&self, exchange: &str, key: &str, mandatory: bool, body: &str) -> Receipt {
+        let properties = Properties::default();
+        let message =
+            Outgoing { exchange, routing_key: key, mandatory, properties: &properties, body: body.as_bytes() };
+        self.broker.send(&message, self.soon()).expect("sending")
+    }
+
+    /// Publishes, and waits for the confirm.
+    pub(super) fn publish(&self, exchange: &str, key: &str, body: &str) {
+        self.send(exchange, key, false, body).wait(self.soon()).expect("a confirm");
+    }
+
+    /// Publishes to one queue, and waits for the confirm.
+    pub(super) fn put(&self, queue: &str, body: &str) {
+        self.publish("", queue, body);
+    }
+
+    pub(super) fn put_with(&self, queue: &str, properties: &Properties, body: &[u8]) {
+        let message = Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body };
+        self.broker.send(&message, self.soon()).expect("sending").wait(self.soon()).expect("a confirm");
+    }
+
+    pub(super) fn subscribe(&self, queue: &str, prefetch: u16) -> Box<dyn Subscription> {
+        self.broker.subscribe(queue, ConsumeOptions { prefetch }, self.soon()).expect("subscribing")
+    }
+
+    /// The next delivery, which has to come.
+    #[track_caller]
+    pub(super) fn next(&self, subscription: &mut Box<dyn Subscription>) -> Delivery {
+        match subscription.next(self.soon()) {
+            Ok(Some(delivery)) => delivery,
+            Ok(None) => panic!("nothing came within {:?}", self.suite.patience),
+            Err(error) => panic!("a delivery was due, and the subscription failed: {error}"),
+        }
+    }
+
+    /// The next delivery, which has to have this body. It is acknowledged.
+    #[track_caller]
+    pub(super) fn expect(&self, subscription: &mut Box<dyn Subscription>, body: &str) -> Delivery {
+        let delivery = self.next(subscription);
+        assert_eq!(text(&delivery), body, "another message was due");
+        delivery.settler.ack();
+        delivery
+    }
+
+    /// Nothing may come.
+    #[track_caller]
+    pub(super) fn expect_nothing(&self, subscription: &mut Box<dyn Subscription>) {
+        match subscription.next(self.suite.clock.deadline(self.suite.quiet)) {
+            Ok(None) => {}
+            Ok(Some(delivery)) => panic!("`{}` came, and nothing was due", text(&delivery)),
+            Err(error) => panic!("nothing was due, and the subscription failed: {error}"),
+        }
+    }
+
+    /// A queue must hold just these messages, in this order. They are taken out.
+    #[track_caller]
+    pub(super) fn expect_content(&self, queue: &str, bodies: &[&str]) {
+        // What else is in there, comes before this.
+        self.put(queue, "the end");
+        let mut subscription = self.subscribe(queue, 1);
+        let mut found = Vec::new();
+        loop {
+            let delivery = self.next(&mut subscription);
+            let body = text(&delivery);
+            delivery.settler.ack();
+            if body == "the end" {
+                break;
+            }
+            found.push(body);
+        }
+        assert_eq!(found, bodies, "the content of {queue}");
+    }
+
+    /// The broker has to be as good as new.
+    #[track_caller]
+    pub(super) fn expect_usable(&self) {
+        let queue = self.queue("usable");
+        self.put(&queue, "still there");
+        self.expect_content(&queue, &["still there"]);
+    }
+}
+
+/// A queue that is neither durable nor exclusive.
+pub(super) fn plain<const N: usize>(name: &str, arguments: [(&str, HeaderValue); N]) -> Queue {
+    let arguments = arguments.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    Queue { name: name.to_owned(), durable: false, exclusive: false, arguments }
+}
+
+pub(super) fn text(delivery: &Delivery) -> String {
+    String::from_utf8_lossy(&delivery.body).into_owned()
+}

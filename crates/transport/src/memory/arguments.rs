@@ -1,0 +1,115 @@
+//! The arguments of a queue that are honoured, read from its `x-` table. Others are
+//! accepted and have no effect.
+
+use std::time::Duration;
+
+use zc_events_protocol::{HeaderValue, Headers};
+
+use crate::{Error, Result};
+
+/// Where messages go that a queue refuses, drops or lets expire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DeadLetter {
+    pub(super) exchange: String,
+    /// The message's own where absent.
+    pub(super) routing_key: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Arguments {
+    /// `x-max-priority`. Without it priorities have no effect.
+    pub(super) max_priority: Option<u8>,
+    /// `x-message-ttl`.
+    pub(super) ttl: Option<Duration>,
+    /// `x-max-length`: how many messages may be ready.
+    pub(super) max_length: Option<usize>,
+    /// `x-overflow` is `reject-publish`: a full queue refuses new messages, instead of
+    /// dropping old ones.
+    pub(super) refuses_when_full: bool,
+    /// `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
+    pub(super) dead_letter: Option<DeadLetter>,
+}
+
+impl Arguments {
+    /// # Errors
+    /// [`Error::Rejected`] for a value that RabbitMQ answers with 406.
+    pub(super) fn read(queue: &str, table: &Headers) -> Result<Self> {
+        let refuse = |key: &str| Error::Rejected {
+            why: format!(
+                "PRECONDITION_FAILED - invalid arg '{key}' for queue '{queue}': see RabbitMQ's documentation for what it takes"
+            ),
+        };
+        let number = |key: &str, max: i64| match table.get(key) {
+            None => Ok(None),
+            Some(HeaderValue::Int(number)) if (0..=max).contains(number) => Ok(Some(number.unsigned_abs())),
+            Some(_) => Err(refuse(key)),
+        };
+        let text = |key: &str| match table.get(key) {
+            None => Ok(None),
+            Some(HeaderValue::Text(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(refuse(key)),
+        };
+        let overflow = text("x-overflow")?;
+        if !matches!(overflow.as_deref(), None | Some("drop-head" | "reject-publish" | "reject-publish-dlx")) {
+            return Err(refuse("x-overflow"));
+        }
+        let routing_key = text("x-dead-letter-routing-key")?;
+        let dead_letter = text("x-dead-letter-exchange")?;
+        if routing_key.is_some() && dead_letter.is_none() {
+            return Err(refuse("x-dead-letter-routing-key"));
+        }
+        Ok(Self {
+            max_priority: number("x-max-priority", 255)?.and_then(|max| u8::try_from(max).ok()),
+            ttl: number("x-message-ttl", i64::from(u32::MAX))?.map(Duration::from_millis),
+            max_length: number("x-max-length", i64::MAX)?.map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
+            refuses_when_full: overflow.is_some_and(|overflow| overflow.starts_with("reject")),
+            dead_letter: dead_letter.map(|exchange| DeadLetter { exchange, routing_key }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<const N: usize>(entries: [(&str, HeaderValue); N]) -> Result<Arguments> {
+        Arguments::read("q", &entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+
+    #[test]
+    fn all_are_read() {
+        let arguments = read([
+            ("x-max-priority", 10.into()),
+            ("x-message-ttl", 1500.into()),
+            ("x-max-length", 3.into()),
+            ("x-overflow", "reject-publish".into()),
+            ("x-dead-letter-exchange", "".into()),
+            ("x-dead-letter-routing-key", "dead".into()),
+            ("x-queue-type", "quorum".into()),
+        ]);
+        let expected = Arguments {
+            max_priority: Some(10),
+            ttl: Some(Duration::from_millis(1500)),
+            max_length: Some(3),
+            refuses_when_full: true,
+            dead_letter: Some(DeadLetter { exchange: String::new(), routing_key: Some("dead".into()) }),
+        };
+        assert_eq!(arguments.unwrap(), expected);
+        assert_eq!(read([]).unwrap(), Arguments::default());
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for (key, value) in [
+            ("x-max-priority", HeaderValue::from(256)),
+            ("x-max-priority", "10".into()),
+            ("x-message-ttl", (-1).into()),
+            ("x-overflow", "spill".into()),
+            ("x-dead-letter-exchange", 1.into()),
+            ("x-dead-letter-routing-key", "key without exchange".into()),
+        ] {
+            let error = read([(key, value)]).unwrap_err();
+            assert!(matches!(&error, Error::Rejected { why } if why.contains(key)), "{error}");
+        }
+    }
+}

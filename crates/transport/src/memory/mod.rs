@@ -1,0 +1,215 @@
+//! A broker inside the process, for demos, for tests of one's own, and for programs that
+//! need no other. It routes, orders, limits, expires and dead-letters as RabbitMQ does;
+//! it keeps nothing on disk. Nothing here knows AMQP.
+//!
+//! Of the arguments of queues it honours `x-max-priority`, `x-message-ttl`, `x-max-length`,
+//! `x-overflow`, `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
+
+mod arguments;
+mod consumer;
+mod dead_letter;
+mod exchange;
+mod limits;
+mod queue;
+mod server;
+mod state;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod topic;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::bounded;
+use uuid::Uuid;
+use zc_events_protocol::{Clock, Deadline};
+
+use self::queue::Content;
+use self::server::Server;
+use self::state::{Moment, State};
+use self::subscription::MemorySubscription;
+use crate::{Broker, Confirmation, ConsumeOptions, Error, Health, Outgoing, Receipt, Result, Subscription, Topology};
+
+/// A handle of a broker in memory. Clones are the same handle; [`MemoryBroker::named`]
+/// makes another one of the same broker.
+///
+/// Exclusive queues belong to a handle, and go when it is closed, or dropped with all its
+/// clones and subscriptions. The broker and all messages go with its last handle.
+///
+/// No call but [`Subscription::next`] ever waits.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use zc_events_protocol::{Clock, Properties, SystemClock};
+/// use zc_events_transport::memory::MemoryBroker;
+/// use zc_events_transport::{Broker, ConsumeOptions, ExchangeKind, Outgoing, Subscription, Topology};
+///
+/// let broker = MemoryBroker::new(Arc::new(SystemClock));
+/// let soon = SystemClock.deadline(Duration::from_secs(5));
+/// let topology = Topology::new()
+///     .exchange("microservice-events", ExchangeKind::Fanout)
+///     .queue_with_priority("orders-events", Some(10))
+///     .bind("orders-events", "microservice-events", "");
+/// broker.declare(&topology, soon)?;
+///
+/// let properties = Properties::default();
+/// let message = Outgoing {
+///     exchange: "microservice-events",
+///     routing_key: "",
+///     mandatory: true,
+///     properties: &properties,
+///     body: b"{}",
+/// };
+/// broker.send(&message, soon)?.wait(soon)?;
+///
+/// let mut orders = broker.subscribe("orders-events", ConsumeOptions::default(), soon)?;
+/// let delivery = orders.next(soon)?.expect("it was confirmed");
+/// assert_eq!(delivery.body, b"{}");
+/// delivery.settler.ack();
+/// assert_eq!(broker.unacked("orders-events"), Some(0));
+/// # Ok::<(), zc_events_transport::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct MemoryBroker(Arc<Connection>);
+
+impl MemoryBroker {
+    /// A broker of its own. All that expires, expires by this clock.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::connect(Server::new(clock))
+    }
+
+    /// A new handle of the broker with that name in this process, which is made where
+    /// there is none. One that exists keeps the clock that it was made with.
+    #[must_use]
+    pub fn named(name: &str, clock: Arc<dyn Clock>) -> Self {
+        Self::connect(Server::named(name, clock))
+    }
+
+    /// How many messages are ready in a queue, those that are out with subscriptions not
+    /// counted; `None` where there is no such queue.
+    #[must_use]
+    pub fn queue_len(&self, queue: &str) -> Option<usize> {
+        self.0.server.with(|state, _| state.ready(queue))
+    }
+
+    /// How many messages of a queue are out with subscriptions and have no verdict, those
+    /// included that [`Subscription::next`] has not given out yet; `None` where there is
+    /// no such queue.
+    #[must_use]
+    pub fn unacked(&self, queue: &str) -> Option<usize> {
+        self.0.server.with(|state, _| state.unacked(queue))
+    }
+
+    /// Drops the messages that are ready in a queue and says how many they were; `None`
+    /// where there is no such queue.
+    pub fn purge(&self, queue: &str) -> Option<usize> {
+        self.0.server.with(|state, moment| state.purge(queue, moment))
+    }
+
+    /// Deletes a queue with its messages and bindings; its subscriptions fail with
+    /// [`Error::Rejected`]. Says whether there was one.
+    pub fn delete_queue(&self, queue: &str) -> bool {
+        self.0.server.with(|state, _| state.delete_queue(queue))
+    }
+
+    fn connect(server: Arc<Server>) -> Self {
+        let id = server.with(|state, _| state.number());
+        Self(Arc::new(Connection { id, used: AtomicBool::new(false), closed: AtomicBool::new(false), server }))
+    }
+
+    /// Does something unless the handle was closed. Closing raises its flag before it
+    /// takes the lock, so nothing slips in behind it.
+    fn with<T>(&self, act: impl FnOnce(&mut State, Moment) -> Result<T>) -> Result<T> {
+        self.0.used.store(true, Ordering::Relaxed);
+        self.0.server.with(|state, moment| {
+            if self.0.closed.load(Ordering::SeqCst) {
+                return Err(Error::Closed);
+            }
+            act(state, moment)
+        })
+    }
+}
+
+impl Broker for MemoryBroker {
+    fn declare(&self, topology: &Topology, _deadline: Deadline) -> Result<()> {
+        limits::topology(topology)?;
+        self.with(|state, _| state.declare(topology, self.0.id))
+    }
+
+    fn send(&self, message: &Outgoing<'_>, _deadline: Deadline) -> Result<Receipt> {
+        limits::message(message)?;
+        let mut properties = message.properties.clone();
+        properties.message_id.get_or_insert_with(|| Uuid::new_v4().to_string());
+        let content = Content {
+            exchange: message.exchange.to_owned(),
+            routing_key: message.routing_key.to_owned(),
+            properties,
+            body: message.body.to_owned(),
+        };
+        self.with(|state, moment| {
+            Ok(match state.publish(content, message.mandatory, moment) {
+                Ok(()) => Receipt::confirmed(),
+                Err(error) => Receipt::new(Box::new(Refused(error))),
+            })
+        })
+    }
+
+    fn subscribe(&self, queue: &str, options: ConsumeOptions, _deadline: Deadline) -> Result<Box<dyn Subscription>> {
+        limits::name("the name of a queue", queue)?;
+        let (wake, woken) = bounded(1);
+        let consumer = self.with(|state, moment| state.subscribe(queue, self.0.id, options.prefetch, wake, moment))?;
+        Ok(Box::new(MemorySubscription::new(self.0.clone(), queue, consumer, woken)))
+    }
+
+    fn health(&self) -> Health {
+        let connected = self.0.used.load(Ordering::Relaxed) && !self.0.closed.load(Ordering::SeqCst);
+        Health { connected, ..Health::default() }
+    }
+
+    fn close(&self, _deadline: Deadline) -> Result<()> {
+        self.0.close();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MemoryBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not what is inside: bodies are no one's business.
+        f.debug_struct("MemoryBroker").field("connection", &self.0.id).finish_non_exhaustive()
+    }
+}
+
+/// What belongs to one handle, its clones and its subscriptions.
+struct Connection {
+    id: u64,
+    used: AtomicBool,
+    closed: AtomicBool,
+    server: Arc<Server>,
+}
+
+impl Connection {
+    fn close(&self) {
+        if !self.closed.swap(true, Ordering::SeqCst) {
+            self.server.with(|state, moment| state.disconnect(self.id, moment));
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The receipt of a message that did not get where it should.
+struct Refused(Error);
+
+impl Confirmation for Refused {
+    fn wait(self: Box<Self>, _deadline: Deadline) -> Result<()> {
+        Err(self.0)
+    }
+}

@@ -1,0 +1,349 @@
+//! Everything the broker knows, behind its one lock: which exchanges, queues and
+//! consumers there are, and how a message moves between them. Nothing here waits, reads
+//! a clock, or calls code from outside.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::Sender;
+
+use super::arguments::{Arguments, DeadLetter};
+use super::consumer::{Consumer, Ended, Taken};
+use super::dead_letter::{self, Reason};
+use super::exchange::Exchange;
+use super::queue::{Admission, Content, Message, Queue};
+use crate::{Binding, Error, Result, Topology, Verdict};
+
+/// The time at which something happens, read before the lock was taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) now: Instant,
+    pub(super) wall: SystemTime,
+}
+
+/// What a subscription finds when it looks.
+pub(super) enum Look {
+    Found(Taken),
+    /// Nothing; something may change by itself at that time.
+    Nothing(Option<Instant>),
+    Ended(Ended),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    exchanges: HashMap<String, Exchange>,
+    queues: HashMap<Arc<str>, Queue>,
+    consumers: HashMap<u64, Consumer>,
+    /// When the heads of queues expire.
+    alarms: BTreeSet<(Instant, Arc<str>)>,
+    last_number: u64,
+}
+
+impl State {
+    /// A number that was not used before.
+    pub(super) fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// # Errors
+    /// [`Error::Rejected`]; what came before in the topology is there then.
+    pub(super) fn declare(&mut self, topology: &Topology, connection: u64) -> Result<()> {
+        for exchange in &topology.exchanges {
+            if exchange.name.is_empty() {
+                return Err(rejected(
+                    "ACCESS_REFUSED - the default exchange cannot be declared: it is there".to_owned(),
+                ));
+            }
+            self.exchanges.entry(exchange.name.clone()).or_insert_with(|| Exchange::new(exchange.kind));
+        }
+        for queue in &topology.queues {
+            if queue.name.is_empty() {
+                return Err(rejected("a queue needs a name".to_owned()));
+            }
+            match self.queues.get(queue.name.as_str()) {
+                Some(existing) => unlocked(&queue.name, existing, connection)?,
+                None => {
+                    let arguments = Arguments::read(&queue.name, &queue.arguments)?;
+                    let owner = queue.exclusive.then_some(connection);
+                    self.queues.insert(queue.name.as_str().into(), Queue::new(arguments, owner));
+                }
+            }
+        }
+        topology.bindings.iter().try_for_each(|binding| self.bind(binding, connection))
+    }
+
+    fn bind(&mut self, binding: &Binding, connection: u64) -> Result<()> {
+        let Binding { queue, exchange, routing_key } = binding;
+        if exchange.is_empty() {
+            return Err(rejected(format!(
+                "ACCESS_REFUSED - queue '{queue}' cannot be bound to the default exchange: it is reached by its name there"
+            )));
+        }
+        let (name, existing) = self.queues.get_key_value(queue.as_str()).ok_or_else(|| no_queue(queue))?;
+        unlocked(queue, existing, connection)?;
+        let exchange = self.exchanges.get_mut(exchange).ok_or_else(|| no_exchange(exchange))?;
+        exchange.bind(name, routing_key);
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`Error::Rejected`], [`Error::Unroutable`] or [`Error::Nacked`].
+    pub(super) fn publish(&mut self, content: Content, mandatory: bool, moment: Moment) -> Result<()> {
+        let ttl = content.properties.expiration.as_deref().map(expiration).transpose()?;
+        let targets =
+            self.route(&content.exchange, &content.routing_key).ok_or_else(|| no_exchange(&content.exchange))?;
+        if targets.is_empty() && mandatory {
+            return Err(Error::Unroutable { exchange: content.exchange, routing_key: content.routing_key });
+        }
+        let content = Arc::new(content);
+        let mut refused = false;
+        for name in &targets {
+            refused |= self.admit(name, &content, ttl, moment) == Admission::Refused;
+        }
+        self.advance(targets.into(), moment);
+        if refused { Err(Error::Nacked { exchange: content.exchange.clone() }) } else { Ok(()) }
+    }
+
+    /// # Errors
+    /// [`Error::Rejected`].
+    pub(super) fn subscribe(
+        &mut self,
+        queue: &str,
+        connection: u64,
+        prefetch: u16,
+        wake: Sender<()>,
+        moment: Moment,
+    ) -> Result<u64> {
+        let id = self.number();
+        let (name, _) = self.queues.get_key_value(queue).ok_or_else(|| no_queue(queue))?;
+        let name = name.clone();
+        if let Some(existing) = self.queues.get_mut(queue) {
+            unlocked(queue, existing, connection)?;
+            existing.consumers.push_back(id);
+        }
+        self.consumers.insert(id, Consumer::new(name.clone(), connection, prefetch, wake));
+        self.advance(VecDeque::from([name]), moment);
+        Ok(id)
+    }
+
+    /// The next message for a consumer.
+    pub(super) fn look(&mut self, consumer: u64) -> Look {
+        let Some(consumer) = self.consumers.get_mut(&consumer) else { return Look::Ended(Ended::Closed) };
+        match (consumer.ended, consumer.take()) {
+            (Some(why), _) => Look::Ended(why),
+            (None, Some(taken)) => Look::Found(taken),
+            (None, None) => Look::Nothing(self.alarms.first().map(|(when, _)| *when)),
+        }
+    }
+
+    /// No more messages for a consumer; what it has not given out goes back.
+    pub(super) fn cancel(&mut self, id: u64, moment: Moment) -> Option<Ended> {
+        let Some(consumer) = self.consumers.get_mut(&id) else { return Some(Ended::Closed) };
+        let ended = consumer.ended;
+        let (queue, messages) = (consumer.queue.clone(), consumer.give_back_waiting());
+        self.leave(id, queue, messages, moment);
+        ended
+    }
+
+    /// Ends a consumer; whatever it has no verdict on goes back.
+    pub(super) fn end(&mut self, id: u64, moment: Moment) {
+        if let Some(consumer) = self.consumers.get_mut(&id).filter(|consumer| consumer.ended.is_none()) {
+            let (queue, messages) = (consumer.queue.clone(), consumer.end(Ended::Closed));
+            self.leave(id, queue, messages, moment);
+        }
+    }
+
+    /// Ends a consumer whose subscription is gone.
+    pub(super) fn forget(&mut self, id: u64, moment: Moment) {
+        self.end(id, moment);
+        self.consumers.remove(&id);
+    }
+
+    /// Ends a connection: its consumers and its exclusive queues.
+    pub(super) fn disconnect(&mut self, connection: u64, moment: Moment) {
+        let consumers: Vec<u64> = self
+            .consumers
+            .iter()
+            .filter(|(_, consumer)| consumer.connection == connection)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in consumers {
+            self.end(id, moment);
+        }
+        let own: Vec<Arc<str>> = self
+            .queues
+            .iter()
+            .filter(|(_, queue)| queue.owner == Some(connection))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in own {
+            self.delete_queue(&name);
+        }
+    }
+
+    pub(super) fn settle(&mut self, consumer: u64, tag: u64, verdict: Verdict, moment: Moment) {
+        let Some(consumer) = self.consumers.get_mut(&consumer) else { return };
+        let Some(message) = consumer.settle(tag) else { return };
+        let name = consumer.queue.clone();
+        let Some(queue) = self.queues.get_mut(&name) else { return };
+        let mut changed = VecDeque::from([name.clone()]);
+        match verdict {
+            Verdict::Ack => {}
+            Verdict::Requeue => queue.put_back(message),
+            Verdict::Reject => {
+                if let Some(to) = queue.arguments.dead_letter.clone() {
+                    changed.extend(self.bury(&name, &to, &message, Reason::Rejected, moment));
+                }
+            }
+        }
+        self.advance(changed, moment);
+    }
+
+    /// Deletes a queue and ends its consumers. Says whether it was there.
+    pub(super) fn delete_queue(&mut self, name: &str) -> bool {
+        let Some(queue) = self.queues.remove(name) else { return false };
+        if let Some(when) = queue.alarm {
+            self.alarms.remove(&(when, name.into()));
+        }
+        for exchange in self.exchanges.values_mut() {
+            exchange.unbind(name);
+        }
+        for consumer in
+            self.consumers.values_mut().filter(|consumer| &*consumer.queue == name && consumer.ended.is_none())
+        {
+            consumer.end(Ended::Deleted);
+        }
+        true
+    }
+
+    pub(super) fn purge(&mut self, name: &str, moment: Moment) -> Option<usize> {
+        let (name, dropped) = self.queues.get_key_value(name).map(|(name, queue)| (name.clone(), queue.len()))?;
+        self.queues.get_mut(&name)?.purge();
+        self.advance(VecDeque::from([name]), moment);
+        Some(dropped)
+    }
+
+    pub(super) fn ready(&self, name: &str) -> Option<usize> {
+        self.queues.get(name).map(Queue::len)
+    }
+
+    pub(super) fn unacked(&self, name: &str) -> Option<usize> {
+        self.queues.get(name)?;
+        let consumers = self.consumers.values().filter(|consumer| &*consumer.queue == name);
+        Some(consumers.map(Consumer::unsettled).sum())
+    }
+
+    /// Lets expire what is due by now.
+    pub(super) fn expire(&mut self, moment: Moment) {
+        while let Some((when, name)) = self.alarms.first()
+            && *when <= moment.now
+        {
+            self.advance(VecDeque::from([name.clone()]), moment);
+        }
+    }
+
+    fn leave(&mut self, id: u64, name: Arc<str>, messages: Vec<Message>, moment: Moment) {
+        let Some(queue) = self.queues.get_mut(&name) else { return };
+        queue.consumers.retain(|consumer| *consumer != id);
+        for message in messages {
+            queue.put_back(message);
+        }
+        self.advance(VecDeque::from([name]), moment);
+    }
+
+    /// The queues that a message reaches; `None` where there is no such exchange.
+    fn route(&self, exchange: &str, routing_key: &str) -> Option<Vec<Arc<str>>> {
+        if exchange.is_empty() {
+            return Some(self.queues.get_key_value(routing_key).map(|(name, _)| name.clone()).into_iter().collect());
+        }
+        self.exchanges.get(exchange).map(|exchange| exchange.route(routing_key))
+    }
+
+    fn admit(&mut self, name: &Arc<str>, content: &Arc<Content>, ttl: Option<Duration>, moment: Moment) -> Admission {
+        let number = self.number();
+        match self.queues.get_mut(name) {
+            Some(queue) => queue.admit(&mut self.consumers, content.clone(), number, ttl, moment.now),
+            None => Admission::Taken,
+        }
+    }
+
+    /// Moves on what can move in these queues, and in those that get their dead letters.
+    fn advance(&mut self, mut queues: VecDeque<Arc<str>>, moment: Moment) {
+        while let Some(name) = queues.pop_front() {
+            let Some(queue) = self.queues.get_mut(&name) else { continue };
+            let dead = queue.advance(&mut self.consumers, moment.now);
+            let to = queue.arguments.dead_letter.clone();
+            self.set_alarm(&name);
+            if let Some(to) = to {
+                for (message, reason) in dead {
+                    queues.extend(self.bury(&name, &to, &message, reason, moment));
+                }
+            }
+        }
+    }
+
+    /// Sends a dead message on. Says which queues got it: they have to be advanced.
+    fn bury(&mut self, queue: &str, to: &DeadLetter, dead: &Message, reason: Reason, moment: Moment) -> Vec<Arc<str>> {
+        let letter = dead_letter::letter(&dead.content, queue, to, reason, moment.wall);
+        // A missing exchange, and a target that refuses, lose the letter: so they do in RabbitMQ.
+        let mut targets = self.route(&letter.exchange, &letter.routing_key).unwrap_or_default();
+        targets.retain(|target| reason == Reason::Rejected || !dead_letter::is_cycle(&letter, target));
+        let letter = Arc::new(letter);
+        for target in &targets {
+            self.admit(target, &letter, None, moment);
+        }
+        targets
+    }
+
+    /// Notes when the head of a queue expires. Whoever waits has to know only where that
+    /// sends a dead letter.
+    fn set_alarm(&mut self, name: &Arc<str>) {
+        let Some(queue) = self.queues.get_mut(name) else { return };
+        let when = queue.head_expires();
+        if when == queue.alarm {
+            return;
+        }
+        if let Some(before) = std::mem::replace(&mut queue.alarm, when) {
+            self.alarms.remove(&(before, name.clone()));
+        }
+        if let Some(when) = when {
+            self.alarms.insert((when, name.clone()));
+            if queue.arguments.dead_letter.is_some() {
+                self.consumers.values().for_each(Consumer::wake);
+            }
+        }
+    }
+}
+
+/// Of a message: milliseconds, in decimal digits.
+fn expiration(text: &str) -> Result<Duration> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<u32>() {
+        Ok(milliseconds) if digits => Ok(Duration::from_millis(milliseconds.into())),
+        _ => Err(rejected(
+            "PRECONDITION_FAILED - invalid expiration: it takes a whole number of milliseconds below 2^32, in digits"
+                .to_owned(),
+        )),
+    }
+}
+
+fn unlocked(name: &str, queue: &Queue, connection: u64) -> Result<()> {
+    if queue.owner.is_none_or(|owner| owner == connection) {
+        return Ok(());
+    }
+    Err(rejected(format!("RESOURCE_LOCKED - queue '{name}' is exclusive and belongs to another connection")))
+}
+
+fn no_exchange(name: &str) -> Error {
+    rejected(format!("NOT_FOUND - no exchange '{name}': declare it before it is used"))
+}
+
+fn no_queue(name: &str) -> Error {
+    rejected(format!("NOT_FOUND - no queue '{name}': declare it before it is used"))
+}
+
+fn rejected(why: String) -> Error {
+    Error::Rejected { why }
+}

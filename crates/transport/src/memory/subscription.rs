@@ -1,0 +1,99 @@
+//! The client's side of a subscription: waiting for messages, and passing verdicts on.
+
+use std::sync::{Arc, Weak};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use zc_events_protocol::{Deadline, clock};
+
+use super::Connection;
+use super::consumer::{Ended, Taken};
+use super::server::Server;
+use super::state::Look;
+use crate::{Delivery, Error, Result, Settle, Settler, Subscription, Verdict};
+
+pub(super) struct MemorySubscription {
+    /// Keeps exclusive queues alive, as the connection of any other subscription would.
+    connection: Arc<Connection>,
+    queue: String,
+    consumer: u64,
+    wake: Receiver<()>,
+    verdicts: Arc<Verdicts>,
+}
+
+impl MemorySubscription {
+    pub(super) fn new(connection: Arc<Connection>, queue: &str, consumer: u64, wake: Receiver<()>) -> Self {
+        let verdicts = Arc::new(Verdicts { server: Arc::downgrade(&connection.server), consumer });
+        Self { connection, queue: queue.to_owned(), consumer, wake, verdicts }
+    }
+
+    fn error(&self, ended: Ended) -> Error {
+        match ended {
+            Ended::Closed => Error::Closed,
+            Ended::Deleted => Error::Rejected {
+                why: format!(
+                    "queue '{}' was deleted while it was consumed: declare it and subscribe again",
+                    self.queue
+                ),
+            },
+        }
+    }
+
+    fn delivery(&self, taken: Taken) -> Delivery {
+        Delivery {
+            exchange: taken.content.exchange.clone(),
+            routing_key: taken.content.routing_key.clone(),
+            redelivered: taken.redelivered,
+            properties: taken.content.properties.clone(),
+            body: taken.content.body.clone(),
+            settler: Settler::new(taken.tag, self.verdicts.clone()),
+        }
+    }
+}
+
+impl Subscription for MemorySubscription {
+    fn next(&mut self, deadline: Deadline) -> Result<Option<Delivery>> {
+        let server = &self.connection.server;
+        let clock = &*server.clock;
+        loop {
+            // In this order: what comes by the deadline is given out.
+            let late = deadline.has_passed(clock);
+            let change = match server.with(|state, _| state.look(self.consumer)) {
+                Look::Found(taken) => return Ok(Some(self.delivery(taken))),
+                Look::Ended(why) => return Err(self.error(why)),
+                Look::Nothing(_) if late => return Ok(None),
+                Look::Nothing(change) => change,
+            };
+            let until = change.map_or(deadline, |change| deadline.min(Deadline::at(change)));
+            if let Err(RecvTimeoutError::Disconnected) = clock::receive(clock, &self.wake, until) {
+                return Err(Error::Closed);
+            }
+        }
+    }
+
+    fn cancel(&mut self, _deadline: Deadline) -> Result<()> {
+        match self.connection.server.with(|state, moment| state.cancel(self.consumer, moment)) {
+            Some(why) => Err(self.error(why)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for MemorySubscription {
+    fn drop(&mut self) {
+        self.connection.server.with(|state, moment| state.forget(self.consumer, moment));
+    }
+}
+
+/// Where the settlers of one subscription lead. It keeps no broker alive.
+struct Verdicts {
+    server: Weak<Server>,
+    consumer: u64,
+}
+
+impl Settle for Verdicts {
+    fn settle(&self, tag: u64, verdict: Verdict) {
+        if let Some(server) = self.server.upgrade() {
+            server.with(|state, moment| state.settle(self.consumer, tag, verdict, moment));
+        }
+    }
+}

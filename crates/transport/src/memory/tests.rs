@@ -1,0 +1,249 @@
+//! What the conformance suite cannot see: time that is moved by hand, the introspection,
+//! and what belongs to which handle.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use zc_events_protocol::{Clock, HeaderValue, ManualClock, Properties, SystemClock};
+
+use super::MemoryBroker;
+use crate::{Broker, ConsumeOptions, Delivery, Error, Outgoing, Queue, Subscription, Topology, Verdict};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Fixture {
+    clock: ManualClock,
+    broker: MemoryBroker,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        Self { broker: MemoryBroker::new(Arc::new(clock.clone())), clock }
+    }
+
+    fn queue<const N: usize>(&self, name: &str, arguments: [(&str, HeaderValue); N]) {
+        declare(&self.broker, queue(name, false, arguments)).unwrap();
+    }
+
+    fn put(&self, queue: &str, expiration: Option<&str>, body: &str) {
+        let properties = Properties { expiration: expiration.map(str::to_owned), ..Properties::default() };
+        put(&self.broker, queue, &properties, body).unwrap();
+    }
+
+    fn subscribe(&self, queue: &str, prefetch: u16) -> Box<dyn Subscription> {
+        self.broker.subscribe(queue, ConsumeOptions { prefetch }, self.clock.deadline(SECOND)).unwrap()
+    }
+
+    /// What is there now.
+    fn next(&self, subscription: &mut Box<dyn Subscription>) -> Option<Delivery> {
+        subscription.next(self.clock.deadline(Duration::ZERO)).unwrap()
+    }
+}
+
+fn queue<const N: usize>(name: &str, exclusive: bool, arguments: [(&str, HeaderValue); N]) -> Queue {
+    let arguments = arguments.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    Queue { name: name.to_owned(), durable: true, exclusive, arguments }
+}
+
+fn declare(broker: &MemoryBroker, queue: Queue) -> Result<(), Error> {
+    broker.declare(&Topology::new().queue(queue), SystemClock.deadline(SECOND))
+}
+
+fn put(broker: &MemoryBroker, queue: &str, properties: &Properties, body: &str) -> Result<(), Error> {
+    let message = Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body: body.as_bytes() };
+    let soon = SystemClock.deadline(SECOND);
+    broker.send(&message, soon)?.wait(soon)
+}
+
+#[test]
+fn messages_expire_by_the_clock_when_they_reach_the_head() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    fixture.put("q", Some("1000"), "short");
+    fixture.put("q", None, "for ever");
+    fixture.put("q", Some("1000"), "behind it");
+    fixture.clock.advance(Duration::from_millis(999));
+    assert_eq!(fixture.broker.queue_len("q"), Some(3));
+    fixture.clock.advance(Duration::from_millis(1));
+    assert_eq!(fixture.broker.queue_len("q"), Some(2));
+    let mut subscription = fixture.subscribe("q", 1);
+    fixture.next(&mut subscription).unwrap().settler.ack();
+    assert!(fixture.next(&mut subscription).is_none());
+    assert_eq!(fixture.broker.queue_len("q"), Some(0));
+}
+
+#[test]
+fn what_is_out_does_not_expire_before_it_comes_back() {
+    let fixture = Fixture::new();
+    fixture.queue("q", [("x-message-ttl", 1000.into())]);
+    fixture.put("q", None, "a");
+    let mut subscription = fixture.subscribe("q", 1);
+    let delivery = fixture.next(&mut subscription).unwrap();
+    fixture.clock.advance(2 * SECOND);
+    assert_eq!(fixture.broker.unacked("q"), Some(1));
+    delivery.settler.settle(Verdict::Requeue);
+    assert!(fixture.next(&mut subscription).is_none());
+    assert_eq!((fixture.broker.queue_len("q"), fixture.broker.unacked("q")), (Some(0), Some(0)));
+}
+
+#[test]
+fn a_waiting_subscription_gets_a_letter_that_expires_elsewhere() {
+    let fixture = Fixture::new();
+    let to_work = [("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", "work".into())];
+    fixture.queue("retry", to_work);
+    fixture.queue("work", []);
+    let mut subscription = fixture.subscribe("work", 1);
+    let deadline = fixture.clock.deadline(3600 * SECOND);
+    let waiting = thread::spawn(move || subscription.next(deadline).unwrap().unwrap().body);
+    fixture.put("retry", Some("30000"), "again");
+    fixture.put("retry", Some("60000"), "later");
+    // Whether it began to wait before or after the clock moved: it must not miss it.
+    fixture.clock.advance(30 * SECOND);
+    assert_eq!(waiting.join().unwrap(), b"again");
+    assert_eq!(fixture.broker.queue_len("retry"), Some(1));
+}
+
+#[test]
+fn a_manual_clock_ends_a_wait() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    let mut subscription = fixture.subscribe("q", 1);
+    let deadline = fixture.clock.deadline(SECOND);
+    let waiting = thread::spawn(move || subscription.next(deadline).unwrap().is_none());
+    fixture.clock.advance(SECOND);
+    assert!(waiting.join().unwrap());
+}
+
+#[test]
+fn letters_that_die_by_themselves_do_not_go_in_circles() {
+    let fixture = Fixture::new();
+    let again = |to: &str| {
+        [("x-message-ttl", 0.into()), ("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", to.into())]
+    };
+    fixture.queue("a", again("b"));
+    fixture.queue("b", again("a"));
+    fixture.put("a", None, "round and round");
+    assert_eq!((fixture.broker.queue_len("a"), fixture.broker.queue_len("b")), (Some(0), Some(0)));
+}
+
+#[test]
+fn a_queue_that_is_too_long_drops_its_head() {
+    let fixture = Fixture::new();
+    fixture.queue("dropped", []);
+    let to_dropped = ("x-dead-letter-routing-key", "dropped".into());
+    fixture.queue("q", [("x-max-length", 2.into()), ("x-dead-letter-exchange", "".into()), to_dropped]);
+    for body in ["a", "b", "c"] {
+        fixture.put("q", None, body);
+    }
+    assert_eq!(fixture.broker.queue_len("q"), Some(2));
+    assert_eq!(fixture.next(&mut fixture.subscribe("dropped", 1)).unwrap().body, b"a");
+}
+
+#[test]
+fn introspection_counts_what_is_ready_and_what_is_out() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    for body in ["a", "b", "c", "d"] {
+        fixture.put("q", None, body);
+    }
+    let mut subscription = fixture.subscribe("q", 2);
+    assert_eq!((fixture.broker.queue_len("q"), fixture.broker.unacked("q")), (Some(2), Some(2)));
+    fixture.next(&mut subscription).unwrap().settler.ack();
+    assert_eq!((fixture.broker.queue_len("q"), fixture.broker.unacked("q")), (Some(1), Some(2)));
+    assert_eq!(fixture.broker.purge("q"), Some(1));
+    assert_eq!((fixture.broker.queue_len("q"), fixture.broker.unacked("q")), (Some(0), Some(2)));
+    drop(subscription);
+    assert_eq!((fixture.broker.queue_len("q"), fixture.broker.unacked("q")), (Some(2), Some(0)));
+    assert!(fixture.broker.delete_queue("q"));
+    assert!(!fixture.broker.delete_queue("q"));
+    assert_eq!(
+        (fixture.broker.queue_len("q"), fixture.broker.unacked("q"), fixture.broker.purge("q")),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn subscriptions_take_turns() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    let mut subscriptions = [fixture.subscribe("q", 10), fixture.subscribe("q", 10)];
+    for body in ["a", "b", "c", "d"] {
+        fixture.put("q", None, body);
+    }
+    for expected in [[b"a", b"b"], [b"c", b"d"]] {
+        for (subscription, body) in subscriptions.iter_mut().zip(expected) {
+            assert_eq!(fixture.next(subscription).unwrap().body, body);
+        }
+    }
+}
+
+#[test]
+fn a_wait_ends_when_the_handle_is_closed_or_the_queue_deleted() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    let wait = || {
+        let (mut subscription, deadline) = (fixture.subscribe("q", 1), fixture.clock.deadline(SECOND));
+        thread::spawn(move || subscription.next(deadline))
+    };
+    let deleted = wait();
+    fixture.broker.delete_queue("q");
+    assert!(matches!(deleted.join().unwrap(), Err(Error::Rejected { .. })));
+    fixture.queue("q", []);
+    let closed = wait();
+    fixture.broker.close(fixture.clock.deadline(SECOND)).unwrap();
+    assert!(matches!(closed.join().unwrap(), Err(Error::Closed)));
+}
+
+#[test]
+fn an_exclusive_queue_belongs_to_its_handle() {
+    let name = uuid::Uuid::new_v4().to_string();
+    let [owner, other] = [(), ()].map(|()| MemoryBroker::named(&name, Arc::new(SystemClock)));
+    declare(&owner, queue("own", true, [])).unwrap();
+    let soon = SystemClock.deadline(SECOND);
+    assert!(matches!(other.subscribe("own", ConsumeOptions::default(), soon), Err(Error::Rejected { .. })));
+    assert!(matches!(declare(&other, queue("own", false, [])), Err(Error::Rejected { .. })));
+    put(&other, "own", &Properties::default(), "to publish is allowed").unwrap();
+    let mut subscription = owner.subscribe("own", ConsumeOptions::default(), soon).unwrap();
+    // The handle is gone; its subscription is part of it.
+    drop(owner);
+    subscription.next(soon).unwrap().unwrap().settler.ack();
+    drop(subscription);
+    assert_eq!(other.queue_len("own"), None);
+    declare(&other, queue("own", true, [])).unwrap();
+    other.close(soon).unwrap();
+    assert_eq!(other.queue_len("own"), None);
+}
+
+#[test]
+fn a_named_broker_lives_as_long_as_a_handle() {
+    let name = uuid::Uuid::new_v4().to_string();
+    let named = || MemoryBroker::named(&name, Arc::new(SystemClock));
+    let first = named();
+    declare(&first, queue("q", false, [])).unwrap();
+    put(&first, "q", &Properties::default(), "a").unwrap();
+    let second = named();
+    first.close(SystemClock.deadline(SECOND)).unwrap();
+    drop(first);
+    assert_eq!(second.queue_len("q"), Some(1));
+    let soon = SystemClock.deadline(SECOND);
+    let mut subscription = second.subscribe("q", ConsumeOptions::default(), soon).unwrap();
+    let delivery = subscription.next(soon).unwrap().unwrap();
+    drop((subscription, second));
+    assert_eq!(named().queue_len("q"), None);
+    // A settler keeps nothing alive.
+    delivery.settler.ack();
+    let other = MemoryBroker::new(Arc::new(SystemClock));
+    declare(&other, queue("q", false, [])).unwrap();
+    assert_eq!(MemoryBroker::new(Arc::new(SystemClock)).queue_len("q"), None);
+}
+
+#[test]
+fn debug_shows_no_message() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    fixture.put("q", None, "secret");
+    let shown = format!("{:?}", fixture.broker);
+    assert!(shown.starts_with("MemoryBroker") && !shown.contains("secret"), "{shown}");
+}
