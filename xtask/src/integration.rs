@@ -1,0 +1,115 @@
+//! `cargo xtask integration`: every test of the workspace, with servers that are started for it and stopped after it.
+
+use std::time::Duration;
+
+use crate::failure::{Failure, Result};
+use crate::interrupt::Interrupt;
+use crate::process::{Polite, Process};
+use crate::servers::{GivenUrls, Servers, TEST_BROKER_URL, TEST_REDIS_URL, Urls, Wanted};
+use crate::workspace;
+
+/// Options of `cargo xtask integration`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    given: GivenUrls,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Leave the servers up after the run, and print how to stop them
+    #[arg(long)]
+    keep: bool,
+    /// Run only the tests that need servers
+    #[arg(long)]
+    skip_offline: bool,
+    /// What follows `--` goes to `cargo test`: a filter, `--test NAME`, and after another `--` to the tests themselves
+    #[arg(last = true, value_name = "TEST ARGS")]
+    test_args: Vec<String>,
+}
+
+/// How long the tests may take to end after a SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs the tests; the error is their verdict.
+pub(crate) fn run(options: Options) -> Result<()> {
+    let arguments = arguments(&options)?;
+    let interrupt = Interrupt::listen()?;
+    let servers = Servers::obtain(&options.given, &options.wanted, &interrupt)?;
+    let tested = with_servers(&arguments, servers.urls(), &interrupt);
+    // After a signal nothing is to be left behind, asked for or not.
+    if options.keep && !matches!(tested, Err(Failure::Interrupted(_))) {
+        let Urls { broker, redis } = servers.urls().clone();
+        if let Some(command) = servers.keep() {
+            println!("left running: {broker} and {redis}\nto stop them: {command}");
+        }
+    } else {
+        servers.stop();
+    }
+    tested
+}
+
+/// Runs cargo with these arguments and the servers' URLs in the environment. Stops it when a signal arrives.
+pub(crate) fn with_servers(arguments: &[String], urls: &Urls, interrupt: &Interrupt) -> Result<()> {
+    let line = format!("cargo {}", arguments.join(" "));
+    log::info!("{TEST_BROKER_URL}=... {TEST_REDIS_URL}=... {line}");
+    let mut cargo = workspace::cargo(&workspace::root());
+    cargo.args(arguments).env(TEST_BROKER_URL, &urls.broker).env(TEST_REDIS_URL, &urls.redis);
+    let mut tests = Process::start(&line, &mut cargo)?;
+    match tests.wait(interrupt, None) {
+        Ok(Some(status)) => Failure::unless_success(&line, status),
+        Ok(None) => Err(Failure::says("the tests did not end")),
+        Err(stopped) => {
+            log::info!("stopping the tests, then the servers");
+            tests.stop(Polite::Group, GRACE);
+            Err(stopped)
+        }
+    }
+}
+
+fn arguments(options: &Options) -> Result<Vec<String>> {
+    let mut arguments = vec!["test".to_owned()];
+    if options.skip_offline {
+        arguments.extend(["--package".to_owned(), "integration-tests".to_owned()]);
+    } else {
+        arguments.extend(workspace::whole(&workspace::root())?);
+    }
+    arguments.extend_from_slice(&options.test_args);
+    Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn cargo_line(words: &str) -> String {
+        let line = Line::try_parse_from(words.split_whitespace()).unwrap();
+        arguments(&line.options).unwrap().join(" ")
+    }
+
+    #[test]
+    fn the_whole_workspace_is_tested_unless_told_otherwise() {
+        assert!(cargo_line("it").starts_with("test --workspace --features "), "{}", cargo_line("it"));
+        assert_eq!(cargo_line("it --skip-offline"), "test --package integration-tests");
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_passed_on() {
+        assert_eq!(
+            cargo_line("it --skip-offline -- --test amqp confirms -- --nocapture"),
+            "test --package integration-tests --test amqp confirms -- --nocapture"
+        );
+    }
+
+    #[test]
+    fn one_url_without_the_other_is_refused() {
+        assert!(Line::try_parse_from(["it", "--broker-url", "amqp://h"]).is_err());
+        assert!(Line::try_parse_from(["it", "--broker-url", "amqp://h", "--redis-url", "redis://h"]).is_ok());
+    }
+}

@@ -1,0 +1,143 @@
+//! The commands that the documentation names exist: `cargo xtask ...`, examples, packages.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use super::{File, Finding, Tree};
+use crate::failure::Result;
+use crate::{Cli, workspace};
+
+pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
+    let documents: Vec<&File> = tree.files.iter().filter(|file| file.is("md") && is_for_readers(&file.path)).collect();
+    if documents.is_empty() {
+        return Ok(Vec::new());
+    }
+    let packages = workspace::manifests(&tree.root)?.iter().filter_map(|it| Some(it.name()?.to_owned())).collect();
+    Ok(check_documents(&documents, &packages, &examples(tree)))
+}
+
+/// The root's documents and each crate's README; not the history, which may name what is gone.
+fn is_for_readers(path: &Path) -> bool {
+    let in_root = path.components().count() == 1;
+    let name = path.file_name().unwrap_or_default();
+    name != "CHANGELOG.md" && (in_root || name == "README.md")
+}
+
+/// The names of the examples: `examples/NAME.rs` and `examples/NAME/main.rs`.
+fn examples(tree: &Tree) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for file in tree.rust() {
+        let parts: Vec<_> = file.path.iter().map(|part| part.to_string_lossy()).collect();
+        let Some(at) = parts.iter().position(|part| part == "examples") else { continue };
+        match &parts[at + 1..] {
+            [name] => names.insert(name.trim_end_matches(".rs").to_owned()),
+            [folder, main] if main == "main.rs" => names.insert(folder.to_string()),
+            _ => false,
+        };
+    }
+    names
+}
+
+fn check_documents(documents: &[&File], packages: &BTreeSet<String>, examples: &BTreeSet<String>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for document in documents {
+        for (line, command) in commands(&document.text) {
+            if let Some(why) = wrong(&command, packages, examples) {
+                findings.push(Finding::new(&document.path, line, format!("`{}`: {why}", command.join(" "))));
+            }
+        }
+    }
+    findings
+}
+
+/// What is wrong with a `cargo` command.
+fn wrong(command: &[String], packages: &BTreeSet<String>, examples: &BTreeSet<String>) -> Option<String> {
+    if command.get(1).is_some_and(|it| it == "xtask") {
+        let refused = Cli::try_parse_from(&command[1..]).err()?;
+        let help = matches!(
+            refused.kind(),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        );
+        return (!help).then(|| refused.to_string().lines().next().unwrap_or_default().to_owned());
+    }
+    let ours = command.iter().take_while(|word| *word != "--");
+    for (option, value) in ours.clone().zip(ours.skip(1)) {
+        if option == "--example" && !examples.contains(value) {
+            return Some(format!("there is no example {value}"));
+        }
+        let names_a_package = ["-p", "--package"].contains(&option.as_str());
+        if names_a_package && !packages.contains(value) {
+            return Some(format!("there is no package {value}"));
+        }
+    }
+    None
+}
+
+/// The `cargo` commands of a document's code, split into words, each with its line: in lines of fenced blocks, and
+/// between backticks. Settings in front of a command and comments behind it are left out.
+fn commands(text: &str) -> Vec<(usize, Vec<String>)> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for (index, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+            continue;
+        }
+        let snippets: Vec<&str> = if fenced { vec![line] } else { line.split('`').skip(1).step_by(2).collect() };
+        for part in snippets.iter().flat_map(|snippet| snippet.split(" #").next()).flat_map(|it| it.split("&&")) {
+            let part = part.trim().trim_start_matches("$ ");
+            let words = part.split_whitespace().skip_while(|word| word.contains('=') && !word.starts_with('-'));
+            let words: Vec<String> = words.map(str::to_owned).collect();
+            if words.first().is_some_and(|word| word == "cargo") && words.len() > 1 {
+                found.push((index + 1, words));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::tests::texts;
+
+    fn found(text: &str) -> Vec<String> {
+        let tree = Tree::made_up(&[
+            ("README.md", text),
+            ("crates/client/examples/marketplace.rs", ""),
+            ("crates/client/examples/shop/main.rs", ""),
+        ]);
+        let packages = BTreeSet::from(["zc-events-cli".to_owned()]);
+        texts(&check_documents(&[&tree.files[0]], &packages, &examples(&tree)))
+    }
+
+    #[test]
+    fn commands_that_exist_are_fine() {
+        let text = "Run `cargo xtask integration --keep -- my_test -- --nocapture`, `cargo xtask --help` or `cargo xtask`.\n\
+                    ```sh\n$ cargo run --example marketplace # the demo\nA=b cargo run --example shop -- -p x\n\
+                    cargo run -p zc-events-cli -- listen && cargo xtask ci\n```\nSee cargo xtask nothing.";
+        assert_eq!(found(text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn commands_that_do_not_exist_are_found() {
+        for (text, why) in [
+            ("`cargo xtask integrate`", "unrecognized subcommand"),
+            ("`cargo xtask integration --fast`", "unexpected argument"),
+            ("```\ncargo run --example market\n```", "no example market"),
+            ("```\nLOG=1 cargo run -p zc-events-tool\n```", "no package zc-events-tool"),
+        ] {
+            let findings = found(text);
+            assert!(findings.len() == 1 && findings[0].contains(why), "{text}: {findings:?}");
+        }
+    }
+
+    #[test]
+    fn history_is_left_alone() {
+        assert!(is_for_readers(Path::new("README.md")) && is_for_readers(Path::new("crates/cache/README.md")));
+        assert!(!is_for_readers(Path::new("CHANGELOG.md")) && !is_for_readers(Path::new("docs/old.md")));
+    }
+}

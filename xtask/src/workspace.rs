@@ -1,0 +1,99 @@
+//! The checkout this command works on, and how cargo is called in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::{Failure, Result};
+
+/// Features that need a library of the system to build (OpenSSL's headers), and so are not part of "every feature".
+const NEEDS_THE_SYSTEM: [&str; 1] = ["tls"];
+
+/// The folder that holds the workspace's `Cargo.toml`.
+pub(crate) fn root() -> PathBuf {
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    xtask.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// `cargo`, the same one that runs this command, in the workspace's root.
+pub(crate) fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
+}
+
+/// `--workspace`, and every feature that builds on a machine with only Rust.
+pub(crate) fn whole(root: &Path) -> Result<Vec<String>> {
+    let mut arguments = vec!["--workspace".to_owned()];
+    let features = features(root)?;
+    if !features.is_empty() {
+        arguments.extend(["--features".to_owned(), features.join(",")]);
+    }
+    Ok(arguments)
+}
+
+/// `package/feature` for each feature of each member, sorted.
+pub(crate) fn features(root: &Path) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for manifest in manifests(root)? {
+        let Some(package) = manifest.name() else { continue };
+        let features = manifest.table.get("features").and_then(toml::Value::as_table);
+        for feature in features.into_iter().flat_map(toml::Table::keys) {
+            if feature != "default" && !NEEDS_THE_SYSTEM.contains(&feature.as_str()) {
+                all.push(format!("{package}/{feature}"));
+            }
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// A member's `Cargo.toml`.
+pub(crate) struct Manifest {
+    /// Where it is, from the root.
+    pub(crate) path: PathBuf,
+    pub(crate) table: toml::Table,
+}
+
+impl Manifest {
+    /// The package's name.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.table.get("package")?.get("name")?.as_str()
+    }
+}
+
+/// The manifests of the members that the root's `Cargo.toml` lists.
+pub(crate) fn manifests(root: &Path) -> Result<Vec<Manifest>> {
+    let workspace = read(root, Path::new("Cargo.toml"))?;
+    let members = workspace.table.get("workspace").and_then(|table| table.get("members")?.as_array());
+    let members = members.ok_or_else(|| Failure::says("Cargo.toml lists no workspace members"))?;
+    members.iter().filter_map(toml::Value::as_str).map(|it| read(root, &Path::new(it).join("Cargo.toml"))).collect()
+}
+
+/// The root's own manifest.
+pub(crate) fn read(root: &Path, path: &Path) -> Result<Manifest> {
+    let said = |why: String| Failure::says(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(root.join(path)).map_err(|error| said(error.to_string()))?;
+    let table = text.parse().map_err(|error: toml::de::Error| said(error.to_string()))?;
+    Ok(Manifest { path: path.to_path_buf(), table })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feature_is_named_but_for_those_that_need_the_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("Cargo.toml", "[workspace]\nmembers = ['b', 'a']");
+        write("a/Cargo.toml", "[package]\nname = 'alpha'\n[features]\ndefault = []\nloud = []\ntls = []");
+        write("b/Cargo.toml", "[package]\nname = 'beta'\n[features]\nquiet = []");
+        assert_eq!(features(folder.path()).unwrap(), ["alpha/loud", "beta/quiet"]);
+        write("Cargo.toml", "[workspace]\nmembers = ['b', 'missing']");
+        assert!(features(folder.path()).unwrap_err().to_string().contains("missing"));
+    }
+}
