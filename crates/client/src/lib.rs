@@ -1,1 +1,22 @@
-#![doc = "."]
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod client;
+mod error;
+mod lines;
+mod service;
+mod settings;
+
+pub use client::{Answer, EmitReceipt, EventClient, Page, Pending, RemoteRequest};
+pub use error::{Error, Failure, Result};
+pub use service::{
+    Context, HandlerError, ResourceView, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
+    ViewResult,
+};
+pub use settings::{Settings, SettingsBuilder};
+
+pub use serde_json::Value;
+pub use zc_events_protocol::resource::{Document, Identifier, Relationship, Resource, ResourceObject};
+pub use zc_events_protocol::{
+    Clock, Event, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, Stage, SystemClock,
+};

@@ -85,6 +85,25 @@ pub fn receive<T>(clock: &dyn Clock, receiver: &Receiver<T>, deadline: Deadline)
     }
 }
 
+/// [`receive`], which gives up as soon as `interrupt` has a message or loses its last
+/// sender; that is a `Timeout`, too.
+///
+/// # Errors
+/// As for [`receive`].
+pub fn receive_unless<T>(
+    clock: &dyn Clock,
+    receiver: &Receiver<T>,
+    interrupt: &Receiver<()>,
+    deadline: Deadline,
+) -> Result<T, RecvTimeoutError> {
+    let alarm = clock.at(deadline.instant());
+    select_biased! {
+        recv(receiver) -> message => message.map_err(|_| RecvTimeoutError::Disconnected),
+        recv(interrupt) -> _ => Err(RecvTimeoutError::Timeout),
+        recv(alarm) -> _ => Err(RecvTimeoutError::Timeout),
+    }
+}
+
 /// Sleeps until `deadline`, or until `interrupt` has a message or loses its last sender.
 /// Says whether the whole time has passed.
 pub fn sleep(clock: &dyn Clock, deadline: Deadline, interrupt: &Receiver<()>) -> bool {

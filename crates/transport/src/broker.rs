@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use crossbeam_channel::{Receiver, never};
 use zc_events_protocol::{Deadline, Properties};
 
 use crate::{Delivery, Receipt, Result, Topology};
@@ -97,7 +98,16 @@ pub trait Subscription: Send {
     /// [`Unavailable`](crate::Error::Unavailable) when the connection is lost,
     /// [`Rejected`](crate::Error::Rejected) when the queue was deleted. A subscription that failed fails for good:
     /// subscribe again.
-    fn next(&mut self, deadline: Deadline) -> Result<Option<Delivery>>;
+    fn next(&mut self, deadline: Deadline) -> Result<Option<Delivery>> {
+        self.next_unless(&never(), deadline)
+    }
+
+    /// [`Subscription::next`], which gives up as soon as `interrupt` has a message or loses
+    /// its last sender.
+    ///
+    /// # Errors
+    /// As for [`Subscription::next`].
+    fn next_unless(&mut self, interrupt: &Receiver<()>, deadline: Deadline) -> Result<Option<Delivery>>;
 
     /// Asks for no more deliveries. What was delivered already may still be settled, and
     /// what [`Subscription::next`] has not given out goes back into the queue.

@@ -14,6 +14,9 @@ pub trait Confirmation: Send {
     /// # Errors
     /// See [`Receipt::wait`].
     fn wait(self: Box<Self>, deadline: Deadline) -> Result<()>;
+
+    /// See [`Receipt::verdict`].
+    fn verdict(&mut self) -> Option<Result<()>>;
 }
 
 /// A message that was handed to the broker. Dropping it loses nothing but the knowledge.
@@ -42,6 +45,21 @@ impl Receipt {
         match self.0 {
             Some(confirmation) => confirmation.wait(deadline),
             None => Ok(()),
+        }
+    }
+
+    /// What the broker has said of the message so far, without waiting. An error is told
+    /// once; asked again, there is none.
+    pub fn verdict(&mut self) -> Option<Result<()>> {
+        match &mut self.0 {
+            Some(confirmation) => {
+                let verdict = confirmation.verdict();
+                if verdict.is_some() {
+                    self.0 = None;
+                }
+                verdict
+            }
+            None => Some(Ok(())),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use amiquip::{Channel, Confirm, Publish, Return};
-use crossbeam_channel::{Receiver, bounded, select_biased};
+use crossbeam_channel::{Receiver, TryRecvError, bounded, select_biased};
 use zc_events_protocol::{Deadline, Outcome, Stage};
 
 use super::convert;
@@ -114,8 +114,12 @@ impl ConfirmChannel {
 
     /// Enters what the broker has answered so far.
     fn take_arrived(&self) {
-        while let Ok(confirm) = self.confirms.try_recv() {
-            self.apply(confirm);
+        loop {
+            match self.confirms.try_recv() {
+                Ok(confirm) => self.apply(confirm),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => return self.take_end(),
+            }
         }
     }
 
@@ -183,6 +187,11 @@ struct Waiting {
 }
 
 impl Confirmation for Waiting {
+    fn verdict(&mut self) -> Option<Result<()>> {
+        self.channel.take_arrived();
+        self.receipt.try_recv().ok()
+    }
+
     fn wait(self: Box<Self>, deadline: Deadline) -> Result<()> {
         let channel = &self.channel;
         let alarm = channel.link.clock().at(deadline.instant());

@@ -65,11 +65,11 @@ impl AmqpSubscription {
 }
 
 impl Subscription for AmqpSubscription {
-    fn next(&mut self, deadline: Deadline) -> Result<Option<Delivery>> {
+    fn next_unless(&mut self, interrupt: &Receiver<()>, deadline: Deadline) -> Result<Option<Delivery>> {
         if self.failed {
             return Err(gone());
         }
-        match clock::receive(&*self.clock, &self.deliveries, deadline) {
+        match clock::receive_unless(&*self.clock, &self.deliveries, interrupt, deadline) {
             Ok(Ok(delivery)) => Ok(Some(delivery)),
             Ok(Err(error)) => {
                 self.failed = true;

@@ -153,7 +153,7 @@ impl Broker for MemoryBroker {
         self.with(|state, moment| {
             Ok(match state.publish(content, message.mandatory, moment) {
                 Ok(()) => Receipt::confirmed(),
-                Err(error) => Receipt::new(Box::new(Refused(error))),
+                Err(error) => Receipt::new(Box::new(Refused(Some(error)))),
             })
         })
     }
@@ -206,10 +206,14 @@ impl Drop for Connection {
 }
 
 /// The receipt of a message that did not get where it should.
-struct Refused(Error);
+struct Refused(Option<Error>);
 
 impl Confirmation for Refused {
-    fn wait(self: Box<Self>, _deadline: Deadline) -> Result<()> {
-        Err(self.0)
+    fn wait(mut self: Box<Self>, _deadline: Deadline) -> Result<()> {
+        self.verdict().unwrap_or(Ok(()))
+    }
+
+    fn verdict(&mut self) -> Option<Result<()>> {
+        self.0.take().map(Err)
     }
 }

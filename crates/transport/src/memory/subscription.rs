@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
-use zc_events_protocol::{Deadline, clock};
+use crossbeam_channel::{Receiver, select};
+use zc_events_protocol::Deadline;
 
 use super::Connection;
 use super::consumer::{Ended, Taken};
@@ -51,7 +51,7 @@ impl MemorySubscription {
 }
 
 impl Subscription for MemorySubscription {
-    fn next(&mut self, deadline: Deadline) -> Result<Option<Delivery>> {
+    fn next_unless(&mut self, interrupt: &Receiver<()>, deadline: Deadline) -> Result<Option<Delivery>> {
         let server = &self.connection.server;
         let clock = &*server.clock;
         loop {
@@ -64,8 +64,13 @@ impl Subscription for MemorySubscription {
                 Look::Nothing(change) => change,
             };
             let until = change.map_or(deadline, |change| deadline.min(Deadline::at(change)));
-            if let Err(RecvTimeoutError::Disconnected) = clock::receive(clock, &self.wake, until) {
-                return Err(Error::Closed);
+            let alarm = clock.at(until.instant());
+            select! {
+                recv(self.wake) -> wake => if wake.is_err() {
+                    return Err(Error::Closed);
+                },
+                recv(interrupt) -> _ => return Ok(None),
+                recv(alarm) -> _ => {}
             }
         }
     }

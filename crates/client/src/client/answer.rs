@@ -1,0 +1,98 @@
+//! What another service answered, and the ways to read it.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zc_events_protocol::Reply;
+use zc_events_protocol::resource::{Document, Resource};
+
+use crate::{Error, Result};
+
+/// An answer: a status and a JSON:API document. `Debug` does not show the body.
+#[derive(Clone, PartialEq)]
+pub struct Answer {
+    resource: String,
+    reply: Reply,
+}
+
+/// A list of resources, and the document it came in, for its links, `meta` and `included`.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The resources, in their order.
+    pub items: Vec<Resource<T>>,
+    /// The whole document.
+    pub document: Document,
+}
+
+impl Answer {
+    pub(super) fn new(resource: String, reply: Reply) -> Self {
+        Self { resource, reply }
+    }
+
+    /// HTTP's status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.reply.status
+    }
+
+    /// The body as JSON; `None` where it is empty, as with a status of 204.
+    ///
+    /// # Errors
+    /// [`Error::Decode`].
+    pub fn data(&self) -> Result<Option<Value>> {
+        self.reply.document().map_err(|error| self.unreadable(error))
+    }
+
+    /// The document.
+    ///
+    /// # Errors
+    /// [`Error::Decode`], for an empty body, too.
+    pub fn document(&self) -> Result<Document> {
+        let data = self.data()?.unwrap_or(Value::Null);
+        Document::from_value(data).map_err(|error| self.unreadable(error))
+    }
+
+    /// The attributes of the one resource; see [`EventClient::get_remote_resource`](crate::EventClient::get_remote_resource).
+    ///
+    /// # Errors
+    /// [`Error::Decode`], which names the field that does not fit, and not its value.
+    pub fn attributes<T: DeserializeOwned>(&self) -> Result<T> {
+        self.document()?.attributes().map_err(|error| self.unreadable(error))
+    }
+
+    /// The one resource, with its id, type, relationships, links and meta.
+    ///
+    /// # Errors
+    /// As for [`Answer::attributes`].
+    pub fn resource<T: DeserializeOwned>(&self) -> Result<Resource<T>> {
+        self.document()?.resource().map_err(|error| self.unreadable(error))
+    }
+
+    /// The resources of a list.
+    ///
+    /// # Errors
+    /// As for [`Answer::attributes`].
+    pub fn page<T: DeserializeOwned>(&self) -> Result<Page<T>> {
+        let document = self.document()?;
+        let items = document.resources().map_err(|error| self.unreadable(error))?;
+        Ok(Page { items, document })
+    }
+
+    pub(super) fn or_remote_error(self) -> Result<Self> {
+        if self.reply.is_error() { Err(Error::remote(&self.resource, self.reply)) } else { Ok(self) }
+    }
+
+    fn unreadable(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+        Error::decode(&format!("the answer to the request for {}", self.resource), error)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("resource", &self.resource)
+            .field("status", &self.reply.status)
+            .finish_non_exhaustive()
+    }
+}

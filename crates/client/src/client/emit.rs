@@ -1,0 +1,114 @@
+//! Emitting events, one or many, waited for now or later.
+
+use std::collections::VecDeque;
+
+use zc_events_protocol::{Deadline, Event};
+use zc_events_transport::Receipt;
+
+use super::EventClient;
+use crate::lines::About;
+use crate::{Error, Result};
+
+/// How many events of [`EventClient::emit_many`] are out at once.
+const WINDOW: usize = 1000;
+
+/// An event that was handed to the broker and is not yet confirmed.
+#[derive(Debug)]
+#[must_use = "an event is safe only once its receipt was waited for"]
+pub struct EmitReceipt {
+    receipt: Receipt,
+    deadline: Deadline,
+}
+
+impl EmitReceipt {
+    /// Waits until the broker has confirmed the event, at most until the deadline that
+    /// began with [`EventClient::start_emit`].
+    ///
+    /// # Errors
+    /// As for [`EventClient::emit`].
+    pub fn wait(self) -> Result<()> {
+        Ok(self.receipt.wait(self.deadline)?)
+    }
+}
+
+impl EventClient {
+    /// Emits an event and waits for the broker's confirm, for at most `EVENTS_PUBLISH_TIMEOUT`.
+    /// `Ok` means that it is in the queue of every service that is bound, and on the
+    /// broker's disk.
+    ///
+    /// Nothing is repeated once the event may have gone out, since Python services do not
+    /// tell duplicates apart. Whoever repeats it keeps the [`Event`], and with it its id.
+    ///
+    /// ```
+    /// # use zc_events::{Error, Event, EventClient, Settings};
+    /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+    /// let client = EventClient::new(settings)?;
+    /// let event = Event::new("order_created").resource("Order", 23131024).user(56);
+    /// // Nobody listens yet, and that is told.
+    /// assert!(matches!(client.emit(&event), Err(Error::Unroutable { .. })));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unroutable`]: no service is bound. [`Error::Nacked`], [`Error::Timeout`],
+    /// [`Error::Blocked`], [`Error::Unavailable`]: ask [`Error::outcome`] whether it may
+    /// have gone out. [`Error::Rejected`], [`Error::Encode`], [`Error::TooLarge`].
+    pub fn emit(&self, event: &Event) -> Result<()> {
+        let emitted = self.start_emit(event).and_then(EmitReceipt::wait);
+        note_failure(event, &emitted);
+        emitted
+    }
+
+    /// Hands an event to the broker, to be waited for later.
+    ///
+    /// # Errors
+    /// As for [`EventClient::emit`]; the event was not sent, unless [`Error::outcome`] says otherwise.
+    pub fn start_emit(&self, event: &Event) -> Result<EmitReceipt> {
+        let inner = self.inner();
+        let deadline = inner.deadline(inner.settings.publish_timeout);
+        let encoded = event.encode(&inner.encode_options())?;
+        log::info!("MICROSERVICE_EVENT::EMIT: Emitting {}", about(event));
+        let receipt = inner.send_event(&encoded, deadline)?;
+        Ok(EmitReceipt { receipt, deadline })
+    }
+
+    /// Emits events with up to a thousand out at once, which is many times faster than one
+    /// by one. One result for each, in their order; `EVENTS_PUBLISH_TIMEOUT` holds for each.
+    ///
+    /// ```
+    /// # use zc_events::{Event, EventClient, Settings};
+    /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+    /// # let client = EventClient::new(settings)?;
+    /// let events: Vec<_> = (0..3).map(|id| Event::new("order_created").resource("Order", id)).collect();
+    /// let results = client.emit_many(&events);
+    /// assert_eq!(results.iter().filter(|result| result.is_err()).count(), 3); // nobody listens
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    pub fn emit_many<'a>(&self, events: impl IntoIterator<Item = &'a Event>) -> Vec<Result<()>> {
+        let mut results = Vec::new();
+        let mut out: VecDeque<(&Event, Result<EmitReceipt>)> = VecDeque::new();
+        let mut settle = |(event, started): (&Event, Result<EmitReceipt, Error>)| {
+            let emitted = started.and_then(EmitReceipt::wait);
+            note_failure(event, &emitted);
+            results.push(emitted);
+        };
+        for event in events {
+            if out.len() == WINDOW {
+                out.pop_front().map(&mut settle);
+            }
+            out.push_back((event, self.start_emit(event)));
+        }
+        out.into_iter().for_each(settle);
+        results
+    }
+}
+
+fn note_failure(event: &Event, emitted: &Result<()>) {
+    if let Err(error) = emitted {
+        log::warn!("MICROSERVICE_EVENT::EMIT_FAILURE: Failure emitting {}: {error}", about(event));
+    }
+}
+
+fn about(event: &Event) -> About<'_> {
+    About { event_type: event.event_type(), task_id: Some(event.effective_task_id()), kwargs: event.kwargs() }
+}

@@ -1,0 +1,169 @@
+//! The client: what callers hold. Emitting is in `emit`, asking for resources in `remote`,
+//! waiting for their answers in `pending`, answers in `answer`.
+
+mod answer;
+mod emit;
+mod pending;
+mod remote;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use zc_events_cache::ReplyStore;
+use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded};
+use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
+
+use crate::{Error, Result, Settings};
+
+pub use answer::{Answer, Page};
+pub use emit::EmitReceipt;
+pub use pending::Pending;
+pub use remote::RemoteRequest;
+
+/// A client of the fleet: emits events, asks other services for resources.
+///
+/// Clones share the connections, which are opened when they are first needed and again
+/// when they were lost; keep one client for a program. All calls block, at most until
+/// their deadline.
+///
+/// ```
+/// use zc_events::{EventClient, Settings};
+/// let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+/// let client = EventClient::new(settings)?;
+/// # Ok::<(), zc_events::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct EventClient {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) broker: Arc<dyn Broker>,
+    store: Option<Arc<dyn ReplyStore>>,
+    has_exchanges: AtomicBool,
+}
+
+impl EventClient {
+    /// A client with the settings of the environment; see [`Settings::from_env`].
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn from_env() -> Result<Self> {
+        Self::new(Settings::from_env()?)
+    }
+
+    /// A client with these settings. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`]; [`Error::Unavailable`] where the system gives us no thread.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let broker = settings.open_broker()?;
+        let store = settings.open_store()?;
+        Ok(Self { inner: Arc::new(Inner { settings, broker, store, has_exchanges: AtomicBool::new(false) }) })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Asks the service that serves `resource` for the one with this `pk`, and gives its
+    /// attributes as a `T`, with `id` and `type` where `T` has such fields. Attributes that
+    /// are written otherwise on the wire (`created-at`, `createdAt`) go to T's snake_case field.
+    ///
+    /// For everything else that can be asked, see [`EventClient::remote`].
+    ///
+    /// ```no_run
+    /// # use zc_events::EventClient;
+    /// #[derive(serde::Deserialize)]
+    /// struct Order {
+    ///     name: String,
+    /// }
+    /// # fn main() -> zc_events::Result<()> {
+    /// let client = EventClient::from_env()?;
+    /// println!("Order name: {}", client.get_remote_resource::<Order>("Order", "23131024")?.name);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`RemoteRequest::fetch`].
+    pub fn get_remote_resource<T: DeserializeOwned>(&self, resource: &str, pk: impl Into<crate::Value>) -> Result<T> {
+        self.remote(resource).pk(pk).fetch()
+    }
+
+    /// A request for a resource, to be refined and then sent.
+    #[must_use]
+    pub fn remote(&self, resource: &str) -> RemoteRequest {
+        RemoteRequest::new(self.clone(), resource)
+    }
+
+    /// Closes the connections. Calls made afterwards, on this client and its clones, fail
+    /// with [`Error::Closed`].
+    ///
+    /// # Errors
+    /// [`Error::Timeout`]: the broker did not answer in time and was cut off.
+    pub fn close(&self, timeout: Duration) -> Result<()> {
+        Ok(self.inner.broker.close(self.inner.deadline(timeout))?)
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}
+
+impl fmt::Debug for EventClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventClient").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.settings.clock
+    }
+
+    pub(crate) fn deadline(&self, after: Duration) -> Deadline {
+        self.clock().deadline(after)
+    }
+
+    pub(crate) fn store(&self) -> Result<&Arc<dyn ReplyStore>> {
+        self.store.as_ref().ok_or_else(|| {
+            Error::config("EVENTS_REDIS_URL is not set: answers are awaited there; set it to redis://host:6379/0, as the Python services have it")
+        })
+    }
+
+    pub(crate) fn encode_options(&self) -> EncodeOptions {
+        EncodeOptions {
+            protocol: self.settings.protocol,
+            origin: self.settings.service_name.clone(),
+            persistent: true,
+            ..EncodeOptions::default()
+        }
+    }
+
+    /// Hands a message to the exchange for events, which is declared first where it is missing.
+    pub(crate) fn send_event(&self, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
+        if !self.has_exchanges.load(Ordering::Acquire) {
+            self.broker.declare(&self.exchanges(), deadline)?;
+            self.has_exchanges.store(true, Ordering::Release);
+        }
+        let outgoing = Outgoing {
+            exchange: &self.settings.events_exchange,
+            routing_key: "",
+            mandatory: true,
+            properties: &message.properties,
+            body: &message.body,
+        };
+        Ok(self.broker.send(&outgoing, deadline)?)
+    }
+
+    fn exchanges(&self) -> Topology {
+        Topology::new().exchange(&self.settings.events_exchange, ExchangeKind::Fanout)
+    }
+}

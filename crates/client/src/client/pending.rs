@@ -1,0 +1,77 @@
+//! A request that was sent and whose answer is still out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zc_events_protocol::{Deadline, Outcome, Reply, Stage};
+use zc_events_transport::Receipt;
+
+use super::{Answer, EventClient};
+use crate::settings::in_redis_url;
+use crate::{Error, Result};
+
+/// How soon after sending it is looked whether anybody takes the request at all.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+
+/// A request under way. Dropping it costs nothing: the answer, should one come, goes away
+/// by itself after a minute.
+#[derive(Debug)]
+#[must_use = "a request that is not waited for has no answer"]
+pub struct Pending {
+    pub(super) client: EventClient,
+    pub(super) resource: String,
+    pub(super) response_key: String,
+    pub(super) receipt: Receipt,
+    pub(super) deadline: Deadline,
+}
+
+impl Pending {
+    /// Waits for the answer, at most until the deadline that began when the request was
+    /// sent. An answer that has come in the meantime is there at once.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] for a status of 400 and above; else as for [`Pending::wait_any`].
+    pub fn wait(self) -> Result<Answer> {
+        self.wait_any()?.or_remote_error()
+    }
+
+    /// [`Pending::wait`], with answers of status 400 and above among the answers.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] with [`Stage::Reply`]: nobody answered; the request may still be
+    /// run. [`Error::Unroutable`]: no service is bound, which is told at once.
+    /// [`Error::Unavailable`] and [`Error::Rejected`] of the reply store: the outcome is
+    /// unknown. [`Error::Decode`]: the answer is no answer.
+    pub fn wait_any(mut self) -> Result<Answer> {
+        let first_look = self.client.inner().deadline(FIRST_LOOK).min(self.deadline);
+        let mut reply = self.pop(first_look)?;
+        let mut doubt = None;
+        if reply.is_none() {
+            match self.receipt.verdict() {
+                Some(Err(error)) => {
+                    let error = Error::from(error);
+                    if error.outcome() == Outcome::NotSent {
+                        return Err(error);
+                    }
+                    // Somebody may have it, and answer.
+                    doubt = Some(error);
+                }
+                Some(Ok(())) | None => {}
+            }
+            reply = self.pop(self.deadline)?;
+        }
+        let Some(bytes) = reply else {
+            let verdict = self.receipt.verdict().and_then(std::result::Result::err).map(Error::from);
+            return Err(doubt.or(verdict).unwrap_or(Error::Timeout { stage: Stage::Reply }));
+        };
+        let reply = Reply::decode(&bytes, &self.client.settings().limits)
+            .map_err(|error| Error::decode(&format!("the answer to the request for {}", self.resource), error))?;
+        Ok(Answer::new(self.resource, reply))
+    }
+
+    fn pop(&self, deadline: Deadline) -> Result<Option<Vec<u8>>> {
+        let store = Arc::clone(self.client.inner().store()?);
+        let popped = store.pop(&[self.response_key.as_str()], deadline).map_err(in_redis_url)?;
+        Ok(popped.map(|(_, value)| value))
+    }
+}

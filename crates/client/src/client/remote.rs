@@ -1,0 +1,210 @@
+//! Asking another service for a resource.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zc_events_protocol::resource::{Document, Resource};
+use zc_events_protocol::{Method, ResourceRequest};
+
+use super::{Answer, EventClient, Page, Pending};
+use crate::lines::About;
+use crate::{Error, Result};
+
+/// Beyond the deadline, until a request that clocks may have delayed is discarded by its readers.
+const EXPIRES_MARGIN: Duration = Duration::from_secs(60);
+
+/// A request for a resource of another service, in the making; see [`EventClient::remote`].
+///
+/// ```
+/// # use std::time::Duration;
+/// # use zc_events::{Error, EventClient, Settings};
+/// # let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").build()?;
+/// # let client = EventClient::new(settings)?;
+/// let page = client
+///     .remote("Order")
+///     .pks([1, 2, 3])
+///     .include("order_items")
+///     .user("56")
+///     .roles(["customer"])
+///     .timeout(Duration::from_secs(3))
+///     .fetch_page::<serde_json::Value>();
+/// assert!(matches!(page, Err(Error::Unroutable { .. }))); // no service is there
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a request does nothing until it is sent or fetched"]
+pub struct RemoteRequest {
+    client: EventClient,
+    request: ResourceRequest,
+    timeout: Duration,
+}
+
+impl RemoteRequest {
+    pub(super) fn new(client: EventClient, resource: &str) -> Self {
+        let timeout = client.settings().timeout;
+        Self { client, request: ResourceRequest::new(resource), timeout }
+    }
+
+    fn with(mut self, change: impl FnOnce(ResourceRequest) -> ResourceRequest) -> Self {
+        self.request = change(self.request);
+        self
+    }
+
+    /// The one with this primary key.
+    pub fn pk(self, pk: impl Into<Value>) -> Self {
+        self.with(|request| request.pk(pk))
+    }
+
+    /// Those with these primary keys, as `filter[id__in]`.
+    pub fn pks<I>(self, pks: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Display,
+    {
+        self.with(|request| request.pks(pks))
+    }
+
+    /// What is to come along, separated by commas, as `include`.
+    pub fn include(self, include: impl Display) -> Self {
+        self.with(|request| request.include(include))
+    }
+
+    /// How many of a list are to come at once, as `page_size`.
+    pub fn page_size(self, page_size: u32) -> Self {
+        self.with(|request| request.page_size(page_size))
+    }
+
+    /// A parameter of the query.
+    pub fn query_param(self, name: impl Into<String>, value: impl Display) -> Self {
+        self.with(|request| request.query_param(name, value))
+    }
+
+    /// Parameters of the query.
+    pub fn query_params<I, N, V>(self, params: I) -> Self
+    where
+        I: IntoIterator<Item = (N, V)>,
+        N: Into<String>,
+        V: Display,
+    {
+        params.into_iter().fold(self, |request, (name, value)| request.query_param(name, value))
+    }
+
+    /// A resource below the one that is meant.
+    pub fn related_resource(self, name: impl Into<String>) -> Self {
+        self.with(|request| request.related_resource(name))
+    }
+
+    /// On whose behalf.
+    pub fn user(self, user_id: impl Into<Value>) -> Self {
+        self.with(|request| request.user(user_id))
+    }
+
+    /// With which roles; `anonymous` unless set.
+    pub fn roles<I>(self, roles: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.with(|request| request.roles(roles))
+    }
+
+    /// What is to be done; GET unless set.
+    pub fn method(self, method: Method) -> Self {
+        self.with(|request| request.method(method))
+    }
+
+    /// The document to create or change.
+    pub fn body(self, body: impl Into<Value>) -> Self {
+        self.with(|request| request.body(body))
+    }
+
+    /// The priority in the other services' queues, 0 to 10; none unless set, as Python's
+    /// `get_remote_resource`.
+    pub fn priority(self, priority: u8) -> Self {
+        self.with(|request| request.priority(priority))
+    }
+
+    /// How long to wait for the answer, from sending on; `EVENTS_TIMEOUT` unless set.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sends the request, to be waited for later.
+    ///
+    /// The request is transient: the broker drops it when its time is over, so that a
+    /// stopped service does not wake up to a pile of requests nobody waits for.
+    ///
+    /// # Errors
+    /// As for [`EventClient::emit`]; and [`Error::Config`] without an `EVENTS_REDIS_URL`.
+    pub fn send(self) -> Result<Pending> {
+        let inner = self.client.inner();
+        inner.store()?;
+        let deadline = inner.deadline(self.timeout);
+        let options = zc_events_protocol::EncodeOptions {
+            persistent: false,
+            expiration: Some(self.timeout.max(Duration::from_millis(1))),
+            expires: inner.clock().wall().checked_add(self.timeout.saturating_add(EXPIRES_MARGIN)),
+            ..inner.encode_options()
+        };
+        let encoded = self.request.encode(&options)?;
+        let event = self.request.to_event();
+        let about =
+            About { event_type: event.event_type(), task_id: Some(event.effective_task_id()), kwargs: event.kwargs() };
+        log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
+        let receipt = inner.send_event(&encoded, deadline)?;
+        Ok(Pending {
+            resource: self.request.resource_name().to_owned(),
+            response_key: self.request.response_key().to_owned(),
+            receipt,
+            deadline,
+            client: self.client,
+        })
+    }
+
+    /// Sends the request and gives the attributes of the one resource as a `T`.
+    ///
+    /// # Errors
+    /// As for [`RemoteRequest::send`], [`Pending::wait`] and [`Answer::attributes`].
+    pub fn fetch<T: DeserializeOwned>(self) -> Result<T> {
+        self.answer()?.attributes()
+    }
+
+    /// [`RemoteRequest::fetch`], with id, type, relationships, links and meta.
+    ///
+    /// # Errors
+    /// As for [`RemoteRequest::fetch`].
+    pub fn fetch_resource<T: DeserializeOwned>(self) -> Result<Resource<T>> {
+        self.answer()?.resource()
+    }
+
+    /// Sends the request and gives a list of resources.
+    ///
+    /// # Errors
+    /// As for [`RemoteRequest::fetch`].
+    pub fn fetch_page<T: DeserializeOwned>(self) -> Result<Page<T>> {
+        self.answer()?.page()
+    }
+
+    /// Sends the request and gives the document as it is, for those who have no type for it.
+    ///
+    /// # Errors
+    /// As for [`RemoteRequest::fetch`].
+    pub fn fetch_document(self) -> Result<Document> {
+        self.answer()?.document()
+    }
+
+    /// Sends the request and gives whatever comes, answers of status 400 and above among it.
+    ///
+    /// # Errors
+    /// As for [`RemoteRequest::send`] and [`Pending::wait_any`].
+    pub fn fetch_any(self) -> Result<Answer> {
+        self.send()?.wait_any()
+    }
+
+    fn answer(self) -> Result<Answer, Error> {
+        self.send()?.wait()
+    }
+}

@@ -1,0 +1,239 @@
+//! What can go wrong, named by meaning: the errors of all layers, in one type that names
+//! no type of theirs. No variant shows a secret or a body.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use zc_events_protocol::resource::{Document, ErrorObject, ResourceError};
+use zc_events_protocol::{DecodeError, EncodeError, Outcome, Reply, Stage};
+use zc_events_transport as transport;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed.
+///
+/// ```
+/// use zc_events::{Error, Outcome, Stage};
+/// let error = Error::Timeout { stage: Stage::Confirm };
+/// assert!(error.is_timeout() && error.is_retryable());
+/// // The message may have gone out: sending it again may duplicate it.
+/// assert_eq!(error.outcome(), Outcome::Unknown);
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The deadline passed.
+    #[error("the deadline passed while {stage}")]
+    Timeout {
+        /// In which part of the call.
+        stage: Stage,
+    },
+    /// No queue takes the message.
+    #[error(
+        "nobody is bound to exchange `{exchange}` (routing key `{routing_key}`): no service would have received it"
+    )]
+    Unroutable {
+        /// The exchange.
+        exchange: String,
+        /// The routing key.
+        routing_key: String,
+    },
+    /// A queue refused the message. Other services may have received it.
+    #[error("the broker refused the message (nack): a queue behind exchange `{exchange}` is full or has no leader")]
+    Nacked {
+        /// The exchange.
+        exchange: String,
+    },
+    /// The broker takes no messages for now.
+    #[error("the broker accepts no messages: {reason}")]
+    Blocked {
+        /// In the broker's words, such as "low on memory".
+        reason: String,
+    },
+    /// The broker or the reply store cannot be reached, or the connection was lost.
+    #[error("{what}")]
+    Unavailable {
+        /// What was tried, and what to look at.
+        what: String,
+        /// What became of the message.
+        outcome: Outcome,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    },
+    /// The broker or the reply store refused: credentials, virtual host, permissions, a
+    /// missing exchange.
+    #[error("{why}")]
+    Rejected {
+        /// What was refused and what would help.
+        why: String,
+    },
+    /// The other service answered with a failure, a status of 400 or above.
+    #[error("{resource}: the other service answered with status {status}")]
+    Remote {
+        /// Which resource was asked for.
+        resource: String,
+        /// HTTP's status.
+        status: u16,
+        /// What it said, which is not shown, since it may hold anything.
+        failure: Failure,
+    },
+    /// What came back is not what was expected.
+    #[error("{what} cannot be read: {source}")]
+    Decode {
+        /// What was to be read.
+        what: String,
+        /// Why it cannot.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// What was to be sent cannot be sent.
+    #[error("{source}")]
+    Encode {
+        /// Why not.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// Something is larger than allowed.
+    #[error("{what} is {size} bytes long; at most {limit} are allowed")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// How large it is, in bytes.
+        size: usize,
+        /// How large it may be, in bytes.
+        limit: usize,
+    },
+    /// A setting is missing or makes no sense.
+    #[error("{why}")]
+    Config {
+        /// Which setting, what is wrong with it, and what would be right. Without secrets.
+        why: String,
+    },
+    /// The client was closed.
+    #[error("the client was closed by this program")]
+    Closed,
+}
+
+impl Error {
+    /// Whether a deadline passed.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Error::Timeout { .. })
+    }
+
+    /// Whether the same call may succeed later without anything being changed. It says
+    /// nothing about duplicates: for that, ask [`Error::outcome`].
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Error::Timeout { .. } | Error::Nacked { .. } | Error::Blocked { .. } | Error::Unavailable { .. })
+    }
+
+    /// What became of the message.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Error::Timeout { stage } => stage.outcome(),
+            Error::Unavailable { outcome, .. } => *outcome,
+            Error::Nacked { .. } => Outcome::Unknown,
+            Error::Remote { .. } | Error::Decode { .. } => Outcome::Delivered,
+            _ => Outcome::NotSent,
+        }
+    }
+
+    /// The status of an answer of 400 or above, such as 404.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::Remote { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn config(why: impl Into<String>) -> Self {
+        Error::Config { why: why.into() }
+    }
+
+    pub(crate) fn remote(resource: &str, reply: Reply) -> Self {
+        Error::Remote { resource: resource.to_owned(), status: reply.status, failure: Failure { reply } }
+    }
+
+    pub(crate) fn decode(what: &str, error: impl StdError + Send + Sync + 'static) -> Self {
+        Error::Decode { what: what.to_owned(), source: Box::new(error) }
+    }
+}
+
+/// What another service said of its failure. Not shown by `Debug` or `Display`.
+#[derive(Clone, PartialEq)]
+pub struct Failure {
+    reply: Reply,
+}
+
+impl Failure {
+    /// The body, as JSON; `None` where it is empty or no JSON.
+    #[must_use]
+    pub fn body(&self) -> Option<serde_json::Value> {
+        self.reply.document().ok().flatten()
+    }
+
+    /// The errors of a JSON:API document, or the `detail` of a Django REST framework one.
+    #[must_use]
+    pub fn errors(&self) -> Vec<ErrorObject> {
+        self.body().and_then(|body| Document::from_value(body).ok()).map(|document| document.errors).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure").finish_non_exhaustive()
+    }
+}
+
+impl From<transport::Error> for Error {
+    fn from(error: transport::Error) -> Self {
+        use transport::Error as From;
+        match error {
+            From::Timeout { stage } => Error::Timeout { stage },
+            From::Unroutable { exchange, routing_key } => Error::Unroutable { exchange, routing_key },
+            From::Nacked { exchange } => Error::Nacked { exchange },
+            From::Blocked { reason } => Error::Blocked { reason },
+            From::Unavailable { what, outcome, source } => Error::Unavailable { what, outcome, source },
+            From::Rejected { why } => Error::Rejected { why },
+            From::TooLarge { what, size, limit } => Error::TooLarge { what: what.to_owned(), size, limit },
+            From::Config { why } => Error::Config { why },
+            From::Closed => Error::Closed,
+            other => Error::Rejected { why: other.to_string() },
+        }
+    }
+}
+
+/// Errors of the reply store. What became of the message is set by who had sent it.
+impl From<zc_events_cache::Error> for Error {
+    fn from(error: zc_events_cache::Error) -> Self {
+        use zc_events_cache::Error as From;
+        match error {
+            From::Timeout { stage } => Error::Timeout { stage },
+            From::Unavailable { what, source } => Error::Unavailable { what, outcome: Outcome::Unknown, source },
+            From::Rejected { why } => Error::Rejected { why },
+            From::Config { why } => Error::Config { why },
+            other => Error::Rejected { why: other.to_string() },
+        }
+    }
+}
+
+impl From<EncodeError> for Error {
+    fn from(error: EncodeError) -> Self {
+        Error::Encode { source: Box::new(error) }
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Error::decode("the answer", error)
+    }
+}
+
+impl From<ResourceError> for Error {
+    fn from(error: ResourceError) -> Self {
+        Error::decode("the resource", error)
+    }
+}

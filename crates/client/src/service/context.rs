@@ -1,0 +1,93 @@
+//! What a handler is told beside the payload.
+
+use std::fmt;
+
+use serde_json::Value;
+use zc_events_protocol::{IncomingRequest, Task};
+
+use crate::EventClient;
+
+/// The circumstances of an event or a request.
+pub struct Context {
+    pub(super) client: EventClient,
+    pub(super) task: Task,
+    pub(super) request: Option<IncomingRequest>,
+    pub(super) redelivered: bool,
+}
+
+impl Context {
+    /// The client, for what the handler emits or asks itself.
+    #[must_use]
+    pub fn client(&self) -> &EventClient {
+        &self.client
+    }
+
+    /// The type of the event, such as `order_created` or `order_request`.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        self.task.event_type().unwrap_or_default()
+    }
+
+    /// The id of the message. The same message, delivered twice, has the same id.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.task.id.as_deref()
+    }
+
+    /// The `task_id` that the sender gave it; the message's id as a rule.
+    #[must_use]
+    pub fn task_id(&self) -> Option<&str> {
+        self.task.task_id()
+    }
+
+    /// The positional arguments behind the event type.
+    #[must_use]
+    pub fn args(&self) -> &[Value] {
+        self.task.args.get(1..).unwrap_or_default()
+    }
+
+    /// `resource_type`, where the event is about a resource.
+    #[must_use]
+    pub fn resource_type(&self) -> Option<&str> {
+        self.task.kwargs.get("resource_type").and_then(Value::as_str)
+    }
+
+    /// `resource_id`, where the event is about a resource.
+    #[must_use]
+    pub fn resource_id(&self) -> Option<&Value> {
+        self.task.kwargs.get("resource_id")
+    }
+
+    /// On whose behalf; not null.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&Value> {
+        self.task.kwargs.get("user_id").filter(|id| !id.is_null())
+    }
+
+    /// With which roles, in a request.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        self.request.as_ref().map(|request| request.roles.as_slice()).unwrap_or_default()
+    }
+
+    /// The request, where this is one: query, body and the rest.
+    #[must_use]
+    pub fn request(&self) -> Option<&IncomingRequest> {
+        self.request.as_ref()
+    }
+
+    /// Whether it may have been handled before, in part or wholly.
+    #[must_use]
+    pub fn is_redelivered(&self) -> bool {
+        self.redelivered
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("task", &self.task)
+            .field("redelivered", &self.redelivered)
+            .finish_non_exhaustive()
+    }
+}

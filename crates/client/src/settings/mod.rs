@@ -1,0 +1,181 @@
+//! What a program is configured with. How the values are read and checked is in
+//! `builder`; what they lead to, in `client` and `service`.
+
+mod builder;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zc_events_protocol::{Clock, Limits, Protocol};
+use zc_events_transport::Broker;
+use zc_events_transport::amqp::{AmqpBroker, AmqpOptions, BrokerUrl};
+use zc_events_transport::memory::MemoryBroker;
+
+use crate::{Error, Result};
+
+pub use builder::SettingsBuilder;
+
+/// The settings of a client and of the services made from it. Made by
+/// [`Settings::from_env`] or [`Settings::builder`]; `Debug` shows no password.
+#[derive(Clone)]
+pub struct Settings {
+    pub(crate) service_name: Option<String>,
+    pub(crate) broker: BrokerSetting,
+    pub(crate) redis_url: Option<String>,
+    pub(crate) events_exchange: String,
+    pub(crate) notifications_exchange: String,
+    pub(crate) queue_max_priority: Option<u8>,
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) timeout: Duration,
+    pub(crate) publish_timeout: Duration,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) prefetch: u16,
+    pub(crate) workers: usize,
+    pub(crate) pool_size: u32,
+    pub(crate) redis_pool_size: u32,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Where the broker is, and which setting said so.
+#[derive(Clone, Debug)]
+pub(crate) enum BrokerSetting {
+    Amqp { url: BrokerUrl, setting: &'static str },
+    Memory { name: Option<String> },
+}
+
+impl Settings {
+    /// Reads the settings from the environment, and from a file `.env` in the working
+    /// directory or above it for what the environment does not say.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the variable and what would be right. No `BROKER_URL` is
+    /// an error: there is no silent default.
+    pub fn from_env() -> Result<Self> {
+        Self::from_env_or(SettingsBuilder::default())
+    }
+
+    /// [`Settings::from_env`], with `defaults` for what neither the environment nor the file says.
+    ///
+    /// # Errors
+    /// As for [`Settings::from_env`].
+    pub fn from_env_or(defaults: SettingsBuilder) -> Result<Self> {
+        let file: std::collections::HashMap<String, String> = match dotenvy::dotenv_iter() {
+            Ok(lines) => lines.collect::<std::result::Result<_, _>>().map_err(|_| {
+                Error::config("the file .env has a line that is not NAME=value (quote values with spaces)")
+            })?,
+            Err(_) => Default::default(),
+        };
+        Self::from_lookup_or(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned()), defaults)
+    }
+
+    /// Reads the settings from wherever `lookup` finds them by the names of the environment's variables.
+    ///
+    /// ```
+    /// use zc_events::Settings;
+    /// let settings = Settings::from_lookup(|name| match name {
+    ///     "BROKER_URL" => Some("memory://".into()),
+    ///     "STAGING_NAME" => Some("test".into()),
+    ///     _ => None,
+    /// })?;
+    /// assert_eq!(settings.events_exchange(), "microservice-events-test");
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Settings::from_env`].
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        Self::from_lookup_or(lookup, SettingsBuilder::default())
+    }
+
+    fn from_lookup_or(lookup: impl Fn(&str) -> Option<String>, defaults: SettingsBuilder) -> Result<Self> {
+        defaults.read(lookup).build()
+    }
+
+    /// Settings made in code.
+    ///
+    /// ```
+    /// use zc_events::Settings;
+    /// let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    #[must_use]
+    pub fn builder() -> SettingsBuilder {
+        SettingsBuilder::default()
+    }
+
+    /// The exchange that events and requests go to.
+    #[must_use]
+    pub fn events_exchange(&self) -> &str {
+        &self.events_exchange
+    }
+
+    /// The exchange that notifications go to.
+    #[must_use]
+    pub fn notifications_exchange(&self) -> &str {
+        &self.notifications_exchange
+    }
+
+    /// The service's name; events arrive in the queue `<service>-events`.
+    #[must_use]
+    pub fn service_name(&self) -> Option<&str> {
+        self.service_name.as_deref()
+    }
+
+    pub(crate) fn open_broker(&self) -> Result<Arc<dyn Broker>> {
+        Ok(match &self.broker {
+            BrokerSetting::Amqp { url, setting } => {
+                let options = AmqpOptions::new(url.clone())
+                    .setting(*setting)
+                    .connection_name(self.service_name.as_deref().unwrap_or("zc-events"))
+                    .channels(self.pool_size)
+                    .max_body(self.limits.body)
+                    .clock(Arc::clone(&self.clock));
+                Arc::new(AmqpBroker::new(options)?)
+            }
+            BrokerSetting::Memory { name: None } => Arc::new(MemoryBroker::new(Arc::clone(&self.clock))),
+            BrokerSetting::Memory { name: Some(name) } => Arc::new(MemoryBroker::named(name, Arc::clone(&self.clock))),
+        })
+    }
+
+    pub(crate) fn open_store(&self) -> Result<Option<Arc<dyn zc_events_cache::ReplyStore>>> {
+        let Some(url) = &self.redis_url else {
+            return Ok(None);
+        };
+        if url.trim().starts_with("memory://") {
+            return Ok(Some(zc_events_cache::open(url, Arc::clone(&self.clock)).map_err(in_redis_url)?));
+        }
+        let url = zc_events_cache::redis::RedisUrl::parse(url).map_err(in_redis_url)?;
+        let mut options = zc_events_cache::redis::RedisOptions::new(url, Arc::clone(&self.clock));
+        options.pool_size = self.redis_pool_size;
+        let store = zc_events_cache::redis::RedisReplyStore::new(options).map_err(in_redis_url)?;
+        Ok(Some(Arc::new(store)))
+    }
+}
+
+/// Names the setting that the store's error is about.
+pub(crate) fn in_redis_url(error: zc_events_cache::Error) -> Error {
+    const SETTING: &str = "EVENTS_REDIS_URL";
+    match Error::from(error) {
+        Error::Config { why } => Error::Config { why: format!("{SETTING}: {why}") },
+        Error::Rejected { why } => Error::Rejected { why: format!("{SETTING}: {why}") },
+        Error::Unavailable { what, outcome, source } => {
+            Error::Unavailable { what: format!("{SETTING}: {what}"), outcome, source }
+        }
+        other => other,
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("service_name", &self.service_name)
+            .field("broker", &self.broker)
+            .field("has_redis_url", &self.redis_url.is_some())
+            .field("events_exchange", &self.events_exchange)
+            .field("notifications_exchange", &self.notifications_exchange)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
