@@ -236,7 +236,7 @@ fn broker(broker_url: Option<String>, celery_broker_url: Option<String>) -> Resu
     Ok(BrokerSetting::Amqp { url, setting })
 }
 
-fn named(setting: &'static str, name: String) -> Result<String> {
+pub(super) fn named(setting: &'static str, name: String) -> Result<String> {
     // A queue's name is the service's with up to 13 bytes behind it.
     const LONGEST: usize = names::MAX_NAME - 32;
     if name.is_empty() || name.len() > LONGEST || name.chars().any(char::is_control) {

@@ -105,6 +105,15 @@ impl Settings {
         SettingsBuilder::default()
     }
 
+    /// The same settings for another service, where one program runs several.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where that is no name.
+    pub fn with_service_name(mut self, name: impl Into<String>) -> Result<Self> {
+        self.service_name = Some(builder::named("SERVICE_NAME", name.into())?);
+        Ok(self)
+    }
+
     /// The exchange that events and requests go to.
     #[must_use]
     pub fn events_exchange(&self) -> &str {
