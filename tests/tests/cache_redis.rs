@@ -3,14 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use integration_tests::redis_url;
 use zc_events_cache::redis::{RedisOptions, RedisReplyStore, RedisUrl};
-use zc_events_cache::{Error, ReplyStore, conformance};
+use zc_events_cache::{Error, conformance};
 use zc_events_protocol::{Clock, Deadline, SystemClock};
-
-/// The same as `integration_tests::redis_url`.
-fn redis_url() -> String {
-    std::env::var("ZC_EVENTS_TEST_REDIS_URL").expect("run `cargo xtask integration`")
-}
 
 fn options() -> RedisOptions {
     RedisOptions::new(RedisUrl::parse(&redis_url()).unwrap(), Arc::new(SystemClock))
