@@ -181,7 +181,7 @@ fn json_value() -> impl Strategy<Value = Value> {
             "data|included|errors|detail|links|meta|id|type|attributes|relationships|status|source|href|next|a-?B";
         prop_oneof![
             1 => prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            3 => prop::collection::btree_map(name, inner, 0..5).prop_map(|map| Value::from_iter(map)),
+            3 => prop::collection::btree_map(name, inner, 0..5).prop_map(Value::from_iter),
         ]
     })
 }

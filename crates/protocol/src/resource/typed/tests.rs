@@ -485,8 +485,7 @@ fn secret_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 32, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map("hunter2|Paid|Open|unit_price|[a-c]", inner, 0..4)
-                .prop_map(|map| Value::from_iter(map)),
+            prop::collection::btree_map("hunter2|Paid|Open|unit_price|[a-c]", inner, 0..4).prop_map(Value::from_iter),
         ]
     })
 }
