@@ -55,8 +55,8 @@ pub struct Health {
 /// All calls block, at most until their deadline. Clones of the handle that implements
 /// this share connections; it may be used from any thread.
 pub trait Broker: Send + Sync {
-    /// Makes sure that the topology exists. What exists already is used as it is, whatever
-    /// its arguments; what is missing is declared. Remembered, and repeated on each new
+    /// Makes sure that the topology exists. A queue that exists already is used as it is,
+    /// whatever its arguments; an exchange must be of the right kind; what is missing is declared. Remembered, and repeated on each new
     /// connection, those of [`Broker::subscribe`] included.
     ///
     /// # Errors

@@ -104,6 +104,9 @@ impl ConfirmChannel {
                 let mut ledger = self.ledger();
                 ledger.strike(tag);
                 ledger.end(&reason(&error));
+                if !matches!(error, amiquip::Error::ServerClosedChannel { .. }) {
+                    self.link.note_dead();
+                }
                 if guard.has_fired() {
                     return Err(failure::timeout(Stage::Send));
                 }

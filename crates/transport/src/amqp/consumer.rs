@@ -45,12 +45,18 @@ impl Settle for Verdicts {
 }
 
 impl AmqpSubscription {
-    pub(super) fn start(link: Link, queue: &str, options: ConsumeOptions, deadline: Deadline) -> Result<Self> {
+    pub(super) fn start(
+        link: Link,
+        queue: &str,
+        options: ConsumeOptions,
+        closing: Receiver<()>,
+        deadline: Deadline,
+    ) -> Result<Self> {
         let clock = Arc::clone(link.clock());
         let (out, deliveries) = unbounded();
         let (control, controlled) = unbounded();
         let (ready, started) = bounded(1);
-        let job = Job { queue: queue.to_owned(), options, deadline, ready, out, control: controlled };
+        let job = Job { queue: queue.to_owned(), options, deadline, ready, out, control: controlled, closing };
         let thread = thread::Builder::new()
             .name("zc-events-consumer".into())
             .spawn(move || job.run(&link))
@@ -123,6 +129,8 @@ struct Job {
     ready: Sender<Result<()>>,
     out: Sender<Result<Delivery>>,
     control: Receiver<Cancel>,
+    /// Ends when the broker handle is closed.
+    closing: Receiver<()>,
 }
 
 impl Job {
@@ -168,8 +176,8 @@ impl Job {
         let messages = consumer.receiver().clone();
         let settler = Arc::new(Verdicts(settle));
         let mut desk = Desk { link, channel, out: &self.out, settler, unsettled: HashMap::new() };
-        if let Err(error) = desk.run(&consumer, &messages, &verdicts, &self.control) {
-            log::warn!("consuming queue `{}` ended: {error}", self.queue);
+        if let Err(error) = desk.run(&consumer, &messages, &verdicts, self) {
+            log::debug!("consuming queue `{}` ended: {error}", self.queue);
             let _ = self.out.send(Err(error));
         }
         let _guard = link.guard(link.clock().deadline(STOP));
@@ -195,7 +203,7 @@ impl Desk<'_> {
         consumer: &Consumer<'_>,
         messages: &Receiver<ConsumerMessage>,
         verdicts: &Receiver<(u64, Verdict)>,
-        control: &Receiver<Cancel>,
+        job: &Job,
     ) -> Result<()> {
         loop {
             select! {
@@ -206,19 +214,18 @@ impl Desk<'_> {
                     Ok(message) => self.take(message)?,
                     Err(_) => return Err(failure::lost("consuming", "the connection ended".to_owned(), Outcome::NotSent)),
                 },
-                recv(control) -> cancel => match cancel {
+                recv(job.control) -> cancel => match cancel {
                     Ok(Cancel(done)) => {
                         self.cancel(consumer, messages)?;
                         let _ = done.send(());
-                        return self.settle_until_stopped(verdicts, control);
+                        return self.settle_until_stopped(verdicts, job);
                     }
-                    Err(_) => {
-                        if let Ok(verdict) = verdicts.try_recv() {
-                            self.settle(verdict, verdicts)?;
-                        }
-                        return Ok(());
-                    }
+                    Err(_) => return self.settle_rest(verdicts),
                 },
+                recv(job.closing) -> _ => {
+                    self.settle_rest(verdicts)?;
+                    return Err(Error::Closed);
+                }
             }
         }
     }
@@ -291,23 +298,29 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn settle_until_stopped(&mut self, verdicts: &Receiver<(u64, Verdict)>, control: &Receiver<Cancel>) -> Result<()> {
+    fn settle_rest(&mut self, verdicts: &Receiver<(u64, Verdict)>) -> Result<()> {
+        match verdicts.try_recv() {
+            Ok(verdict) => self.settle(verdict, verdicts),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn settle_until_stopped(&mut self, verdicts: &Receiver<(u64, Verdict)>, job: &Job) -> Result<()> {
         loop {
             select! {
                 recv(verdicts) -> verdict => if let Ok(verdict) = verdict {
                     self.settle(verdict, verdicts)?;
                 },
-                recv(control) -> cancel => match cancel {
+                recv(job.control) -> cancel => match cancel {
                     Ok(Cancel(done)) => {
                         let _ = done.send(());
                     }
-                    Err(_) => {
-                        if let Ok(verdict) = verdicts.try_recv() {
-                            self.settle(verdict, verdicts)?;
-                        }
-                        return Ok(());
-                    }
+                    Err(_) => return self.settle_rest(verdicts),
                 },
+                recv(job.closing) -> _ => {
+                    self.settle_rest(verdicts)?;
+                    return Err(Error::Closed);
+                }
             }
         }
     }

@@ -93,8 +93,13 @@ impl Declarer<'_> {
         let declare = |channel: &Channel| channel.queue_declare(name, options.clone()).map(drop);
         match self.ask(&doing, |channel| channel.queue_declare_passive(name).map(drop))? {
             Answer::No { code: NOT_FOUND, .. } => match self.ask(&doing, declare)? {
-                // Somebody else was faster; theirs is used as it is.
-                Answer::No { code: PRECONDITION_FAILED, .. } => Ok(()),
+                no @ Answer::No { code: PRECONDITION_FAILED, .. } => {
+                    match self.ask(&doing, |channel| channel.queue_declare_passive(name).map(drop))? {
+                        // Somebody else was faster; theirs is used as it is.
+                        Answer::Yes => Ok(()),
+                        Answer::No { .. } => no.or_refuse(&doing),
+                    }
+                }
                 answer => answer.or_refuse(&doing),
             },
             Answer::Yes if compare || strict => match self.ask(&doing, declare)? {

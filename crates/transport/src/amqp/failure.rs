@@ -61,7 +61,13 @@ pub(super) fn lost(doing: &str, why: String, outcome: Outcome) -> Error {
 
 /// The error of opening a connection; `setting` is where the URL came from.
 pub(super) fn not_opened(error: &amiquip::Error, node: &Node, setting: &str) -> Error {
-    match cause(error) {
+    let cause = match error {
+        // Asked to say so, the broker answers wrong credentials with `connection.close`,
+        // which amiquip does not expect there and does not show.
+        amiquip::Error::FrameUnexpected => Cause::Login,
+        other => cause(other),
+    };
+    match cause {
         Cause::Login | Cause::Refused { code: ACCESS_REFUSED, .. } => Error::Rejected {
             why: format!(
                 "the broker at {node} refused the login of user `{}`: check user and password in {setting}, and that the user may log in from here (RabbitMQ lets `guest` in from its own machine only)",

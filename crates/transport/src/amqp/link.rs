@@ -139,6 +139,11 @@ impl Link {
         self.alive.load(Ordering::Acquire)
     }
 
+    /// It was found dead, sooner than by itself.
+    pub(super) fn note_dead(&self) {
+        self.alive.store(false, Ordering::Release);
+    }
+
     /// Cuts this connection at the deadline, unless the guard is dropped before; but not
     /// within the next half second, since one caller's haste would cost all the others the
     /// connection that they share.

@@ -83,8 +83,8 @@ impl Broker for AmqpBroker {
 
     fn subscribe(&self, queue: &str, options: ConsumeOptions, deadline: Deadline) -> Result<Box<dyn Subscription>> {
         short("a queue's name", queue)?;
-        let link = self.publisher.open_link(deadline)?;
-        Ok(Box::new(AmqpSubscription::start(link, queue, options, deadline)?))
+        let (link, closing) = self.publisher.open_link(deadline)?;
+        Ok(Box::new(AmqpSubscription::start(link, queue, options, closing, deadline)?))
     }
 
     fn health(&self) -> Health {
@@ -113,6 +113,13 @@ fn check(message: &Outgoing<'_>, max_body: usize) -> Result<()> {
         ("the app id", &properties.app_id),
     ] {
         short(what, value.as_deref().unwrap_or_default())?;
+    }
+    if let Some(expiration) = &properties.expiration
+        && expiration.parse::<u32>().is_err()
+    {
+        return Err(Error::Rejected {
+            why: "the expiration is not a whole number of milliseconds below 2^32".to_owned(),
+        });
     }
     if let Some(headers) = &properties.headers {
         for name in headers.keys() {

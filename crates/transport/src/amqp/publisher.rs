@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use r2d2::{HandleError, ManageConnection, Pool};
 use zc_events_protocol::{Deadline, Outcome, Stage, clock};
 
@@ -33,7 +34,8 @@ struct Shared {
     watchdog: Arc<Watchdog>,
     state: Mutex<State>,
     /// Holds one token; whoever opens the connection has it.
-    turn: (crossbeam_channel::Sender<()>, crossbeam_channel::Receiver<()>),
+    turn: (Sender<()>, Receiver<()>),
+    closing: Receiver<()>,
 }
 
 #[derive(Default)]
@@ -43,15 +45,19 @@ struct State {
     topologies: Vec<Topology>,
     last_error: Option<String>,
     closed: bool,
+    /// Dropped by closing, which ends all that hold `closing`.
+    open: Option<Sender<()>>,
 }
 
 impl Publisher {
     pub(super) fn new(options: AmqpOptions, watchdog: Arc<Watchdog>) -> Self {
-        let turn = crossbeam_channel::bounded(1);
+        let turn = bounded(1);
+        let (open, closing) = bounded(0);
+        let state = Mutex::new(State { open: Some(open), ..State::default() });
         // An empty channel of capacity one: this cannot fail.
         let _ = turn.0.try_send(());
         let channels = options.channels;
-        let shared = Arc::new(Shared { options, watchdog, state: Mutex::default(), turn });
+        let shared = Arc::new(Shared { options, watchdog, state, turn, closing });
         let pool = Pool::builder()
             .max_size(channels)
             .min_idle(Some(0))
@@ -99,12 +105,15 @@ impl Publisher {
         Ok(())
     }
 
-    /// Opens a connection of the same kind for somebody else, with all topologies declared.
-    pub(super) fn open_link(&self, deadline: Deadline) -> Result<Link> {
+    /// Opens a connection of the same kind for somebody else, with all topologies declared,
+    /// and with the channel whose end tells of this broker's closing.
+    pub(super) fn open_link(&self, deadline: Deadline) -> Result<(Link, Receiver<()>)> {
         if self.shared.state().closed {
             return Err(Error::Closed);
         }
-        self.shared.open(deadline).map_err(|error| self.shared.note(error))
+        let closing = self.shared.closing.clone();
+        let link = self.shared.open(deadline).map_err(|error| self.shared.note(error))?;
+        Ok((link, closing))
     }
 
     pub(super) fn health(&self) -> Health {
@@ -121,6 +130,7 @@ impl Publisher {
         let link = {
             let mut state = self.shared.state();
             state.closed = true;
+            state.open = None;
             state.link.take()
         };
         link.map_or(Ok(()), |link| link.close(deadline))
@@ -202,12 +212,8 @@ impl ManageConnection for Channels {
     type Error = Error;
 
     fn connect(&self) -> Result<Arc<ConfirmChannel>> {
-        let link = self.0.current()?.ok_or_else(|| Error::Unavailable {
-            what: "there is no connection to open a channel on".to_owned(),
-            outcome: Outcome::NotSent,
-            source: None,
-        })?;
         let deadline = self.0.options.clock.deadline(OPEN_CHANNEL);
+        let link = self.0.link(deadline)?;
         ConfirmChannel::open(&link, deadline).map(Arc::new)
     }
 

@@ -2,7 +2,7 @@
 
 use super::Behaviour;
 use super::scene::{Scene, plain};
-use crate::{ExchangeKind, Topology};
+use crate::{Error, ExchangeKind, Topology};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "a fanout reaches all queues that are bound, and no other", check: fanout },
@@ -94,8 +94,10 @@ fn declared_again(scene: &Scene<'_>) {
         scene.declare(&same).expect("declaring the same again");
     }
     scene.publish(&exchange, "", "before");
-    let other = topology(ExchangeKind::Direct, plain(&queue, [("x-max-priority", 10.into())]));
+    let other = topology(ExchangeKind::Fanout, plain(&queue, [("x-max-priority", 10.into())]));
     scene.declare(&other).expect("declaring what exists with other arguments");
+    let wrong = scene.declare(&Topology::new().exchange(&exchange, ExchangeKind::Direct));
+    assert!(matches!(wrong, Err(Error::Rejected { .. })), "an exchange of another kind gave {wrong:?}");
     // Still the queue with its message, and still a fanout; from another handle, too.
     let handle = (scene.suite.make)();
     handle.declare(&other, scene.soon()).expect("declaring what another handle has declared");

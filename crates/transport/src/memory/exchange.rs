@@ -16,6 +16,10 @@ impl Exchange {
         Self { kind, bindings: Vec::new() }
     }
 
+    pub(super) fn kind(&self) -> ExchangeKind {
+        self.kind
+    }
+
     /// Binds a queue; binding it again with the same key changes nothing.
     pub(super) fn bind(&mut self, queue: &Arc<str>, key: &str) {
         if !self.bindings.iter().any(|(bound, with)| bound == queue && with == key) {

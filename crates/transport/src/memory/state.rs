@@ -56,7 +56,14 @@ impl State {
                     "ACCESS_REFUSED - the default exchange cannot be declared: it is there".to_owned(),
                 ));
             }
-            self.exchanges.entry(exchange.name.clone()).or_insert_with(|| Exchange::new(exchange.kind));
+            let existing = self.exchanges.entry(exchange.name.clone()).or_insert_with(|| Exchange::new(exchange.kind));
+            if existing.kind() != exchange.kind {
+                return Err(rejected(format!(
+                    "PRECONDITION_FAILED - exchange '{}' exists, but is no {} exchange: use another name (EVENTS_EXCHANGE, NOTIFICATIONS_EXCHANGE)",
+                    exchange.name,
+                    exchange.kind.as_str()
+                )));
+            }
         }
         for queue in &topology.queues {
             if queue.name.is_empty() {
