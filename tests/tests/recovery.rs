@@ -71,7 +71,7 @@ fn a_service_and_its_client_come_back_and_lose_nothing_confirmed() {
     let (emitter, counter) = (client.clone(), Arc::clone(&sent));
     let emitting = thread::spawn(move || {
         let mut confirmed = Vec::new();
-        for n in 0..3000u64 {
+        for n in 0..1000u64 {
             let event = Event::new("count").set("n", n).unwrap();
             if emitter.emit(&event).is_ok() {
                 confirmed.push(n);
@@ -81,11 +81,11 @@ fn a_service_and_its_client_come_back_and_lose_nothing_confirmed() {
         confirmed
     });
     for cut in 1..=5 {
-        eventually(PATIENCE, || sent.load(Ordering::SeqCst) >= cut * 400);
+        eventually(PATIENCE, || sent.load(Ordering::SeqCst) >= cut * 150);
         proxy.cut_all();
     }
     let confirmed = emitting.join().unwrap();
-    assert!(confirmed.len() > 2900, "only {} of 3000 were confirmed", confirmed.len());
+    assert!(confirmed.len() > 950, "only {} of 1000 were confirmed", confirmed.len());
     eventually(PATIENCE, || {
         let seen = seen.lock().unwrap();
         confirmed.iter().all(|n| seen.contains(n))

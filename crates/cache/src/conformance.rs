@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use zc_events_protocol::clock::sleep;
+use zc_events_protocol::clock::pause;
 use zc_events_protocol::{Clock, Deadline, SystemClock};
 
 use crate::{Error, ReplyStore};
@@ -19,8 +19,11 @@ use crate::{Error, ReplyStore};
 /// Makes a store that is ready for use; all that it makes may share their contents.
 pub type Make<'a> = &'a dyn Fn() -> Arc<dyn ReplyStore>;
 
+/// The name of a behaviour, and its check.
+pub type Case = (&'static str, fn(Make<'_>));
+
 /// Every behaviour under its name.
-pub const CASES: &[(&str, fn(Make<'_>))] = &[
+pub const CASES: &[Case] = &[
     ("ping_answers", ping_answers),
     ("values_come_in_the_order_of_pushing", values_come_in_the_order_of_pushing),
     ("values_and_keys_are_kept_to_the_byte", values_and_keys_are_kept_to_the_byte),
@@ -74,7 +77,7 @@ fn key() -> String {
 
 fn pass(millis: u64) {
     let (_never, interrupt) = crossbeam_channel::bounded(0);
-    assert!(sleep(&SystemClock, within(millis), &interrupt));
+    assert!(pause(&SystemClock, within(millis), &interrupt));
 }
 
 fn found(key: &str, value: impl Into<Vec<u8>>) -> Option<(String, Vec<u8>)> {

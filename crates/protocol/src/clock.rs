@@ -104,9 +104,9 @@ pub fn receive_unless<T>(
     }
 }
 
-/// Sleeps until `deadline`, or until `interrupt` has a message or loses its last sender.
+/// Waits until `deadline`, or until `interrupt` has a message or loses its last sender.
 /// Says whether the whole time has passed.
-pub fn sleep(clock: &dyn Clock, deadline: Deadline, interrupt: &Receiver<()>) -> bool {
+pub fn pause(clock: &dyn Clock, deadline: Deadline, interrupt: &Receiver<()>) -> bool {
     matches!(receive(clock, interrupt, deadline), Err(RecvTimeoutError::Timeout))
 }
 
@@ -238,11 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_ends_early_when_interrupted() {
+    fn a_pause_ends_early_when_interrupted() {
         let (sender, interrupt) = unbounded();
         sender.send(()).unwrap();
-        assert!(!sleep(&SystemClock, SystemClock.deadline(Duration::from_secs(60)), &interrupt));
-        assert!(sleep(&SystemClock, SystemClock.deadline(Duration::from_millis(1)), &interrupt));
+        assert!(!pause(&SystemClock, SystemClock.deadline(Duration::from_secs(60)), &interrupt));
+        assert!(pause(&SystemClock, SystemClock.deadline(Duration::from_millis(1)), &interrupt));
     }
 
     #[test]

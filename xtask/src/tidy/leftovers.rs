@@ -51,7 +51,7 @@ fn tests_begin(file: &File, code: &str) -> usize {
 
 /// Whether the line holds the permission, with a reason behind it.
 fn is_allowed(line: &str) -> bool {
-    line.split_once(ALLOWED).is_some_and(|(_, reason)| reason.trim().split_whitespace().count() >= 3)
+    line.split_once(ALLOWED).is_some_and(|(_, reason)| reason.split_whitespace().count() >= 3)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use r2d2_redis::redis::{Cmd, RedisError, Value, cmd, pipe};
-use zc_events_protocol::clock::sleep;
+use zc_events_protocol::clock::pause;
 use zc_events_protocol::{Clock, Deadline, Stage};
 
 use super::RedisOptions;
@@ -186,7 +186,7 @@ impl Shared {
             if found.is_some() || deadline.has_passed(self.clock()) {
                 return Ok(found);
             }
-            sleep(self.clock(), deadline.min(self.clock().deadline(POLL)), &interrupt);
+            pause(self.clock(), deadline.min(self.clock().deadline(POLL)), &interrupt);
         }
     }
 

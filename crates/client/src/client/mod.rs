@@ -98,7 +98,6 @@ impl EventClient {
     }
 
     /// A request for a resource, to be refined and then sent.
-    #[must_use]
     pub fn remote(&self, resource: &str) -> RemoteRequest {
         RemoteRequest::new(self.clone(), resource)
     }

@@ -47,16 +47,10 @@ impl Pending {
         let mut reply = self.pop(first_look)?;
         let mut doubt = None;
         if reply.is_none() {
-            match self.receipt.verdict() {
-                Some(Err(error)) => {
-                    let error = Error::from(error);
-                    if error.outcome() == Outcome::NotSent {
-                        return Err(error);
-                    }
-                    // Somebody may have it, and answer.
-                    doubt = Some(error);
-                }
-                Some(Ok(())) | None => {}
+            doubt = self.receipt.verdict().and_then(std::result::Result::err).map(Error::from);
+            // With any other outcome somebody may have it, and answer.
+            if let Some(error) = doubt.take_if(|error| error.outcome() == Outcome::NotSent) {
+                return Err(error);
             }
             reply = self.pop(self.deadline)?;
         }

@@ -63,10 +63,8 @@ impl ServiceBuilder {
     }
 
     fn route(mut self, event_type: String, route: Route) -> Self {
-        if self.routes.contains_key(&event_type) {
+        if self.routes.insert(event_type.clone(), route).is_some() {
             self.twice = Some(event_type);
-        } else {
-            self.routes.insert(event_type, route);
         }
         self
     }

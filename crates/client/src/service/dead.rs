@@ -55,5 +55,6 @@ fn properties(shared: &Shared, delivery: &Delivery, cause: &Cause<'_>) -> Proper
 }
 
 fn clip(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST_DETAIL)]
+    let end = (0..=text.len().min(LONGEST_DETAIL)).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use zc_events_protocol::{Deadline, Task, clock, peek_event_type};
 use zc_events_transport::{ConsumeOptions, Delivery, Subscription, Verdict};
 
 use super::worker;
-use super::{Route, Shared};
+use super::{Held, Route, Shared};
 use crate::{Error, Result};
 
 /// The longest pause before connecting again, and the first.
@@ -31,7 +31,7 @@ pub(super) struct Listener {
     pub(super) waiting: [Receiver<Delivery>; 2],
     /// Has a message when there is something to look at beside deliveries.
     pub(super) wake: Receiver<()>,
-    pub(super) held: Receiver<(SystemTime, Delivery)>,
+    pub(super) held: Receiver<Held>,
     pub(super) done: Receiver<()>,
 }
 
@@ -71,7 +71,7 @@ impl Listener {
         let clock = self.shared.clock();
         let until = clock.deadline(pause.mul_f64(fastrand::f64()));
         while !self.shared.is_stopping() {
-            if clock::sleep(clock, until, &self.wake) {
+            if clock::pause(clock, until, &self.wake) {
                 return true;
             }
         }
@@ -90,7 +90,7 @@ impl Listener {
                 }
                 return Ok(());
             }
-            for (eta, delivery) in self.held.try_iter() {
+            for Held { eta, delivery } in self.held.try_iter() {
                 let wait = eta.duration_since(clock.wall()).unwrap_or_default();
                 number += 1;
                 later.insert((clock.deadline(wait).instant(), number), delivery);
@@ -151,8 +151,8 @@ impl Listener {
                 break;
             }
         }
-        for (_, delivery) in self.held.try_iter() {
-            delivery.settler.settle(Verdict::Requeue);
+        for held in self.held.try_iter() {
+            held.delivery.settler.settle(Verdict::Requeue);
         }
         let abandoned = self.shared.under_way();
         // Hands in the verdicts, and puts back what has none.

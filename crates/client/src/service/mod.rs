@@ -117,7 +117,13 @@ struct Shared {
     under_way: AtomicUsize,
     wake: (Sender<()>, Receiver<()>),
     done: (Sender<()>, Receiver<()>),
-    held: (Sender<(SystemTime, Delivery)>, Receiver<(SystemTime, Delivery)>),
+    held: (Sender<Held>, Receiver<Held>),
+}
+
+/// A message that is not to be handled before its time.
+struct Held {
+    eta: SystemTime,
+    delivery: Delivery,
 }
 
 #[derive(Default)]
@@ -323,9 +329,9 @@ impl Shared {
         let _ = self.wake.0.try_send(());
     }
 
-    fn hold(&self, eta: SystemTime, delivery: Delivery) {
+    fn hold(&self, held: Held) {
         // The receiver lives as long as this.
-        let _ = self.held.0.send((eta, delivery));
+        let _ = self.held.0.send(held);
         self.wake();
     }
 

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::dead::{self, Cause};
 use super::handler::HandlerError;
 use super::view;
-use super::{Route, Shared};
+use super::{Held, Route, Shared};
 use crate::lines::{About, Line};
 
 /// How long handing in an answer may take.
@@ -21,15 +21,15 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Longer than any key that a caller makes.
 const LONGEST_KEY: usize = 200;
 
-/// Works on a message to its end. `Err` gives it back: it is to be held until then.
-pub(super) fn work(shared: &Shared, delivery: Delivery) -> Result<(), (std::time::SystemTime, Delivery)> {
+/// Works on a message to its end, or gives it back: it is to be held until then.
+fn work(shared: &Shared, delivery: Delivery) -> Option<Held> {
     let inner = shared.client.inner();
     let task = match Task::decode(&delivery.properties, &delivery.body, &inner.settings.limits) {
         Ok(task) => task,
         Err(error) => {
             log::error!("a message cannot be read and goes to the dead letters: {error}");
             bury(shared, &delivery, &Cause { reason: error.reason(), detail: error.to_string() });
-            return Ok(());
+            return None;
         }
     };
     let now = inner.clock().wall();
@@ -37,17 +37,17 @@ pub(super) fn work(shared: &Shared, delivery: Delivery) -> Result<(), (std::time
         log::info!("MICROSERVICE_EVENT::EXPIRED: Received {}", about(&task));
         shared.count(|counts| &counts.expired);
         delivery.settler.ack();
-        return Ok(());
+        return None;
     }
     let event_type = task.event_type().unwrap_or_default().to_owned();
     let route = if task.task == names::EVENT_TASK { shared.routes.get(&event_type) } else { None };
     let Some(route) = route else {
         ignore(shared, Some(&task));
         delivery.settler.ack();
-        return Ok(());
+        return None;
     };
     if let Some(eta) = task.eta.filter(|eta| *eta > now) {
-        return Err((eta, delivery));
+        return Some(Held { eta, delivery });
     }
     match route {
         Route::Event(handler) => {
@@ -58,7 +58,7 @@ pub(super) fn work(shared: &Shared, delivery: Delivery) -> Result<(), (std::time
         }
         Route::Resource(view) => answer(shared, &delivery, task, &**view),
     }
-    Ok(())
+    None
 }
 
 /// Notes an event that nobody here handles. Not an error: most of what a service gets is
@@ -176,8 +176,8 @@ fn about(task: &Task) -> About<'_> {
 /// A worker's life: jobs until there are no more to come.
 pub(super) fn run(shared: &Arc<Shared>, jobs: &super::Jobs) {
     while let Some(delivery) = jobs.take() {
-        if let Err((eta, delivery)) = work(shared, delivery) {
-            shared.hold(eta, delivery);
+        if let Some(held) = work(shared, delivery) {
+            shared.hold(held);
         }
         shared.finished();
     }

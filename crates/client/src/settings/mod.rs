@@ -100,7 +100,6 @@ impl Settings {
     /// let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
     /// # Ok::<(), zc_events::Error>(())
     /// ```
-    #[must_use]
     pub fn builder() -> SettingsBuilder {
         SettingsBuilder::default()
     }

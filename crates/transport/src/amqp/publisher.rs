@@ -221,7 +221,11 @@ impl ManageConnection for Channels {
     fn is_valid(&self, channel: &mut Arc<ConfirmChannel>) -> Result<()> {
         let current = self.0.current()?;
         let is_current = current.is_some_and(|link| Arc::ptr_eq(&link, channel.link()));
-        if is_current && channel.is_usable() { Ok(()) } else { Err(failure::timeout(Stage::Pool)) }
+        if is_current && channel.is_usable() {
+            return Ok(());
+        }
+        let why = "the channel or its connection is gone".to_owned();
+        Err(failure::lost("lending a channel", why, Outcome::NotSent))
     }
 
     fn has_broken(&self, channel: &mut Arc<ConfirmChannel>) -> bool {

@@ -1,3 +1,5 @@
+//! Tests of documents: the forms that services send, and whatever else may come.
+
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

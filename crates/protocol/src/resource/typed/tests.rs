@@ -1,3 +1,5 @@
+//! Tests of fitting resources into types.
+
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
