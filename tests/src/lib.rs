@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn the_servers_answer() {
         let reach = |url: String, default_port: u16| {
-            let place = url.split("://").nth(1).unwrap().split('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
+            let place =
+                url.split("://").nth(1).unwrap().split('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
             let place = if place.contains(':') { place } else { format!("{place}:{default_port}") };
             std::net::TcpStream::connect(place).map(drop)
         };

@@ -71,7 +71,10 @@ mod tests {
         let mut report = Vec::new();
         step("bad", &mut report, || Err(Failure::says("no"))).unwrap();
         step("good", &mut report, || Ok(())).unwrap();
-        assert_eq!(report.iter().map(|step| (step.name, step.passed)).collect::<Vec<_>>(), [("bad", false), ("good", true)]);
+        assert_eq!(
+            report.iter().map(|step| (step.name, step.passed)).collect::<Vec<_>>(),
+            [("bad", false), ("good", true)]
+        );
         assert!(step("stopped", &mut report, || Err(Failure::Interrupted(2))).is_err());
     }
 }

@@ -33,11 +33,10 @@ pub(crate) enum Polite {
 impl Process {
     /// Starts `command` in a new process group, without input.
     pub(crate) fn start(name: &str, command: &mut Command) -> Result<Self> {
-        let child = command
-            .stdin(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| Failure::says(format!("cannot start {name} ({:?}): {error}", command.get_program())))?;
+        let child =
+            command.stdin(Stdio::null()).process_group(0).spawn().map_err(|error| {
+                Failure::says(format!("cannot start {name} ({:?}): {error}", command.get_program()))
+            })?;
         log::debug!("started {name}, process {}", child.id());
         Ok(Self { name: name.to_owned(), child, ended: None, owned: true })
     }
@@ -188,7 +187,10 @@ mod tests {
     /// A parent that ignores SIGTERM and a child of its own, whose id is written to `folder`.
     fn stubborn_family(folder: &Path) -> (Process, String) {
         let file = folder.join("child");
-        let script = format!("trap '' TERM; sh -c 'trap \"\" TERM; while :; do sleep 1; done' & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());
+        let script = format!(
+            "trap '' TERM; sh -c 'trap \"\" TERM; while :; do sleep 1; done' & echo $! > {0}.new; mv {0}.new {0}; wait",
+            file.display()
+        );
         let process = Process::start("family", &mut shell(&script)).unwrap();
         wait_for(|| file.exists());
         let child = std::fs::read_to_string(&file).unwrap().trim().to_owned();

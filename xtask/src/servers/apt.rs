@@ -80,7 +80,8 @@ enum Before {
 
 impl NoServices {
     fn enforce(path: &Path, interrupt: &Interrupt) -> Result<Self> {
-        let cannot = |error: std::io::Error| Failure::says(format!("cannot forbid services in {}: {error}", path.display()));
+        let cannot =
+            |error: std::io::Error| Failure::says(format!("cannot forbid services in {}: {error}", path.display()));
         let before = if !path.exists() {
             Before::Nothing
         } else if forbids(path, interrupt) {

@@ -156,7 +156,8 @@ mod tests {
             arguments,
             ["compose", "--project-name", "mine", "--file", "/there/docker-compose.yml", "up", "--detach"]
         );
-        let ports: Vec<_> = command.get_envs().filter_map(|(name, port)| Some((name.to_str()?, port?.to_str()?))).collect();
+        let ports: Vec<_> =
+            command.get_envs().filter_map(|(name, port)| Some((name.to_str()?, port?.to_str()?))).collect();
         assert_eq!(ports, [("RABBITMQ_MANAGEMENT_PORT", "2"), ("RABBITMQ_PORT", "1"), ("REDIS_PORT", "3")]);
     }
 

@@ -215,7 +215,9 @@ mod tests {
         let refused =
             first_that_works::<()>(&places(&Wanted::default()), |place| Err(Failure::says(format!("no {place:?}"))));
         let text = refused.unwrap_err().to_string();
-        for part in ["no Native", "no Compose", "no Apt", "apt-get install rabbitmq-server redis-server", "--broker-url"] {
+        for part in
+            ["no Native", "no Compose", "no Apt", "apt-get install rabbitmq-server redis-server", "--broker-url"]
+        {
             assert!(text.contains(part), "{part} is missing from:\n{text}");
         }
     }

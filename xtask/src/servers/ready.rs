@@ -205,6 +205,8 @@ mod tests {
     #[test]
     fn an_open_port_is_not_a_broker() {
         let port = server(vec!["not AMQP at all"]);
-        assert!(broker(&format!("amqp://guest:hush@127.0.0.1:{port}/%2F"), None).is_err_and(|why| !why.contains("hush")));
+        assert!(
+            broker(&format!("amqp://guest:hush@127.0.0.1:{port}/%2F"), None).is_err_and(|why| !why.contains("hush"))
+        );
     }
 }

@@ -32,7 +32,8 @@ pub(super) fn check(manifests: &[Manifest]) -> Vec<Finding> {
             // A package's tests may ask for its own features.
             let itself = dev && dependency == name;
             if ours && !itself && !allowed.contains(&dependency.as_str()) {
-                let text = format!("{name} must not depend on {dependency}: the arrows point from it to {allowed:?} only");
+                let text =
+                    format!("{name} must not depend on {dependency}: the arrows point from it to {allowed:?} only");
                 findings.push(Finding::new(&manifest.path, 0, text));
             }
         }

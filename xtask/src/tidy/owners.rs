@@ -69,15 +69,14 @@ fn names_the_crate(code: &str, offset: usize, name: &str) -> bool {
 /// Whether a path that ends in `::` here is only that: `::name`.
 fn absolute(before: &str) -> bool {
     let head = before.trim_end_matches(':').trim_end();
-    !head.ends_with(|it: char| it.is_alphanumeric() || it == '_' || it == '>')
-        || head.ends_with("use")
+    !head.ends_with(|it: char| it.is_alphanumeric() || it == '_' || it == '>') || head.ends_with("use")
 }
 
 /// Whether the file has a module of that name, which then is what the path means.
 fn declared_here(code: &str, name: &str) -> bool {
     words(code, name).any(|offset| {
         let before = code[..offset].trim_end();
-        before.ends_with("mod") || before.ends_with("::")
+        before.ends_with("mod") || before.ends_with("::") && !absolute(before)
     })
 }
 

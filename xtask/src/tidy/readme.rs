@@ -57,10 +57,8 @@ fn check_documents(documents: &[&File], packages: &BTreeSet<String>, examples: &
 fn wrong(command: &[String], packages: &BTreeSet<String>, examples: &BTreeSet<String>) -> Option<String> {
     if command.get(1).is_some_and(|it| it == "xtask") {
         let refused = Cli::try_parse_from(&command[1..]).err()?;
-        let help = matches!(
-            refused.kind(),
-            ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-        );
+        let help =
+            matches!(refused.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
         return (!help).then(|| refused.to_string().lines().next().unwrap_or_default().to_owned());
     }
     let ours = command.iter().take_while(|word| *word != "--");

@@ -22,7 +22,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         findings.push(Finding::new(&sample.path, line, format!("{name} is not in README.md's table of settings")));
     }
     for (name, line) in unlisted {
-        findings.push(Finding::new(&readme.path, line, format!("{name} is in the table of settings, not in .env.sample")));
+        findings.push(Finding::new(
+            &readme.path,
+            line,
+            format!("{name} is in the table of settings, not in .env.sample"),
+        ));
     }
     findings
 }
@@ -63,7 +67,8 @@ mod tests {
         texts(&check(&Tree::made_up(&[(".env.sample", sample), ("README.md", readme)])))
     }
 
-    const README: &str = "| Setting | Default |\n|---|---|\n| `BROKER_URL`, `OTHER_URL` | none |\n| `retry` | `NOT_ONE` |\n";
+    const README: &str =
+        "| Setting | Default |\n|---|---|\n| `BROKER_URL`, `OTHER_URL` | none |\n| `retry` | `NOT_ONE` |\n";
 
     #[test]
     fn the_same_names_are_fine() {

@@ -36,9 +36,9 @@ fn skipped(text: &str, previous: Option<char>) -> Option<usize> {
     }
     let in_word = previous.is_some_and(|it| it.is_alphanumeric() || it == '_');
     if !in_word && text.starts_with(['r', 'b', 'c']) {
-        let prefix = ["br", "cr", "r"].into_iter().find(|prefix| {
-            text.strip_prefix(prefix).is_some_and(|rest| rest.trim_start_matches('#').starts_with('"'))
-        });
+        let prefix = ["br", "cr", "r"]
+            .into_iter()
+            .find(|prefix| text.strip_prefix(prefix).is_some_and(|rest| rest.trim_start_matches('#').starts_with('"')));
         if let Some(prefix) = prefix {
             let hashes = text[prefix.len()..].bytes().take_while(|byte| *byte == b'#').count();
             let open = prefix.len() + hashes + 1;
