@@ -30,8 +30,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         let lines: Vec<&str> = file.text.lines().collect();
         for offset in words(&code, SLEEP).filter(|offset| *offset >= tests_begin(file, &code)) {
             let line = line_of(&code, offset);
-            let called = code[offset + SLEEP.len()..].trim_start().starts_with('(') && !code[..offset].ends_with("fn ");
-            if called && !lines[line.saturating_sub(2)..line].iter().any(|line| is_allowed(line)) {
+            if is_a_threads(&code, offset) && !lines[line.saturating_sub(2)..line].iter().any(|line| is_allowed(line)) {
                 let text = "a test that sleeps: wait for the condition (`eventually`), or move a ManualClock";
                 findings.push(Finding::new(&file.path, line, text));
             }
@@ -40,10 +39,17 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Whether the word at `offset` is a call of `thread::sleep`, imported or not; a clock's own `sleep` is another matter.
+fn is_a_threads(code: &str, offset: usize) -> bool {
+    let before = code[..offset].trim_end();
+    let another = before.ends_with(['.', ':']) && !before.ends_with("thread::") || before.ends_with("fn");
+    code[offset + SLEEP.len()..].trim_start().starts_with('(') && !another
+}
+
 /// Where in a file its tests begin: 0 for a file of tests, its end where it has none.
 fn tests_begin(file: &File, code: &str) -> usize {
     let path = file.path.to_string_lossy();
-    if path.starts_with("tests/") || path.contains("/tests/") {
+    if path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs") {
         return 0;
     }
     code.find("#[cfg(test)]\nmod ").unwrap_or(code.len())
@@ -83,6 +89,7 @@ mod tests {
         let call = "fn f() { std::thread::sleep(x); }";
         assert_eq!(found("tests/tests/a.rs", call), 1);
         assert_eq!(found("crates/client/tests/a.rs", "use std::thread::sleep;\nfn f() { sleep(x); }"), 1);
+        assert_eq!(found("src/a/tests.rs", call), 1);
         assert_eq!(found("src/a.rs", &format!("#[cfg(test)]\nmod tests {{ {call} }}")), 1);
     }
 
@@ -90,6 +97,7 @@ mod tests {
     fn sleeping_outside_tests_or_with_a_reason_is_fine() {
         assert_eq!(found("src/a.rs", "fn f() { std::thread::sleep(x); }\n#[cfg(test)]\nmod tests {}"), 0);
         assert_eq!(found("src/a.rs", "#[cfg(test)]\nmod tests { fn sleep() {} // sleep()\n }"), 0);
+        assert_eq!(found("tests/tests/a.rs", "fn f() { clock.sleep(x); Clock::sleep(&clock, x); }"), 0);
         let allowed = |reason: &str| format!("// {ALLOWED} {reason}\nfn f() {{ std::thread::sleep(x); }}");
         assert_eq!(found("tests/tests/a.rs", &allowed("because the subject is time")), 0);
         assert_eq!(found("tests/tests/a.rs", &allowed("")), 1);

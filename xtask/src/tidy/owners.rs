@@ -76,7 +76,7 @@ fn absolute(before: &str) -> bool {
 fn declared_here(code: &str, name: &str) -> bool {
     words(code, name).any(|offset| {
         let before = code[..offset].trim_end();
-        before.ends_with("mod") || before.ends_with("::")
+        before.ends_with("mod") || before.ends_with("::") && !absolute(before)
     })
 }
 
