@@ -8,6 +8,7 @@ mod given;
 mod native;
 mod ports;
 mod ready;
+mod warden;
 
 use std::time::{Duration, Instant};
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::warden::Warden;
 use super::{Urls, ports, ready};
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
@@ -21,6 +22,8 @@ const BOOT: Duration = Duration::from_secs(120);
 const GRACE: Duration = Duration::from_secs(10);
 /// How often a start is tried again where somebody else was quicker to take a port.
 const ATTEMPTS: usize = 3;
+/// All that epmd does where another has its port: it ends, without a word.
+const EPMD_ENDED: &str = "epmd ended while the servers were starting";
 
 /// Where Debian's own scripts are. They come before PATH: the wrapper in /usr/sbin switches to the system's user, home
 /// and cookie.
@@ -79,6 +82,8 @@ pub(super) struct Nodes {
     rabbitmq: Process,
     redis: Process,
     epmd: Process,
+    // Told that all is in order once they are stopped.
+    warden: Warden,
     folder: TempDir,
 }
 
@@ -114,7 +119,7 @@ fn localhost_resolves() -> Result<()> {
 /// Whether a failed start is only a port that was taken between choosing and using it.
 fn lost_a_port(text: &str) -> bool {
     let text = text.to_lowercase();
-    ["eaddrinuse", "address already in use", "duplicate_name"].iter().any(|sign| text.contains(sign))
+    ["eaddrinuse", "address already in use", EPMD_ENDED].iter().any(|sign| text.contains(sign))
 }
 
 impl Nodes {
@@ -128,18 +133,22 @@ impl Nodes {
             redis: format!("redis://127.0.0.1:{redis_port}/0"),
         };
 
+        let mut warden = Warden::of(folder.path())?;
         // In the foreground and ours, so that it can be stopped; a node would start one that outlives it.
         let mut epmd = home.command(&programs.epmd, "epmd.log").map_err(unusable)?;
         epmd.env("ERL_EPMD_ADDRESS", "127.0.0.1").args(["-port", &epmd_port.to_string()]);
         let epmd = Process::start("epmd", &mut epmd)?;
+        warden.watch(&epmd);
         let mut redis = home.command(&programs.redis, "redis.log").map_err(unusable)?;
         redis.args(["--bind", "127.0.0.1", "--port", &redis_port.to_string(), "--save", "", "--appendonly", "no"]);
         redis.arg("--dir").arg(folder.path());
         let redis = Process::start("redis-server", &mut redis)?;
+        warden.watch(&redis);
         let mut rabbitmq = home.rabbitmq(&programs.rabbitmq, [amqp, dist, epmd_port]).map_err(unusable)?;
         let rabbitmq = Process::start("rabbitmq-server", &mut rabbitmq)?;
+        warden.watch(&rabbitmq);
 
-        let mut nodes = Nodes { urls, rabbitmq, redis, epmd, folder };
+        let mut nodes = Nodes { urls, rabbitmq, redis, epmd, warden, folder };
         let deadline = Instant::now() + BOOT;
         nodes.until_redis_is_ready(&home, deadline, interrupt)?;
         nodes.until_rabbitmq_is_ready(&home, deadline, interrupt)?;
@@ -162,10 +171,11 @@ impl Nodes {
     fn until_rabbitmq_is_ready(&mut self, home: &Home, deadline: Instant, interrupt: &Interrupt) -> Result<()> {
         let logs = [home.node_log.as_str(), "rabbitmq.out"];
         loop {
-            let Err(why) = ready::broker(&self.urls.broker, Some(&home.cluster)) else { return Ok(()) };
-            if let Some(status) = self.epmd.ended() {
-                return Err(home.failed(&format!("epmd ended while RabbitMQ was starting ({status})"), &["epmd.log"]));
+            // Before the answer counts: without its own epmd a node uses whoever's is on that port.
+            if self.epmd.ended().is_some() {
+                return Err(home.failed(EPMD_ENDED, &["epmd.log"]));
             }
+            let Err(why) = ready::broker(&self.urls.broker, Some(&home.cluster)) else { return Ok(()) };
             if let Some(status) = self.rabbitmq.ended() {
                 return Err(home.failed(&format!("rabbitmq-server ended while starting ({status})"), &logs));
             }
@@ -189,6 +199,7 @@ impl Nodes {
 
     /// Leaves them running; gives the command that stops them.
     pub(super) fn keep(mut self) -> String {
+        drop(self.warden);
         let processes = [&mut self.rabbitmq, &mut self.redis, &mut self.epmd].map(|process| {
             process.leave_running();
             process.id().to_string()
@@ -216,7 +227,6 @@ impl Home {
         std::fs::set_permissions(&cookie, std::fs::Permissions::from_mode(0o400))?;
         std::fs::write(folder.join("plugins"), "[].\n")?;
         std::fs::write(folder.join("rabbitmq.conf"), format!("cluster_name = {unique}\n"))?;
-        // A node's name takes letters, digits, - and _ only.
         let node_log = "log/zc-events.log".to_owned();
         Ok(Home { folder: folder.to_path_buf(), cluster: unique, node_log })
     }
@@ -320,7 +330,7 @@ mod tests {
         std::fs::write(folder.path().join("it.log"), "fine\nbind: {error,eaddrinuse}\n").unwrap();
         let text = home.failed("it ended", &["it.log", "absent.log"]).to_string();
         assert_eq!(text, "it ended\nthe end of it.log:\nfine\nbind: {error,eaddrinuse}");
-        assert!(lost_a_port(&text));
+        assert!(lost_a_port(&text) && lost_a_port(&home.failed(EPMD_ENDED, &[]).to_string()));
         assert!(!lost_a_port("rabbitmq-server ended while starting\nno space left on device"));
     }
 

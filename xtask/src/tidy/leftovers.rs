@@ -39,11 +39,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Whether the word at `offset` is a call of `thread::sleep`, imported or not; a clock's own `sleep` is another matter.
+/// Whether the word at `offset` is the thread's, called or imported; a clock has a `sleep` of its own.
 fn is_a_threads(code: &str, offset: usize) -> bool {
     let before = code[..offset].trim_end();
-    let another = before.ends_with(['.', ':']) && !before.ends_with("thread::") || before.ends_with("fn");
-    code[offset + SLEEP.len()..].trim_start().starts_with('(') && !another
+    let grouped = before.rfind("thread::{").is_some_and(|group| !before[group..].contains('}'));
+    before.ends_with("thread::") || grouped
 }
 
 /// Where in a file its tests begin: 0 for a file of tests, its end where it has none.
@@ -89,6 +89,7 @@ mod tests {
         let call = "fn f() { std::thread::sleep(x); }";
         assert_eq!(found("tests/tests/a.rs", call), 1);
         assert_eq!(found("crates/client/tests/a.rs", "use std::thread::sleep;\nfn f() { sleep(x); }"), 1);
+        assert_eq!(found("crates/client/tests/a.rs", "use std::thread::{self, sleep};"), 1);
         assert_eq!(found("src/a/tests.rs", call), 1);
         assert_eq!(found("src/a.rs", &format!("#[cfg(test)]\nmod tests {{ {call} }}")), 1);
     }
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn sleeping_outside_tests_or_with_a_reason_is_fine() {
         assert_eq!(found("src/a.rs", "fn f() { std::thread::sleep(x); }\n#[cfg(test)]\nmod tests {}"), 0);
-        assert_eq!(found("src/a.rs", "#[cfg(test)]\nmod tests { fn sleep() {} // sleep()\n }"), 0);
+        assert_eq!(found("src/a.rs", "#[cfg(test)]\nmod tests { fn f() { sleep() } // thread::sleep()\n }"), 0);
         assert_eq!(found("tests/tests/a.rs", "fn f() { clock.sleep(x); Clock::sleep(&clock, x); }"), 0);
         let allowed = |reason: &str| format!("// {ALLOWED} {reason}\nfn f() {{ std::thread::sleep(x); }}");
         assert_eq!(found("tests/tests/a.rs", &allowed("because the subject is time")), 0);
