@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use zc_events_cache::redis::{RedisOptions, RedisReplyStore, RedisUrl};
-use zc_events_cache::{Error, ReplyStore, conformance};
+use zc_events_cache::{Error, conformance};
 use zc_events_protocol::{Clock, Deadline, SystemClock};
 
 /// The same as `integration_tests::redis_url`.
