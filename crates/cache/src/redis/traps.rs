@@ -68,6 +68,25 @@ fn crossed_replies_after_a_read_timeout() {
 }
 
 #[test]
+fn a_connection_that_owes_an_answer_is_not_lent_again() {
+    // As above, but the late answer is for the same key and arrives during the next call.
+    let owed = AtomicUsize::new(0);
+    let server = Server::start(move |peer| {
+        while let Some(command) = peer.command() {
+            match (command[0].as_str(), peer.number) {
+                ("BLPOP", 0) if owed.fetch_add(1, Ordering::SeqCst) == 0 => {}
+                ("BLPOP", 0) => peer.say(&key_and_value("k", "stale")),
+                ("BLPOP", _) => peer.say(&key_and_value("k", "own")),
+                _ => peer.say(&healthy(&command).unwrap()),
+            }
+        }
+    });
+    let store = server.store();
+    assert!(store.pop(&["k"], within(100)).unwrap_err().is_timeout());
+    assert_eq!(store.pop(&["k"], within(2000)).unwrap().unwrap().1, b"own");
+}
+
+#[test]
 fn an_answer_for_a_key_that_was_not_asked_for_ends_the_connection() {
     let server = Server::answering(|command| match command[0].as_str() {
         "BLPOP" if command[1] == "mine" => Some(key_and_value("yours", "v")),
