@@ -9,7 +9,7 @@ use zc_events_protocol::{Clock, Deadline, SystemClock};
 
 /// The same as `integration_tests::redis_url`.
 fn redis_url() -> String {
-    std::env::var("ZC_EVENTS_TEST_REDIS_URL").expect("run `cargo xtask integration`")
+    std::env::var("ZC_EVENTS_TEST_REDIS_URL").unwrap_or_else(|_| panic!("run `cargo xtask integration`"))
 }
 
 fn options() -> RedisOptions {
