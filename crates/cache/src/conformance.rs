@@ -19,11 +19,11 @@ use crate::{Error, ReplyStore};
 /// Makes a store that is ready for use; all that it makes may share their contents.
 pub type Make<'a> = &'a dyn Fn() -> Arc<dyn ReplyStore>;
 
-/// The name of a behaviour, and its check.
-pub type Case = (&'static str, fn(Make<'_>));
+/// One behaviour; panics where it is missing.
+pub type Case = fn(Make<'_>);
 
 /// Every behaviour under its name.
-pub const CASES: &[Case] = &[
+pub const CASES: &[(&str, Case)] = &[
     ("ping_answers", ping_answers),
     ("values_come_in_the_order_of_pushing", values_come_in_the_order_of_pushing),
     ("values_and_keys_are_kept_to_the_byte", values_and_keys_are_kept_to_the_byte),

@@ -20,3 +20,8 @@ pub use zc_events_protocol::resource::{Document, Identifier, Relationship, Resou
 pub use zc_events_protocol::{
     Clock, Event, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, Stage, SystemClock,
 };
+
+/// Compiles the examples of the workspace's README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -52,6 +52,7 @@ impl Server {
                     return;
                 }
                 let number = connections.fetch_add(1, Ordering::SeqCst);
+                stream.set_nodelay(true).unwrap();
                 open.lock().unwrap().push(stream.try_clone().unwrap());
                 let reader = BufReader::new(stream.try_clone().unwrap());
                 let mut peer = Peer { number, stream, reader, commands: Arc::clone(&commands) };
