@@ -1,13 +1,13 @@
 //! The packages of Debian and Ubuntu, installed where that is allowed, without letting them start system services.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use super::native;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
-use crate::process::{Process, run_quietly};
+use crate::process::run_quietly;
 
 const PACKAGES: [&str; 2] = ["rabbitmq-server", "redis-server"];
 /// Packages ask this program whether they may start their services; 101 is no.
@@ -31,14 +31,15 @@ pub(super) fn install(interrupt: &Interrupt) -> Result<()> {
         return Err(Failure::says("not root; as root: `apt-get install rabbitmq-server redis-server`"));
     }
     log::info!("installing {} with apt-get (--no-install forbids it)", PACKAGES.join(" and "));
-    if !apt_get(&["--download-only", "install"], DOWNLOAD, interrupt)?.success() {
+    let download = || apt_get(&["--download-only", "install"], DOWNLOAD, interrupt);
+    match download() {
         // The lists of a fresh machine are empty, those of an old one name packages that are gone.
-        apt_get(&["update"], DOWNLOAD, interrupt)?;
-        succeeded(apt_get(&["--download-only", "install"], DOWNLOAD, interrupt)?)?;
+        Err(Failure::Says(_)) => apt_get(&["update"], DOWNLOAD, interrupt).and_then(|()| download())?,
+        other => other?,
     }
     let policy = NoServices::enforce(Path::new(POLICY), interrupt)?;
     // Not interruptible: a half-installed package is worse than a short wait.
-    let installed = apt_get(&["install"], INSTALL, &Interrupt::deaf()).and_then(succeeded);
+    let installed = apt_get(&["install"], INSTALL, &Interrupt::deaf());
     drop(policy);
     installed?;
     interrupt.check()
@@ -48,20 +49,16 @@ fn is_root(interrupt: &Interrupt) -> bool {
     run_quietly("id", Command::new("id").arg("-u"), ASK, interrupt).is_ok_and(|(_, user)| user == "0")
 }
 
-/// Runs apt-get, whose own words go to stderr.
-fn apt_get(what: &[&str], limit: Duration, interrupt: &Interrupt) -> Result<ExitStatus> {
+/// Runs apt-get; its own words are shown where it fails.
+fn apt_get(what: &[&str], limit: Duration, interrupt: &Interrupt) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(["--yes", "--quiet=2", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]).args(what);
     if what.contains(&"install") {
         command.args(PACKAGES);
     }
-    command.env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::from(std::io::stderr()));
-    let ended = Process::start("apt-get", &mut command)?.wait(interrupt, Some(Instant::now() + limit))?;
-    ended.ok_or_else(|| Failure::says(format!("apt-get was not done after {} s", limit.as_secs())))
-}
-
-fn succeeded(status: ExitStatus) -> Result<()> {
-    if status.success() { Ok(()) } else { Err(Failure::says(format!("apt-get failed ({status})"))) }
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    let (status, said) = run_quietly("apt-get", &mut command, limit, interrupt)?;
+    if status.success() { Ok(()) } else { Err(Failure::says(format!("apt-get failed ({status}):\n{said}"))) }
 }
 
 /// While it lives, packages may not start services. What was there before is there again afterwards.

@@ -7,7 +7,7 @@ use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 
 /// How long they may take to answer: they may just be starting, beside us, in a pipeline.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until both answer.
 pub(super) fn check(urls: &Urls, interrupt: &Interrupt) -> Result<()> {
@@ -23,10 +23,14 @@ pub(super) fn until_ready(
     deadline: Instant,
     interrupt: &Interrupt,
 ) -> Result<()> {
+    let mut said = false;
     loop {
         let Err(why) = ask() else { return Ok(()) };
         if Instant::now() >= deadline {
             return Err(Failure::says(format!("{name}: not ready in time: {why}")));
+        }
+        if !std::mem::replace(&mut said, true) {
+            log::info!("waiting for {name}: {why}");
         }
         interrupt.pause(Duration::from_millis(100))?;
     }

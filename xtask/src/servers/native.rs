@@ -205,7 +205,7 @@ impl Nodes {
             process.id().to_string()
         });
         self.folder.disable_cleanup(true);
-        format!("kill {}; rm -r {}", processes.join(" "), self.folder.path().display())
+        format!("kill {}; rm -rf {}", processes.join(" "), self.folder.path().display())
     }
 }
 
