@@ -48,7 +48,6 @@ fn bad_arguments(scene: &Scene<'_>) {
         [("x-max-priority", "ten".into()), ("x-max-priority", 256.into()), ("x-message-ttl", (-1).into())]
     {
         let queue = plain(&scene.name("refused"), [(key, value)]);
-        eprintln!("{:?}", queue.arguments);
         rejected(scene.declare(&Topology::new().queue(queue)), key);
     }
     scene.expect_usable();
