@@ -115,6 +115,19 @@ fn from_value(value: AmqpValue) -> HeaderValue {
     }
 }
 
+/// The length of the longest name among the headers and within them, in bytes.
+pub(super) fn longest_name(headers: &Headers) -> usize {
+    headers.iter().map(|(name, value)| name.len().max(longest_name_within(value))).max().unwrap_or(0)
+}
+
+fn longest_name_within(value: &HeaderValue) -> usize {
+    match value {
+        HeaderValue::Table(table) => longest_name(table),
+        HeaderValue::List(list) => list.iter().map(longest_name_within).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// About how many bytes the headers take on the wire; never less.
 pub(super) fn size_of_headers(headers: &Headers) -> usize {
     headers.iter().map(|(name, value)| 1 + name.len() + size_of_value(value)).sum()

@@ -122,9 +122,7 @@ fn check(message: &Outgoing<'_>, max_body: usize) -> Result<()> {
         });
     }
     if let Some(headers) = &properties.headers {
-        for name in headers.keys() {
-            short("a header's name", name)?;
-        }
+        limit("a header's name", convert::longest_name(headers), SHORT_STRING)?;
         limit("the headers", convert::size_of_headers(headers), MAX_HEADERS)?;
     }
     limit("the body", message.body.len(), max_body)
@@ -136,4 +134,22 @@ fn short(what: &'static str, text: &str) -> Result<()> {
 
 fn limit(what: &'static str, size: usize, limit: usize) -> Result<()> {
     if size > limit { Err(Error::TooLarge { what, size, limit }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zc_events_protocol::{HeaderValue, Headers, Properties};
+
+    #[test]
+    fn a_name_that_amiquip_would_cut_is_refused_however_deep_it_stands() {
+        let inner = Headers::from([("n".repeat(256), HeaderValue::Null)]);
+        let listed = Headers::from([("list".to_owned(), HeaderValue::List(vec![HeaderValue::Table(inner.clone())]))]);
+        for headers in [inner, listed] {
+            let properties = Properties { headers: Some(headers), ..Properties::default() };
+            let message =
+                Outgoing { exchange: "", routing_key: "", mandatory: true, properties: &properties, body: b"" };
+            assert!(matches!(check(&message, 1), Err(Error::TooLarge { size: 256, limit: 255, .. })));
+        }
+    }
 }
