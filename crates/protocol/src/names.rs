@@ -1,5 +1,7 @@
 //! What exchanges, queues and event types are called in a fleet, and which way a task goes.
 
+use std::time::Duration;
+
 use crate::EncodeError;
 
 /// The events exchange (fanout) of a fleet that runs in production and names no other.
@@ -47,6 +49,32 @@ pub fn events_queue(service: &str) -> String {
 #[must_use]
 pub fn dead_letter_queue(service: &str) -> String {
     format!("{service}-events.dead")
+}
+
+/// The queue of the messages that were delivered to a service before, by a worker that has vanished without a verdict.
+/// They are handled one by one, so that one that kills its worker takes no other with it. Of this project.
+#[must_use]
+pub fn quarantine_queue(service: &str) -> String {
+    format!("{service}-events.quarantine")
+}
+
+/// The queue in which a service's messages wait for so long, to come back to [`events_queue`]. Of this project.
+///
+/// ```
+/// use std::time::Duration;
+/// use zc_events_protocol::names::retry_queue;
+/// assert_eq!(retry_queue("orders", Duration::from_secs(5)), "orders-events.retry.5s");
+/// assert_eq!(retry_queue("orders", Duration::from_secs(900)), "orders-events.retry.15m");
+/// ```
+#[must_use]
+pub fn retry_queue(service: &str, delay: Duration) -> String {
+    let seconds = delay.as_secs();
+    let label = match seconds {
+        hours if hours > 0 && hours % 3600 == 0 => format!("{}h", hours / 3600),
+        minutes if minutes > 0 && minutes % 60 == 0 => format!("{}m", minutes / 60),
+        seconds => format!("{seconds}s"),
+    };
+    format!("{service}-events.retry.{label}")
 }
 
 /// Whether `name` can be the name of a queue, an exchange or a routing key.

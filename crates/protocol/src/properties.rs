@@ -114,3 +114,24 @@ pub struct Properties {
     /// The publishing application.
     pub app_id: Option<String>,
 }
+
+/// About how many bytes a header table takes on the wire, tables within it included; never less.
+///
+/// ```
+/// use zc_events_protocol::{Headers, size_of_headers};
+/// assert_eq!(size_of_headers(&Headers::from([("id".to_owned(), "abc".into())])), 1 + 2 + 1 + 4 + 3);
+/// ```
+#[must_use]
+pub fn size_of_headers(headers: &Headers) -> usize {
+    headers.iter().map(|(name, value)| 1 + name.len() + size_of_value(value)).sum()
+}
+
+fn size_of_value(value: &HeaderValue) -> usize {
+    match value {
+        HeaderValue::Text(text) => 5 + text.len(),
+        HeaderValue::Bytes(bytes) => 5 + bytes.len(),
+        HeaderValue::List(list) => 5 + list.iter().map(size_of_value).sum::<usize>(),
+        HeaderValue::Table(table) => 5 + size_of_headers(table),
+        _ => 9,
+    }
+}

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde_json::Value;
-use zc_events_protocol::{IncomingRequest, Task};
+use zc_events_protocol::{Deadline, IncomingRequest, Task};
 
 use crate::EventClient;
 
@@ -13,6 +13,8 @@ pub struct Context {
     pub(super) task: Task,
     pub(super) request: Option<IncomingRequest>,
     pub(super) redelivered: bool,
+    pub(super) attempt: u32,
+    pub(super) deadline: Deadline,
 }
 
 impl Context {
@@ -76,6 +78,33 @@ impl Context {
         self.request.as_ref()
     }
 
+    /// The id of the message that began it all, which nested events and requests carry on.
+    /// This message's own, where it has no other.
+    #[must_use]
+    pub fn root_id(&self) -> Option<&str> {
+        self.task.root_id.as_deref().or(self.task.id.as_deref())
+    }
+
+    /// The id of the message in whose handler this one was sent.
+    #[must_use]
+    pub fn parent_id(&self) -> Option<&str> {
+        self.task.parent_id.as_deref()
+    }
+
+    /// Which attempt this is, from 1. A worker that vanished in the middle counts as one.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// When the handler must have ended: when its caller gives up, where that is told, and
+    /// at the latest when it would count as stuck (`EVENTS_HANDLER_TIMEOUT`). What it asks
+    /// through [`Context::client`] ends by then as well.
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
     /// Whether it may have been handled before, in part or wholly.
     #[must_use]
     pub fn is_redelivered(&self) -> bool {
@@ -88,6 +117,7 @@ impl fmt::Debug for Context {
         f.debug_struct("Context")
             .field("task", &self.task)
             .field("redelivered", &self.redelivered)
+            .field("attempt", &self.attempt)
             .finish_non_exhaustive()
     }
 }

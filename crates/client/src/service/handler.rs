@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -10,8 +11,9 @@ use super::context::Context;
 
 /// Why a handler failed. Made from any error with `?`.
 ///
-/// An event whose handler fails is delivered once more, and put among the dead letters
-/// when it fails again, or at once where the error is [`permanent`](HandlerError::permanent).
+/// An event whose handler fails is tried again after a while, as its [`Retry`](crate::Retry) says, and
+/// put among the dead letters after the last attempt, or at once where the error is
+/// [`permanent`](HandlerError::permanent).
 /// A request whose view fails is answered: with the status given, else with 500.
 ///
 /// ```
@@ -26,13 +28,32 @@ pub struct HandlerError {
     source: Box<dyn StdError + Send + Sync>,
     permanent: bool,
     status: Option<u16>,
+    pause: Option<Duration>,
+    reason: &'static str,
 }
+
+/// What a dead letter's reason is when the handler gave none.
+const FAILED: &str = "failed";
 
 impl HandlerError {
     /// An error with a text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { source: text.into().into(), permanent: false, status: None }
+        Self::of(text.into().into())
+    }
+
+    fn of(source: Box<dyn StdError + Send + Sync>) -> Self {
+        Self { source, permanent: false, status: None, pause: None, reason: FAILED }
+    }
+
+    /// The error of a handler that panicked.
+    pub(super) fn panicked(text: &str) -> Self {
+        Self { reason: "panicked", ..Self::new(format!("the handler panicked: {text}")) }
+    }
+
+    /// Which short word stands for it in a dead letter.
+    pub(super) fn reason(&self) -> &'static str {
+        self.reason
     }
 
     /// A failure that the caller is told of, with this status and text.
@@ -60,6 +81,25 @@ impl HandlerError {
         self
     }
 
+    /// Asks for the next attempt, if there is one, when `pause` has passed, in place of the
+    /// policy's backoff. A pause below a second is taken as a second.
+    #[must_use]
+    pub fn retry_after(mut self, pause: Duration) -> Self {
+        self.pause = Some(pause);
+        self
+    }
+
+    /// The pause that the handler asked for.
+    pub(super) fn wanted_pause(&self) -> Option<Duration> {
+        self.pause
+    }
+
+    /// The error that it was made from, where that was an `E`.
+    #[must_use]
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.source.downcast_ref()
+    }
+
     /// Whether trying again cannot help.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
@@ -75,7 +115,7 @@ impl HandlerError {
 
 impl<E: StdError + Send + Sync + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        Self { source: Box::new(error), permanent: false, status: None }
+        Self::of(Box::new(error))
     }
 }
 
@@ -107,8 +147,8 @@ where
     Box::new(move |context, mut kwargs| {
         kwargs.remove("task_id");
         let payload = serde_json::from_value(Value::Object(kwargs)).map_err(|error| {
-            HandlerError::new(format!("the payload does not fit the handler's type ({:?} error)", error.classify()))
-                .permanent()
+            let text = format!("the payload does not fit the handler's type ({:?} error)", error.classify());
+            HandlerError { reason: "payload_mismatch", ..HandlerError::new(text).permanent() }
         })?;
         handler(context, payload)
     })

@@ -1,16 +1,17 @@
-//! The thread that consumes: takes deliveries, ignores at once what nobody here handles,
-//! hands the rest to the workers, comes back after a lost connection, and drains.
+//! The thread that consumes a lane's queue: takes deliveries, ignores at once what nobody
+//! here handles, hands the rest to the workers, comes back after a lost connection, drains.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use zc_events_protocol::{Deadline, Task, clock, peek_event_type};
-use zc_events_transport::{ConsumeOptions, Delivery, Subscription, Verdict};
+use zc_events_protocol::{Deadline, Task, clock};
+use zc_events_transport::{ConsumeOptions, Delivery, Subscription};
 
+use super::lane::{Held, Job, Lane, Then};
+use super::shared::{Route, Shared};
 use super::worker;
-use super::{Held, Route, Shared};
 use crate::{Error, Result};
 
 /// The longest pause before connecting again, and the first.
@@ -25,14 +26,11 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 pub(super) struct Listener {
     pub(super) shared: Arc<Shared>,
-    pub(super) events: Sender<Delivery>,
-    pub(super) requests: Sender<Delivery>,
+    pub(super) lane: Arc<Lane>,
+    pub(super) events: Sender<Arc<Job>>,
+    pub(super) requests: Sender<Arc<Job>>,
     /// The workers' ends, to take back what none has begun.
-    pub(super) waiting: [Receiver<Delivery>; 2],
-    /// Has a message when there is something to look at beside deliveries.
-    pub(super) wake: Receiver<()>,
-    pub(super) held: Receiver<Held>,
-    pub(super) done: Receiver<()>,
+    pub(super) waiting: [Receiver<Arc<Job>>; 2],
 }
 
 impl Listener {
@@ -43,20 +41,25 @@ impl Listener {
         loop {
             let consuming = match subscription.take() {
                 Some(subscription) => Ok(subscription),
-                None => subscribe(&self.shared),
+                None => subscribe(&self.shared, &self.lane),
             };
             match consuming {
                 Ok(mut consuming) => {
-                    pause = FIRST_PAUSE;
-                    self.shared.set_consuming(true);
+                    let since = self.shared.clock().now();
+                    self.lane.set_consuming(true);
                     let end = self.consume(&mut *consuming);
-                    self.shared.set_consuming(false);
+                    self.lane.set_consuming(false);
                     match end {
                         Ok(()) => return self.drain(consuming),
-                        Err(error) => self.shared.note_error(&error),
+                        Err(error) => self.shared.note_error(&self.lane, &error),
+                    }
+                    self.take_leave();
+                    // One that is lost as soon as it is there is no success.
+                    if self.shared.clock().now().saturating_duration_since(since) > pause {
+                        pause = FIRST_PAUSE;
                     }
                 }
-                Err(error) => self.shared.note_error(&error),
+                Err(error) => self.shared.note_error(&self.lane, &error),
             }
             if !self.rest(pause) {
                 return 0;
@@ -71,7 +74,7 @@ impl Listener {
         let clock = self.shared.clock();
         let until = clock.deadline(pause.mul_f64(fastrand::f64()));
         while !self.shared.is_stopping() {
-            if clock::pause(clock, until, &self.wake) {
+            if clock::pause(clock, until, &self.lane.wake.1) {
                 return true;
             }
         }
@@ -81,46 +84,48 @@ impl Listener {
     /// Hands out deliveries until the service is stopped (`Ok`) or the connection is lost.
     fn consume(&self, subscription: &mut dyn Subscription) -> Result<()> {
         let clock = self.shared.clock();
-        let mut later: BTreeMap<(Instant, u64), Delivery> = BTreeMap::new();
+        let mut later: BTreeMap<(Instant, u64), Held> = BTreeMap::new();
         let mut number = 0;
         loop {
             if self.shared.is_stopping() {
-                for delivery in later.into_values() {
-                    delivery.settler.settle(Verdict::Requeue);
+                for held in later.into_values() {
+                    held.job.give_back();
                 }
                 return Ok(());
             }
-            for Held { eta, delivery } in self.held.try_iter() {
-                let wait = eta.duration_since(clock.wall()).unwrap_or_default();
+            for held in self.lane.held.1.try_iter() {
                 number += 1;
-                later.insert((clock.deadline(wait).instant(), number), delivery);
+                later.insert((held.until.instant(), number), held);
             }
             let due = later.split_off(&(clock.now(), u64::MAX));
-            for delivery in std::mem::replace(&mut later, due).into_values() {
-                self.hand_out(delivery);
+            for held in std::mem::replace(&mut later, due).into_values() {
+                match held.then {
+                    Then::HandOut => self.hand_out(held.job),
+                    Then::GiveBack => held.job.give_back(),
+                }
             }
             let until = later.keys().next().map_or_else(|| clock.deadline(IDLE), |(instant, _)| Deadline::at(*instant));
-            if let Some(delivery) = subscription.next_unless(&self.wake, until)? {
+            if let Some(delivery) = subscription.next_unless(&self.lane.wake.1, until)? {
                 self.shared.note_delivery();
-                self.hand_out(delivery);
+                self.hand_out(Job::new(delivery, clock.now(), Arc::clone(&self.lane)));
             }
         }
     }
 
-    fn hand_out(&self, delivery: Delivery) {
-        let to = match peek_event_type(&delivery.properties, &delivery.body) {
+    fn hand_out(&self, job: Arc<Job>) {
+        let to = match worker::event_type(&job.delivery) {
             Some(event_type) => match self.shared.routes.get(event_type) {
                 Some(Route::Resource(_)) => &self.requests,
-                Some(Route::Event(_)) => &self.events,
-                None => return self.ignore(&delivery),
+                Some(Route::Event { .. }) => &self.events,
+                None => return self.ignore(&job.delivery),
             },
             None => &self.events,
         };
-        self.shared.begun();
-        if let Err(refused) = to.send(delivery) {
+        self.lane.begun();
+        if let Err(refused) = to.send(job) {
             // The workers live as long as this thread; should they not, the message must.
-            refused.0.settler.settle(Verdict::Requeue);
-            self.shared.finished();
+            refused.0.give_back();
+            self.lane.finished();
         }
     }
 
@@ -133,41 +138,62 @@ impl Listener {
         delivery.settler.ack();
     }
 
+    /// The connection is lost, and the broker has put back all that had no verdict: what no
+    /// worker has begun is forgotten, since it will come again.
+    fn take_leave(&self) {
+        self.lane.excuse_all();
+        self.take_back(|_| {});
+        for held in self.lane.held.1.try_iter() {
+            drop(held);
+        }
+    }
+
+    /// Takes this lane's jobs from the workers' queues.
+    fn take_back(&self, mut then: impl FnMut(&Job)) {
+        for (waiting, queue) in self.waiting.iter().zip([&self.requests, &self.events]) {
+            let jobs: Vec<_> = waiting.try_iter().collect();
+            for job in jobs {
+                if Arc::ptr_eq(&job.lane, &self.lane) {
+                    then(&job);
+                    self.lane.finished();
+                } else if let Err(refused) = queue.send(job) {
+                    refused.0.give_back();
+                    refused.0.lane.finished();
+                }
+            }
+        }
+    }
+
     /// Takes no more, waits for what is under way, gives the rest back.
     fn drain(&self, mut subscription: Box<dyn Subscription>) -> usize {
         let clock = self.shared.clock();
         let deadline = self.shared.drain_deadline();
         if let Err(error) = subscription.cancel(clock.deadline(CANCEL)) {
-            self.shared.note_error(&Error::from(error));
+            self.shared.note_error(&self.lane, &Error::from(error));
         }
-        for waiting in &self.waiting {
-            for delivery in waiting.try_iter() {
-                delivery.settler.settle(Verdict::Requeue);
-                self.shared.finished();
-            }
-        }
-        while self.shared.under_way() > 0 {
-            if clock::receive(clock, &self.done, deadline).is_err() {
+        self.take_back(Job::give_back);
+        while self.lane.under_way() > 0 {
+            if clock::receive(clock, &self.lane.done.1, deadline).is_err() {
                 break;
             }
         }
-        for held in self.held.try_iter() {
-            held.delivery.settler.settle(Verdict::Requeue);
+        for held in self.lane.held.1.try_iter() {
+            held.job.give_back();
         }
-        let abandoned = self.shared.under_way();
+        let abandoned = self.lane.under_way();
         // Hands in the verdicts, and puts back what has none.
         drop(subscription);
+        log::info!("queue `{}` is not consumed any more", self.lane.queue);
         abandoned
     }
 }
 
 /// Declares what the service needs and begins to consume.
-pub(super) fn subscribe(shared: &Shared) -> Result<Box<dyn Subscription>> {
+pub(super) fn subscribe(shared: &Shared, lane: &Lane) -> Result<Box<dyn Subscription>> {
     let inner = shared.client.inner();
     let deadline = inner.deadline(CONNECT);
     inner.broker.declare(&shared.topology, deadline)?;
-    let options = ConsumeOptions { prefetch: inner.settings.prefetch };
-    let subscription = inner.broker.subscribe(&shared.queue, options, deadline)?;
-    log::info!("consuming queue `{}`", shared.queue);
+    let subscription = inner.broker.subscribe(&lane.queue, ConsumeOptions { prefetch: lane.prefetch }, deadline)?;
+    log::info!("consuming queue `{}`", lane.queue);
     Ok(subscription)
 }

@@ -1,0 +1,83 @@
+//! What has happened to a message before: read from, and written into, the headers that it
+//! carries between the queues of its service. What they lead to is decided in `worker`.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use zc_events_protocol::{HeaderValue, Headers, Properties};
+use zc_events_transport::Delivery;
+
+/// Which attempt this is, from 1.
+const ATTEMPT: &str = "x-zc-attempt";
+/// Not to be handled before, in milliseconds since 1970.
+const DUE: &str = "x-zc-due";
+/// Where it was published at first.
+const EXCHANGE: &str = "x-zc-exchange";
+const ROUTING_KEY: &str = "x-zc-routing-key";
+/// Of a quorum queue: how often it was delivered and came back.
+const DELIVERY_COUNT: &str = "x-delivery-count";
+/// More than any policy asks for.
+const MOST: i64 = 1_000_000;
+
+/// The past of a delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct History {
+    /// The attempt that its handling would be.
+    pub(super) attempt: u32,
+    /// The earliest time for it.
+    pub(super) due: Option<SystemTime>,
+    exchange: String,
+    routing_key: String,
+}
+
+impl History {
+    /// Of a delivery; where it comes from the quarantine, the broker has counted on.
+    pub(super) fn of(delivery: &Delivery, from_quarantine: bool) -> Self {
+        let headers = delivery.properties.headers.as_ref();
+        let number = |name| headers.and_then(|headers| headers.get(name)).and_then(HeaderValue::as_int);
+        // Only what came through a queue of the service itself has been elsewhere before.
+        let origin = |name, own: &str| {
+            let before = headers.and_then(|headers| headers.get(name)).and_then(HeaderValue::as_str);
+            before.filter(|_| delivery.exchange.is_empty()).unwrap_or(own).to_owned()
+        };
+        let attempt = number(ATTEMPT).unwrap_or(1).clamp(1, MOST);
+        let counted = if from_quarantine { deliveries(delivery).unwrap_or(0).clamp(0, MOST) } else { 0 };
+        Self {
+            attempt: u32::try_from(attempt + counted).unwrap_or(u32::MAX),
+            due: number(DUE)
+                .and_then(|millis| u64::try_from(millis).ok())
+                .and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis))),
+            exchange: origin(EXCHANGE, &delivery.exchange),
+            routing_key: origin(ROUTING_KEY, &delivery.routing_key),
+        }
+    }
+
+    /// The properties of a copy that goes on to another queue of the service.
+    pub(super) fn properties(&self, delivery: &Delivery) -> Properties {
+        let mut properties = Properties {
+            delivery_mode: Some(2),
+            // It would end the copy, too; and a foreign user is refused by the broker.
+            expiration: None,
+            user_id: None,
+            ..delivery.properties.clone()
+        };
+        let headers = properties.headers.get_or_insert_default();
+        headers.remove(DELIVERY_COUNT);
+        headers.remove(DUE);
+        self.write(headers);
+        properties
+    }
+
+    fn write(&self, headers: &mut Headers) {
+        headers.insert(ATTEMPT.into(), HeaderValue::Int(self.attempt.into()));
+        headers.insert(EXCHANGE.into(), self.exchange.as_str().into());
+        headers.insert(ROUTING_KEY.into(), self.routing_key.as_str().into());
+        if let Some(millis) = self.due.and_then(|due| due.duration_since(UNIX_EPOCH).ok()) {
+            headers.insert(DUE.into(), HeaderValue::Int(i64::try_from(millis.as_millis()).unwrap_or(i64::MAX)));
+        }
+    }
+}
+
+/// How often a quorum queue has delivered it before; `None` where the queue does not count.
+pub(super) fn deliveries(delivery: &Delivery) -> Option<i64> {
+    delivery.properties.headers.as_ref()?.get(DELIVERY_COUNT)?.as_int()
+}

@@ -1,0 +1,207 @@
+//! Which messages this process has seen, by the id of their envelope: a completed one is not
+//! handled again, and one that is being handled is not handled twice at once. Bounded: the
+//! oldest are forgotten. What other processes have seen is in `dedup`.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use zc_events_protocol::Task;
+use zc_events_transport::{Settler, Verdict};
+
+/// How many messages are remembered, and how many bytes of answers.
+const MOST: usize = 20_000;
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+/// What tells a message from others: the id of its envelope, and how often Celery has sent
+/// it again on purpose. Never `kwargs.task_id`, which senders choose.
+pub(super) fn key(task: &Task) -> Option<String> {
+    let id = task.id.as_deref().filter(|id| !id.is_empty())?;
+    Some(if task.retries == 0 { id.to_owned() } else { format!("{id}/{}", task.retries) })
+}
+
+/// An answer as it was pushed; `None` for an event.
+pub(super) type Answer = Option<Arc<[u8]>>;
+
+/// What is known of a message that has come.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// It is to be handled; whoever asked must say [`Seen::end`]. With whether this process
+    /// knows it from before, and knows that it did no harm.
+    Now { known: bool },
+    /// It is being handled; the verdict on it will come from there.
+    Parked,
+    /// It was completed.
+    Completed(Answer),
+}
+
+/// How the handling of a message ended.
+pub(super) enum End {
+    /// Completed, with the answer.
+    Completed(Answer),
+    /// It lives on in another queue, or is not to be remembered.
+    Moved,
+    /// It goes back to its queue unharmed.
+    Returned,
+}
+
+enum State {
+    Running { parked: Vec<Settler> },
+    Completed { answer: Answer, at: Instant },
+    Returned { at: Instant },
+}
+
+/// The memory of a service.
+pub(super) struct Seen {
+    inner: Mutex<Inner>,
+    ttl: Duration,
+}
+
+#[derive(Default)]
+struct Inner {
+    states: HashMap<String, State>,
+    /// The keys of what ended, the oldest first. A key may stand in it more than once.
+    ended: VecDeque<(Instant, String)>,
+    bytes: usize,
+}
+
+impl Seen {
+    pub(super) fn new(ttl: Duration) -> Self {
+        Self { inner: Mutex::default(), ttl }
+    }
+
+    /// A message has come.
+    pub(super) fn begin(&self, key: &str, settler: &Settler, now: Instant) -> Begun {
+        let mut inner = self.lock();
+        inner.forget_old(now, self.ttl);
+        let known = match inner.states.get_mut(key) {
+            Some(State::Running { parked }) => {
+                parked.push(settler.clone());
+                return Begun::Parked;
+            }
+            Some(State::Completed { answer, .. }) => return Begun::Completed(answer.clone()),
+            Some(State::Returned { .. }) => true,
+            None => false,
+        };
+        inner.states.insert(key.to_owned(), State::Running { parked: Vec::new() });
+        Begun::Now { known }
+    }
+
+    /// Its handling ended. The verdict is given to those that came meanwhile.
+    pub(super) fn end(&self, key: &str, end: End, now: Instant) {
+        let mut inner = self.lock();
+        let Some(State::Running { parked }) = inner.states.remove(key) else {
+            return;
+        };
+        let verdict = match end {
+            End::Completed(answer) => {
+                inner.bytes += answer.as_ref().map_or(0, |answer| answer.len());
+                inner.remember(key, State::Completed { answer, at: now }, now);
+                Verdict::Ack
+            }
+            End::Moved => Verdict::Ack,
+            End::Returned => {
+                inner.remember(key, State::Returned { at: now }, now);
+                Verdict::Requeue
+            }
+        };
+        drop(inner);
+        for settler in parked {
+            settler.settle(verdict);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn remember(&mut self, key: &str, state: State, now: Instant) {
+        self.states.insert(key.to_owned(), state);
+        self.ended.push_back((now, key.to_owned()));
+    }
+
+    fn forget_old(&mut self, now: Instant, ttl: Duration) {
+        while let Some((at, _)) = self.ended.front() {
+            let is_old = now.saturating_duration_since(*at) > ttl;
+            if !is_old && self.ended.len() <= MOST && self.bytes <= MOST_BYTES {
+                return;
+            }
+            let Some((at, key)) = self.ended.pop_front() else { return };
+            // Unless it came and ended again since.
+            let is_it = match self.states.get(&key) {
+                Some(State::Completed { at: ended, .. } | State::Returned { at: ended }) => *ended == at,
+                _ => false,
+            };
+            if is_it && let Some(State::Completed { answer: Some(answer), .. }) = self.states.remove(&key) {
+                self.bytes -= answer.len();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zc_events_transport::Settle;
+
+    #[derive(Default)]
+    struct Verdicts(Mutex<Vec<(u64, Verdict)>>);
+
+    impl Settle for Verdicts {
+        fn settle(&self, tag: u64, verdict: Verdict) {
+            self.0.lock().unwrap().push((tag, verdict));
+        }
+    }
+
+    fn settler(tag: u64, verdicts: &Arc<Verdicts>) -> Settler {
+        Settler::new(tag, Arc::clone(verdicts) as Arc<dyn Settle>)
+    }
+
+    #[test]
+    fn a_message_is_handled_once_and_its_copies_share_the_verdict() {
+        let (seen, verdicts, now) = (Seen::new(Duration::from_secs(60)), Arc::default(), Instant::now());
+        assert!(matches!(seen.begin("a", &settler(1, &verdicts), now), Begun::Now { known: false }));
+        assert!(matches!(seen.begin("a", &settler(2, &verdicts), now), Begun::Parked));
+        assert!(verdicts.0.lock().unwrap().is_empty());
+        seen.end("a", End::Completed(Some(Arc::from(*b"answer"))), now);
+        assert_eq!(*verdicts.0.lock().unwrap(), [(2, Verdict::Ack)]);
+        let again = seen.begin("a", &settler(3, &verdicts), now);
+        assert!(matches!(again, Begun::Completed(Some(answer)) if *answer == *b"answer"));
+    }
+
+    #[test]
+    fn what_went_back_is_known_and_what_moved_is_not() {
+        let (seen, verdicts, now) = (Seen::new(Duration::from_secs(60)), Arc::default(), Instant::now());
+        seen.begin("a", &settler(1, &verdicts), now);
+        seen.begin("a", &settler(2, &verdicts), now);
+        seen.end("a", End::Returned, now);
+        assert_eq!(*verdicts.0.lock().unwrap(), [(2, Verdict::Requeue)]);
+        assert!(matches!(seen.begin("a", &settler(3, &verdicts), now), Begun::Now { known: true }));
+        seen.end("a", End::Moved, now);
+        assert!(matches!(seen.begin("a", &settler(4, &verdicts), now), Begun::Now { known: false }));
+    }
+
+    #[test]
+    fn the_memory_is_bounded_in_time_number_and_bytes() {
+        let (seen, verdicts, start) = (Seen::new(Duration::from_secs(60)), Arc::default(), Instant::now());
+        let complete = |key: &str, answer: Answer, now| {
+            seen.begin(key, &settler(1, &verdicts), now);
+            seen.end(key, End::Completed(answer), now);
+        };
+        complete("old", Some(Arc::from(vec![0; 1000])), start);
+        let later = start + Duration::from_secs(61);
+        assert!(matches!(seen.begin("old", &settler(1, &verdicts), later), Begun::Now { known: false }));
+        seen.end("old", End::Moved, later);
+        assert_eq!(seen.lock().bytes, 0);
+        for number in 0..MOST + 10 {
+            complete(&number.to_string(), None, later);
+        }
+        assert!(seen.lock().states.len() <= MOST + 1);
+        for number in 0..40 {
+            complete(&format!("large {number}"), Some(Arc::from(vec![0; 1024 * 1024])), later);
+        }
+        assert!(seen.lock().bytes <= MOST_BYTES + 1024 * 1024);
+    }
+}
