@@ -13,7 +13,7 @@ pub use service::{
     Context, HandlerError, ResourceView, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
     ViewResult,
 };
-pub use settings::{Settings, SettingsBuilder};
+pub use settings::{Dedup, Settings, SettingsBuilder};
 
 pub use serde_json::Value;
 pub use zc_events_protocol::resource::{Document, Identifier, Relationship, Resource, ResourceObject};

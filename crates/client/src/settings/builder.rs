@@ -1,12 +1,14 @@
-//! Reading and checking settings. Every message names the variable, shows the offending
-//! value where it cannot be a secret, and says what would be right.
+//! Reading settings and putting them together. How numbers are checked is in `check`. Every
+//! message names the variable, shows the offending value where it cannot be a secret, and
+//! says what would be right.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
-use super::{BrokerSetting, Settings};
+use super::check::{DEEPEST, bytes, number, seconds, size};
+use super::{BrokerSetting, Dedup, Settings};
 use crate::{Error, Result};
 
 /// Settings in the making; see [`Settings::builder`]. Each method is named after the
@@ -30,6 +32,18 @@ pub struct SettingsBuilder {
     workers: Option<String>,
     pool_size: Option<String>,
     redis_pool_size: Option<String>,
+    max_body: Option<String>,
+    max_inflated: Option<String>,
+    max_ratio: Option<String>,
+    max_depth: Option<String>,
+    max_headers: Option<String>,
+    max_reply: Option<String>,
+    max_in_flight: Option<String>,
+    attempts: Option<String>,
+    handler_timeout: Option<String>,
+    dedup: Option<String>,
+    dedup_ttl: Option<String>,
+    heartbeat: Option<String>,
     limits: Limits,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -126,7 +140,88 @@ impl SettingsBuilder {
         self
     }
 
-    /// How large what arrives may be. No variable.
+    /// `EVENTS_MAX_BODY`: the largest body, in bytes and compressed where it is, that is taken or
+    /// emitted; 16 MiB unless set. What arrives and is larger is dead-lettered unread.
+    pub fn events_max_body(mut self, bytes: usize) -> Self {
+        self.max_body = Some(bytes.to_string());
+        self
+    }
+
+    /// `EVENTS_MAX_INFLATED`: the largest body or answer once it is decompressed, in bytes; 64 MiB unless set.
+    pub fn events_max_inflated(mut self, bytes: usize) -> Self {
+        self.max_inflated = Some(bytes.to_string());
+        self
+    }
+
+    /// `EVENTS_MAX_RATIO`: how many times larger than its compressed form a body or an answer may
+    /// become, looked at beyond 1 MiB; 200 unless set.
+    pub fn events_max_ratio(mut self, ratio: usize) -> Self {
+        self.max_ratio = Some(ratio.to_string());
+        self
+    }
+
+    /// `EVENTS_MAX_DEPTH`: how deep JSON that arrives may nest; 128 unless set.
+    pub fn events_max_depth(mut self, depth: usize) -> Self {
+        self.max_depth = Some(depth.to_string());
+        self
+    }
+
+    /// `EVENTS_MAX_HEADERS`: the largest header table of a message that arrives, in bytes; 64 KiB
+    /// unless set. A message with a larger one is dead-lettered without it.
+    pub fn events_max_headers(mut self, bytes: usize) -> Self {
+        self.max_headers = Some(bytes.to_string());
+        self
+    }
+
+    /// `EVENTS_MAX_REPLY`: the largest answer, in bytes and compressed, that a service hands in and
+    /// a caller takes; 16 MiB unless set. In place of a larger one the caller is told a status of 500.
+    pub fn events_max_reply(mut self, bytes: usize) -> Self {
+        self.max_reply = Some(bytes.to_string());
+        self
+    }
+
+    /// `EVENTS_MAX_IN_FLIGHT`: how many bytes of bodies may be published and unconfirmed; 64 MiB
+    /// unless set, and at least `EVENTS_MAX_BODY`. Whoever wants to send more waits.
+    pub fn events_max_in_flight(mut self, bytes: usize) -> Self {
+        self.max_in_flight = Some(bytes.to_string());
+        self
+    }
+
+    /// `EVENTS_ATTEMPTS`: how often an event's handler is tried before the message is
+    /// dead-lettered, 5 unless set.
+    pub fn events_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = Some(attempts.to_string());
+        self
+    }
+
+    /// `EVENTS_HANDLER_TIMEOUT`: after how long a handler that has not returned counts as stuck;
+    /// 1500 s unless set, at most 1740 s, since RabbitMQ closes the channel after 30 minutes.
+    pub fn events_handler_timeout(mut self, timeout: Duration) -> Self {
+        self.handler_timeout = Some(timeout.as_secs_f64().to_string());
+        self
+    }
+
+    /// `EVENTS_DEDUP`: where it is remembered which messages are completed; [`Dedup::Process`] unless set.
+    pub fn events_dedup(mut self, dedup: Dedup) -> Self {
+        self.dedup = Some(dedup.to_string());
+        self
+    }
+
+    /// `EVENTS_DEDUP_TTL`: how long a completed message is remembered, 86400 s unless set.
+    pub fn events_dedup_ttl(mut self, ttl: Duration) -> Self {
+        self.dedup_ttl = Some(ttl.as_secs_f64().to_string());
+        self
+    }
+
+    /// `EVENTS_HEARTBEAT`: AMQP's heartbeat in seconds, 10 unless set. After two of them without a
+    /// sign of life a connection is dead. The broker URL's own `heartbeat=` wins.
+    pub fn events_heartbeat(mut self, seconds: u16) -> Self {
+        self.heartbeat = Some(seconds.to_string());
+        self
+    }
+
+    /// How large what arrives may be, in one. No variable: `EVENTS_MAX_BODY`, `_INFLATED`, `_RATIO` and
+    /// `_DEPTH`, and the methods named after them, win over its fields.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -161,6 +256,18 @@ impl SettingsBuilder {
         take(&mut self.workers, "EVENTS_WORKERS");
         take(&mut self.pool_size, "EVENTS_POOL_SIZE");
         take(&mut self.redis_pool_size, "EVENTS_REDIS_POOL_SIZE");
+        take(&mut self.max_body, "EVENTS_MAX_BODY");
+        take(&mut self.max_inflated, "EVENTS_MAX_INFLATED");
+        take(&mut self.max_ratio, "EVENTS_MAX_RATIO");
+        take(&mut self.max_depth, "EVENTS_MAX_DEPTH");
+        take(&mut self.max_headers, "EVENTS_MAX_HEADERS");
+        take(&mut self.max_reply, "EVENTS_MAX_REPLY");
+        take(&mut self.max_in_flight, "EVENTS_MAX_IN_FLIGHT");
+        take(&mut self.attempts, "EVENTS_ATTEMPTS");
+        take(&mut self.handler_timeout, "EVENTS_HANDLER_TIMEOUT");
+        take(&mut self.dedup, "EVENTS_DEDUP");
+        take(&mut self.dedup_ttl, "EVENTS_DEDUP_TTL");
+        take(&mut self.heartbeat, "EVENTS_HEARTBEAT");
         self
     }
 
@@ -202,16 +309,49 @@ impl SettingsBuilder {
                     Error::config(format!("EVENTS_PROTOCOL is `{text}`: use `auto`, 1 or 2 (Celery's task protocol)"))
                 })?),
             },
-            timeout: seconds("EVENTS_TIMEOUT", self.timeout, 60)?,
-            publish_timeout: seconds("EVENTS_PUBLISH_TIMEOUT", self.publish_timeout, 10)?,
-            shutdown_timeout: seconds("EVENTS_SHUTDOWN_TIMEOUT", self.shutdown_timeout, 30)?,
+            timeout: seconds("EVENTS_TIMEOUT", self.timeout, 60, None)?,
+            publish_timeout: seconds("EVENTS_PUBLISH_TIMEOUT", self.publish_timeout, 10, None)?,
+            shutdown_timeout: seconds("EVENTS_SHUTDOWN_TIMEOUT", self.shutdown_timeout, 30, None)?,
             prefetch: number("EVENTS_PREFETCH", self.prefetch.as_deref(), 64, 1, 65535, "")? as u16,
             workers: number("EVENTS_WORKERS", self.workers.as_deref(), 4, 1, 1024, "")? as usize,
             pool_size: number("EVENTS_POOL_SIZE", self.pool_size.as_deref(), 8, 1, 1024, "")? as u32,
             redis_pool_size: number("EVENTS_REDIS_POOL_SIZE", self.redis_pool_size.as_deref(), 16, 1, 1024, "")? as u32,
-            limits: self.limits,
+            limits: Limits {
+                body: bytes("EVENTS_MAX_BODY", self.max_body.as_deref(), self.limits.body)?,
+                inflated: bytes("EVENTS_MAX_INFLATED", self.max_inflated.as_deref(), self.limits.inflated)?,
+                ratio: size("EVENTS_MAX_RATIO", self.max_ratio.as_deref(), self.limits.ratio, 2, 100_000)?,
+                depth: size("EVENTS_MAX_DEPTH", self.max_depth.as_deref(), self.limits.depth, 8, DEEPEST)?,
+            },
+            max_headers: bytes("EVENTS_MAX_HEADERS", self.max_headers.as_deref(), 64 << 10)?,
+            max_reply: bytes("EVENTS_MAX_REPLY", self.max_reply.as_deref(), 16 << 20)?,
+            max_in_flight: bytes("EVENTS_MAX_IN_FLIGHT", self.max_in_flight.as_deref(), 64 << 20)?,
+            attempts: number("EVENTS_ATTEMPTS", self.attempts.as_deref(), 5, 1, 100, "")? as u32,
+            handler_timeout: seconds(
+                "EVENTS_HANDLER_TIMEOUT",
+                self.handler_timeout,
+                1500,
+                // A minute before RabbitMQ closes the channel of a consumer that does not acknowledge.
+                Some(1740),
+            )?,
+            dedup: match self.dedup.as_deref() {
+                None => Dedup::default(),
+                Some(text) => text.parse()?,
+            },
+            dedup_ttl: seconds("EVENTS_DEDUP_TTL", self.dedup_ttl, 86_400, None)?,
+            heartbeat: number("EVENTS_HEARTBEAT", self.heartbeat.as_deref(), 10, 1, 300, "")? as u16,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
         };
+        if settings.max_in_flight < settings.limits.body {
+            return Err(Error::config(format!(
+                "EVENTS_MAX_IN_FLIGHT is {}, less than EVENTS_MAX_BODY, {}: an event of that size could never be sent",
+                settings.max_in_flight, settings.limits.body
+            )));
+        }
+        if settings.dedup == Dedup::Store && settings.redis_url.is_none() {
+            return Err(Error::config(
+                "EVENTS_DEDUP is `store` and EVENTS_REDIS_URL is not set: completed messages are remembered there",
+            ));
+        }
         // A wrong URL shows here and not at the first request.
         settings.open_store()?;
         Ok(settings)
@@ -245,115 +385,4 @@ pub(super) fn named(setting: &'static str, name: String) -> Result<String> {
         )));
     }
     Ok(name)
-}
-
-fn number(setting: &str, text: Option<&str>, default: u64, least: u64, most: u64, or: &str) -> Result<u64> {
-    let Some(text) = text else {
-        return Ok(default);
-    };
-    text.parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| {
-        Error::config(format!(
-            "{setting} is `{text}`: use a whole number from {least} to {most}{or} (default {default})"
-        ))
-    })
-}
-
-fn seconds(setting: &str, text: Option<String>, default: u64) -> Result<Duration> {
-    let Some(text) = text else {
-        return Ok(Duration::from_secs(default));
-    };
-    text.parse()
-        .ok()
-        .filter(|seconds| *seconds > 0.0)
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| {
-            Error::config(format!(
-                "{setting} is `{text}`: use a number of seconds above 0, such as {default} (the default) or 2.5"
-            ))
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(pairs: &[(&str, &str)]) -> Result<Settings> {
-        Settings::from_lookup(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
-    }
-
-    const BASE: [(&str, &str); 2] = [("BROKER_URL", "memory://"), ("STAGING_NAME", "test")];
-
-    fn with(name: &str, value: &str) -> Result<Settings> {
-        let mut pairs = BASE.to_vec();
-        pairs.insert(0, (name, value));
-        read(&pairs)
-    }
-
-    #[test]
-    fn exchanges_are_named_by_the_environment_unless_given() {
-        let settings = read(&BASE).unwrap();
-        assert_eq!(settings.events_exchange(), "microservice-events-test");
-        assert_eq!(settings.notifications_exchange(), "microservice-notifications-test");
-        assert_eq!(with("STAGING_NAME", "production").unwrap().events_exchange(), "microservice-events");
-        assert_eq!(with("EVENTS_EXCHANGE", "mine").unwrap().events_exchange(), "mine");
-        let error = read(&BASE[..1]).unwrap_err().to_string();
-        assert!(error.contains("EVENTS_EXCHANGE") && error.contains("STAGING_NAME"), "{error}");
-    }
-
-    #[test]
-    fn a_missing_broker_is_an_error_and_celerys_name_wins() {
-        let error = read(&BASE[1..]).unwrap_err().to_string();
-        assert!(error.contains("BROKER_URL is not set") && error.contains("amqp://"), "{error}");
-        assert!(read(&[("BROKER_URL", ""), BASE[1]]).is_err(), "an empty value counts as none");
-        let settings = with("CELERY_BROKER_URL", "amqp://u:canary@h/x").unwrap();
-        assert!(matches!(&settings.broker, BrokerSetting::Amqp { setting: "CELERY_BROKER_URL", .. }));
-        assert!(!format!("{settings:?}").contains("canary"));
-    }
-
-    #[test]
-    fn wrong_values_are_told_with_their_name_and_without_a_secret() {
-        for (name, value, says) in [
-            ("BROKER_URL", "amqp://u:canary@h:x/", "BROKER_URL: the broker URL is wrong: its port"),
-            ("CELERY_BROKER_URL", "http://u:canary@h", "CELERY_BROKER_URL: the broker URL is wrong: its scheme"),
-            ("EVENTS_REDIS_URL", "http://:canary@h", "EVENTS_REDIS_URL"),
-            (
-                "EVENTS_QUEUE_MAX_PRIORITY",
-                "0",
-                "EVENTS_QUEUE_MAX_PRIORITY is `0`: use a whole number from 1 to 255 or `none`",
-            ),
-            ("EVENTS_PROTOCOL", "3", "EVENTS_PROTOCOL is `3`"),
-            ("EVENTS_TIMEOUT", "soon", "EVENTS_TIMEOUT is `soon`: use a number of seconds"),
-            ("EVENTS_TIMEOUT", "-1", "EVENTS_TIMEOUT is `-1`"),
-            ("EVENTS_TIMEOUT", "NaN", "EVENTS_TIMEOUT is `NaN`"),
-            ("EVENTS_PUBLISH_TIMEOUT", "1e400", "EVENTS_PUBLISH_TIMEOUT"),
-            ("EVENTS_PREFETCH", "0", "EVENTS_PREFETCH"),
-            ("EVENTS_PREFETCH", "65536", "EVENTS_PREFETCH"),
-            ("EVENTS_WORKERS", "many", "EVENTS_WORKERS is `many`"),
-            ("EVENTS_POOL_SIZE", "0", "EVENTS_POOL_SIZE"),
-            ("EVENTS_REDIS_POOL_SIZE", "0", "EVENTS_REDIS_POOL_SIZE"),
-            ("SERVICE_NAME", "a\nb", "SERVICE_NAME is not a name"),
-        ] {
-            let Err(error) = with(name, value) else { panic!("{name}={value} was accepted") };
-            let shown = format!("{error} {error:?}");
-            assert!(shown.contains(says), "{name}={value}: {shown}");
-            assert!(!shown.contains("canary"), "{shown}");
-        }
-    }
-
-    #[test]
-    fn the_environment_wins_over_defaults_in_code() {
-        let defaults = Settings::builder().broker_url("memory://").staging_name("demo").service_name("a");
-        let settings = defaults.read(|name| (name == "SERVICE_NAME").then(|| "b".to_owned())).build().unwrap();
-        assert_eq!(settings.service_name(), Some("b"));
-        assert_eq!(settings.events_exchange(), "microservice-events-demo");
-    }
-
-    #[test]
-    fn every_number_is_read() {
-        assert_eq!(with("EVENTS_QUEUE_MAX_PRIORITY", "none").unwrap().queue_max_priority, None);
-        assert_eq!(read(&BASE).unwrap().queue_max_priority, Some(10));
-        assert_eq!(with("EVENTS_TIMEOUT", "2.5").unwrap().timeout, Duration::from_millis(2500));
-        assert_eq!(with("EVENTS_PROTOCOL", "2").unwrap().protocol, Some(Protocol::V2));
-        assert_eq!(with("EVENTS_PREFETCH", "65535").unwrap().prefetch, 65535);
-    }
 }

@@ -1,7 +1,11 @@
 //! What a program is configured with. How the values are read and checked is in
-//! `builder`; what they lead to, in `client` and `service`.
+//! `builder` and `check`; what they lead to, in `client` and `service`.
 
 mod builder;
+mod check;
+mod dedup;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +19,7 @@ use zc_events_transport::memory::MemoryBroker;
 use crate::{Error, Result};
 
 pub use builder::SettingsBuilder;
+pub use dedup::Dedup;
 
 /// The settings of a client and of the services made from it. Made by
 /// [`Settings::from_env`] or [`Settings::builder`]; `Debug` shows no password.
@@ -35,6 +40,14 @@ pub struct Settings {
     pub(crate) pool_size: u32,
     pub(crate) redis_pool_size: u32,
     pub(crate) limits: Limits,
+    pub(crate) max_headers: usize,
+    pub(crate) max_reply: usize,
+    pub(crate) max_in_flight: usize,
+    pub(crate) attempts: u32,
+    pub(crate) handler_timeout: Duration,
+    pub(crate) dedup: Dedup,
+    pub(crate) dedup_ttl: Duration,
+    pub(crate) heartbeat: u16,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -139,6 +152,7 @@ impl Settings {
                     .connection_name(self.service_name.as_deref().unwrap_or("zc-events"))
                     .channels(self.pool_size)
                     .max_body(self.limits.body)
+                    .heartbeat(self.heartbeat)
                     .clock(Arc::clone(&self.clock));
                 Arc::new(AmqpBroker::new(options)?)
             }

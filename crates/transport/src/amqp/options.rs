@@ -72,6 +72,14 @@ impl AmqpOptions {
         self
     }
 
+    /// The heartbeat in seconds, at least 1. After two of them without a sign of life a
+    /// connection is dead. The URL's `heartbeat` wins.
+    #[must_use]
+    pub fn heartbeat(mut self, seconds: u16) -> Self {
+        self.heartbeat = seconds.max(1);
+        self
+    }
+
     /// The largest body, in bytes, that is sent. RabbitMQ's own limit is 128 MiB by default.
     #[must_use]
     pub fn max_body(mut self, bytes: usize) -> Self {

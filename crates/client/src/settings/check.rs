@@ -1,0 +1,57 @@
+//! Checks of single values: numbers, bytes, seconds. What a setting means is not known here.
+
+use std::time::Duration;
+
+use crate::{Error, Result};
+
+/// No body or answer may be allowed to be larger: RabbitMQ relays none of more than 512 MiB.
+const LARGEST: usize = 512 << 20;
+/// As deep as JSON may ever be allowed to nest: values are dropped by recursion.
+pub(super) const DEEPEST: usize = 512;
+
+/// A whole number from `least` to `most`.
+pub(super) fn number(setting: &str, text: Option<&str>, default: u64, least: u64, most: u64, or: &str) -> Result<u64> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    text.parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+        Error::config(format!(
+            "{setting} is `{text}`: use a whole number from {least} to {most}{or} (default {default})"
+        ))
+    })
+}
+
+/// [`number`], whose default is taken as it is.
+pub(super) fn size(setting: &str, text: Option<&str>, default: usize, least: usize, most: usize) -> Result<usize> {
+    Ok(number(setting, text, default as u64, least as u64, most as u64, "")? as usize)
+}
+
+/// A number of bytes, from 1 KiB to 512 MiB.
+pub(super) fn bytes(setting: &str, text: Option<&str>, default: usize) -> Result<usize> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    text.parse().ok().filter(|bytes| (1024..=LARGEST).contains(bytes)).ok_or_else(|| {
+        Error::config(format!(
+            "{setting} is `{text}`: use a whole number of bytes from 1024 to {LARGEST} (default {default})"
+        ))
+    })
+}
+
+/// Seconds above 0, with a fraction or without, `most` at the most.
+pub(super) fn seconds(setting: &str, text: Option<String>, default: u64, most: Option<u64>) -> Result<Duration> {
+    let Some(text) = text else {
+        return Ok(Duration::from_secs(default));
+    };
+    text.parse()
+        .ok()
+        .filter(|seconds| *seconds > 0.0)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|duration| most.is_none_or(|most| *duration <= Duration::from_secs(most)))
+        .ok_or_else(|| {
+            let most = most.map_or(String::new(), |most| format!(" and up to {most}"));
+            Error::config(format!(
+                "{setting} is `{text}`: use a number of seconds above 0{most}, such as {default} (the default) or 2.5"
+            ))
+        })
+}

@@ -1,0 +1,51 @@
+//! Where a service remembers which messages it has completed. The remembering itself is not here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Error;
+
+/// Where it is remembered which messages a service has completed, so that none of them is
+/// handled again when it is delivered again. The setting `EVENTS_DEDUP`.
+///
+/// ```
+/// use zc_events::{Dedup, Settings};
+/// let settings = Settings::builder().broker_url("memory://").staging_name("test");
+/// assert!(settings.clone().build().is_ok());
+/// // Several processes share what they remember in the reply store, so there must be one.
+/// assert!(settings.clone().events_dedup(Dedup::Store).build().is_err());
+/// assert!(settings.events_dedup(Dedup::Store).events_redis_url("memory://").build().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dedup {
+    /// `process`: in this process's memory, until it ends.
+    #[default]
+    Process,
+    /// `store`: in the process, and in the reply store for all processes of the service. It
+    /// costs a round trip before and one after each handler.
+    Store,
+}
+
+impl fmt::Display for Dedup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Dedup::Process => "process",
+            Dedup::Store => "store",
+        })
+    }
+}
+
+impl FromStr for Dedup {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "process" => Ok(Dedup::Process),
+            "store" => Ok(Dedup::Store),
+            _ => Err(Error::config(format!(
+                "EVENTS_DEDUP is `{text}`: use `process` (the default) or `store` (needs EVENTS_REDIS_URL)"
+            ))),
+        }
+    }
+}
