@@ -10,7 +10,7 @@ mod settings;
 pub use client::{Answer, EmitReceipt, EventClient, Page, Pending, RemoteRequest};
 pub use error::{Error, Failure, Result};
 pub use service::{
-    Context, HandlerError, ResourceView, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
+    Context, HandlerError, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
     ViewResult,
 };
 pub use settings::{Dedup, Settings, SettingsBuilder};

@@ -9,7 +9,10 @@ use zc_events_transport::{ExchangeKind, Topology};
 
 use super::context::Context;
 use super::handler::{HandlerError, erase};
-use super::{ResourceView, Route, Service, Shared};
+use super::lane::Lane;
+use super::retry::Retry;
+use super::shared::{Parts, Route, Shared};
+use super::{ResourceView, Service};
 use crate::{Error, EventClient, Result};
 
 /// A service in the making; see [`Service::builder`].
@@ -17,29 +20,56 @@ use crate::{Error, EventClient, Result};
 pub struct ServiceBuilder {
     client: EventClient,
     routes: HashMap<String, Route>,
+    retry: Retry,
+    /// The event type that was named last, and may be given a policy.
+    last: Option<String>,
     workers: usize,
     strict: bool,
-    twice: Option<String>,
+    /// What is wrong with what was said so far.
+    wrong: Option<String>,
 }
 
 impl ServiceBuilder {
     pub(super) fn new(client: EventClient) -> Self {
-        let workers = client.settings().workers;
-        Self { client, routes: HashMap::new(), workers, strict: false, twice: None }
+        let (workers, retry) = (client.settings().workers, Retry::attempts(client.settings().attempts));
+        Self { client, routes: HashMap::new(), retry, last: None, workers, strict: false, wrong: None }
     }
 
     /// Handles events of a type. The payload `T` is made from the keyword arguments
     /// without `task_id`; positional ones are in [`Context::args`]. A payload that does not
     /// fit goes to the dead letters.
     ///
-    /// The event is acknowledged after the handler. It may be handled twice: after a lost
-    /// connection, a crash or a failure.
+    /// The event is acknowledged after the handler. When the handler fails or panics, it is
+    /// tried again as [`ServiceBuilder::retry`] says. One that was completed is not handled
+    /// again by this process; it may be, by another or after a crash, unless `EVENTS_DEDUP` is `store`.
     pub fn on<T, F>(self, event_type: impl Into<String>, handler: F) -> Self
     where
         T: DeserializeOwned,
         F: Fn(&Context, T) -> Result<(), HandlerError> + Send + Sync + 'static,
     {
-        self.route(event_type.into(), Route::Event(erase(handler)))
+        self.route(event_type.into(), Route::Event { handler: erase(handler), retry: None })
+    }
+
+    /// When the event named last is tried again after its handler failed. Named before any
+    /// event, it holds for all that have no policy of their own, in place of `EVENTS_ATTEMPTS`.
+    ///
+    /// ```
+    /// # use zc_events::{Context, EventClient, HandlerError, Retry, Service, Settings, Value};
+    /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").service_name("mails").build()?;
+    /// # let client = EventClient::new(settings)?;
+    /// let service = Service::builder(&client)
+    ///     .on("order_created", |_: &Context, _: Value| Err(HandlerError::new("the mail server is down")))
+    ///     .retry(Retry::attempts(10))
+    ///     .start()?;
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    pub fn retry(mut self, retry: Retry) -> Self {
+        match self.last.as_ref().map(|last| self.routes.get_mut(last)) {
+            None => self.retry = retry,
+            Some(Some(Route::Event { retry: policy, .. })) => *policy = Some(retry),
+            Some(_) => self.wrong = Some("`retry` follows a resource: a request that fails is answered, not tried again".to_owned()),
+        }
+        self
     }
 
     /// Serves a resource: answers what other services ask with
@@ -63,8 +93,9 @@ impl ServiceBuilder {
     }
 
     fn route(mut self, event_type: String, route: Route) -> Self {
+        self.last = Some(event_type.clone());
         if self.routes.insert(event_type.clone(), route).is_some() {
-            self.twice = Some(event_type);
+            self.wrong = Some(format!("`{event_type}` has two handlers"));
         }
         self
     }
@@ -77,8 +108,8 @@ impl ServiceBuilder {
     /// [`Error::Unavailable`], [`Error::Rejected`], [`Error::Timeout`].
     pub fn start(self) -> Result<Service> {
         let settings = self.client.settings();
-        if let Some(event_type) = self.twice {
-            return Err(Error::config(format!("`{event_type}` has two handlers")));
+        if let Some(wrong) = self.wrong {
+            return Err(Error::config(wrong));
         }
         let service = settings.service_name.clone().ok_or_else(|| {
             Error::config(
@@ -90,12 +121,23 @@ impl ServiceBuilder {
             self.client.inner().store()?;
         }
         let queue = names::events_queue(&service);
+        let quarantine = names::quarantine_queue(&service);
         let mut topology = Topology::new()
             .exchange(&settings.events_exchange, ExchangeKind::Fanout)
             .queue_with_priority(&queue, settings.queue_max_priority)
-            .queue_with_priority(names::dead_letter_queue(&service), None)
+            .quarantine_queue(&quarantine)
+            .dead_queue(names::dead_letter_queue(&service))
             .bind(&queue, &settings.events_exchange, "");
         topology.strict = self.strict;
-        Service::start(Arc::new(Shared::new(self.client, service, queue, topology, self.routes)), self.workers)
+        let lanes = [Lane::new(queue, settings.prefetch, false), Lane::new(quarantine, 1, true)];
+        Service::start(Arc::new(Shared::new(Parts {
+            service,
+            topology,
+            lanes,
+            routes: self.routes,
+            retry: self.retry,
+            workers: self.workers,
+            client: self.client,
+        })))
     }
 }

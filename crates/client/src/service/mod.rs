@@ -1,35 +1,49 @@
-//! A service: what it runs on, how it is stopped, how it is. What it handles is said in
-//! `builder`; a message's way leads from `listener` to `worker`, and from there to a
-//! handler (`handler`, `context`) or a view (`view`), or to the dead letters (`dead`).
+//! A service: how it is started, stopped, asked. What it handles is said in `builder`.
+//!
+//! A message's way: `listener` takes it from a `lane`'s queue, `worker` reads it and asks
+//! `seen` whether it was there before, a handler (`handler`, `context`) or a view (`view`,
+//! `answer`) does the work, and `work` ends it: done, or through `forward` into a queue of
+//! its service, with its `history` in the headers. `retry` says when; `keeper` looks after
+//! handlers on the `roll` that do not return.
 
+mod answer;
 mod builder;
 mod context;
-mod dead;
+mod forward;
 mod handler;
+mod health;
+mod history;
+mod keeper;
+mod lane;
 mod listener;
+mod retry;
+mod roll;
+mod seen;
+mod shared;
 mod view;
+mod work;
 mod worker;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select, select_biased, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use zc_events_protocol::{Clock, Deadline, Outcome};
-use zc_events_transport::{Delivery, Topology};
+use zc_events_protocol::Outcome;
 
-use self::handler::EventHandler;
 use self::listener::Listener;
+use self::shared::Shared;
+use self::worker::Jobs;
 use crate::{Error, EventClient, Result};
 
 pub use builder::ServiceBuilder;
 pub use context::Context;
 pub use handler::HandlerError;
+pub use health::ServiceHealth;
+pub use retry::Retry;
 pub use view::{ResourceView, Served, ViewResult};
 
 /// A running service: consumes its queue, handles events, answers requests.
@@ -58,7 +72,9 @@ pub use view::{ResourceView, Served, ViewResult};
 /// ```
 pub struct Service {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<usize>>,
+    /// The listeners, the main one first.
+    listeners: Vec<JoinHandle<usize>>,
+    keeper: Option<(Sender<()>, JoinHandle<()>)>,
     ended: Receiver<()>,
 }
 
@@ -74,125 +90,48 @@ pub struct Stopped {
 #[derive(Clone)]
 pub struct ServiceHandle(Arc<Shared>);
 
-/// How a service is.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct ServiceHealth {
-    /// Whether it is connected and consuming.
-    pub consuming: bool,
-    /// When the last message came.
-    pub last_delivery: Option<Instant>,
-    /// What the last failure of the connection said.
-    pub last_error: Option<String>,
-    /// How many messages are with workers.
-    pub under_way: usize,
-    /// How many events were handled and requests answered.
-    pub processed: u64,
-    /// How many were for others.
-    pub ignored: u64,
-    /// How often a handler failed.
-    pub failed: u64,
-    /// How many came too late.
-    pub expired: u64,
-    /// How many went to the dead letters.
-    pub dead_lettered: u64,
-}
-
-/// What an event type leads to.
-enum Route {
-    Event(EventHandler),
-    Resource(Box<dyn ResourceView>),
-}
-
-/// What the threads of a service share.
-struct Shared {
-    client: EventClient,
-    service: String,
-    queue: String,
-    topology: Topology,
-    routes: HashMap<String, Route>,
-    counts: Counts,
-    state: Mutex<State>,
-    stopping: AtomicBool,
-    under_way: AtomicUsize,
-    wake: (Sender<()>, Receiver<()>),
-    done: (Sender<()>, Receiver<()>),
-    held: (Sender<Held>, Receiver<Held>),
-}
-
-/// A message that is not to be handled before its time.
-struct Held {
-    eta: SystemTime,
-    delivery: Delivery,
-}
-
-#[derive(Default)]
-struct Counts {
-    processed: AtomicU64,
-    ignored: AtomicU64,
-    failed: AtomicU64,
-    expired: AtomicU64,
-    dead_lettered: AtomicU64,
-}
-
-#[derive(Default)]
-struct State {
-    consuming: bool,
-    last_delivery: Option<Instant>,
-    last_error: Option<String>,
-    drain_by: Option<Deadline>,
-}
-
-/// A worker's end of the work.
-struct Jobs {
-    requests: Receiver<Delivery>,
-    events: Receiver<Delivery>,
-}
-
-impl Jobs {
-    /// The next message, requests first, since somebody waits for them. `None` when no more
-    /// will come.
-    fn take(&self) -> Option<Delivery> {
-        select_biased! {
-            recv(self.requests) -> delivery => delivery.ok(),
-            recv(self.events) -> delivery => delivery.ok(),
-        }
-    }
-}
-
 impl Service {
     /// A service that uses `client`'s connections for publishing, and one of its own for consuming.
     pub fn builder(client: &EventClient) -> ServiceBuilder {
         ServiceBuilder::new(client.clone())
     }
 
-    fn start(shared: Arc<Shared>, workers: usize) -> Result<Self> {
-        let first = listener::subscribe(&shared)?;
+    fn start(shared: Arc<Shared>) -> Result<Self> {
+        let subscriptions = [
+            (Arc::clone(&shared.main), listener::subscribe(&shared, &shared.main)?),
+            (Arc::clone(&shared.quarantine), listener::subscribe(&shared, &shared.quarantine)?),
+        ];
         let (events, events_out) = unbounded();
         let (requests, requests_out) = unbounded();
-        for number in 0..=workers {
-            // The last one has no events to take: never fewer than one for requests.
-            let events = if number == workers { never() } else { events_out.clone() };
-            let jobs = Jobs { requests: requests_out.clone(), events };
-            let shared = Arc::clone(&shared);
-            spawn(format!("zc-events-worker-{number}"), move || worker::run(&shared, &jobs))?;
+        let jobs = Jobs { requests: requests_out, events: events_out };
+        for _ in 0..shared.workers {
+            worker::spawn(&shared, &jobs)?;
         }
-        let listener = Listener {
-            events,
-            requests,
-            waiting: [requests_out, events_out],
-            wake: shared.wake.1.clone(),
-            held: shared.held.1.clone(),
-            done: shared.done.1.clone(),
-            shared: Arc::clone(&shared),
-        };
+        // One that has no events to take: a service that asks itself would wait for itself.
+        worker::spawn(&shared, &Jobs { events: never(), ..jobs.clone() })?;
         let (end, ended) = bounded::<()>(0);
-        let thread = spawn("zc-events-listener".to_owned(), move || {
-            // Lost with this thread, which wakes whoever waits for its end.
-            let _end = end;
-            listener.run(first)
-        })?;
-        Ok(Self { shared, thread: Some(thread), ended })
+        let mut listeners = Vec::new();
+        for (lane, first) in subscriptions {
+            let listener = Listener {
+                shared: Arc::clone(&shared),
+                lane,
+                events: events.clone(),
+                requests: requests.clone(),
+                waiting: [jobs.requests.clone(), jobs.events.clone()],
+            };
+            let end = end.clone();
+            let name = if listener.lane.is_quarantine { "zc-events-quarantine" } else { "zc-events-listener" };
+            listeners.push(thread(name.to_owned(), move || {
+                // Lost with the last of these threads, which wakes whoever waits for their end.
+                let _end = end;
+                listener.run(first)
+            })?);
+        }
+        let (stop, stopped) = bounded(0);
+        let keeping = Arc::clone(&shared);
+        let keeper = thread("zc-events-keeper".to_owned(), move || keeper::run(&keeping, &jobs, &stopped))?;
+        log::info!("service `{}` has started", shared.service);
+        Ok(Self { shared, listeners, keeper: Some((stop, keeper)), ended })
     }
 
     /// A handle to stop it with, or to ask how it is.
@@ -217,7 +156,7 @@ impl Service {
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(no_resource)?;
         let handle = signals.handle();
         let (caught, signal) = bounded(1);
-        let waiting = spawn("zc-events-signals".to_owned(), move || {
+        let waiting = thread("zc-events-signals".to_owned(), move || {
             if let Some(signal) = signals.forever().next() {
                 let _ = caught.send(signal);
             }
@@ -242,9 +181,15 @@ impl Service {
 
     fn finish(&mut self, timeout: Duration) -> Stopped {
         self.shared.stop(timeout);
-        let abandoned = self.thread.take().map_or(0, |thread| thread.join().unwrap_or(0));
-        if abandoned > 0 {
-            log::warn!("{abandoned} handlers had not returned; their messages went back to the queue");
+        let abandoned = self.listeners.drain(..).map(|listener| listener.join().unwrap_or(0)).sum();
+        if let Some((stop, keeper)) = self.keeper.take() {
+            drop(stop);
+            // A panic in it was an end, too.
+            let _ = keeper.join();
+        }
+        match abandoned {
+            0 => log::info!("service `{}` has stopped", self.shared.service),
+            _ => log::warn!("{abandoned} handlers had not returned; their messages went back to the queue"),
         }
         Stopped { abandoned }
     }
@@ -252,7 +197,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        if self.thread.is_some() {
+        if !self.listeners.is_empty() {
             self.finish(self.shared.client.settings().shutdown_timeout);
         }
     }
@@ -280,114 +225,7 @@ impl ServiceHandle {
     }
 }
 
-impl Shared {
-    fn new(
-        client: EventClient,
-        service: String,
-        queue: String,
-        topology: Topology,
-        routes: HashMap<String, Route>,
-    ) -> Self {
-        Self {
-            client,
-            service,
-            queue,
-            topology,
-            routes,
-            counts: Counts::default(),
-            state: Mutex::default(),
-            stopping: AtomicBool::new(false),
-            under_way: AtomicUsize::new(0),
-            wake: bounded(1),
-            done: bounded(1),
-            held: unbounded(),
-        }
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        self.client.inner().clock()
-    }
-
-    fn stop(&self, timeout: Duration) {
-        let deadline = self.clock().deadline(timeout);
-        self.state().drain_by.get_or_insert(deadline);
-        self.stopping.store(true, Ordering::Release);
-        self.wake();
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
-    }
-
-    fn drain_deadline(&self) -> Deadline {
-        let drain_by = self.state().drain_by;
-        drain_by.unwrap_or_else(|| self.clock().deadline(Duration::ZERO))
-    }
-
-    fn wake(&self) {
-        // A message that is there already wakes as well.
-        let _ = self.wake.0.try_send(());
-    }
-
-    fn hold(&self, held: Held) {
-        // The receiver lives as long as this.
-        let _ = self.held.0.send(held);
-        self.wake();
-    }
-
-    fn begun(&self) {
-        self.under_way.fetch_add(1, Ordering::AcqRel);
-    }
-
-    fn finished(&self) {
-        self.under_way.fetch_sub(1, Ordering::AcqRel);
-        let _ = self.done.0.try_send(());
-    }
-
-    fn under_way(&self) -> usize {
-        self.under_way.load(Ordering::Acquire)
-    }
-
-    fn count(&self, counter: impl FnOnce(&Counts) -> &AtomicU64) {
-        counter(&self.counts).fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn set_consuming(&self, consuming: bool) {
-        self.state().consuming = consuming;
-    }
-
-    fn note_delivery(&self) {
-        let now = self.clock().now();
-        self.state().last_delivery = Some(now);
-    }
-
-    fn note_error(&self, error: &Error) {
-        log::warn!("queue `{}` is not consumed, trying again: {error}", self.queue);
-        self.state().last_error = Some(error.to_string());
-    }
-
-    fn health(&self) -> ServiceHealth {
-        let state = self.state();
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        ServiceHealth {
-            consuming: state.consuming,
-            last_delivery: state.last_delivery,
-            last_error: state.last_error.clone(),
-            under_way: self.under_way(),
-            processed: read(&self.counts.processed),
-            ignored: read(&self.counts.ignored),
-            failed: read(&self.counts.failed),
-            expired: read(&self.counts.expired),
-            dead_lettered: read(&self.counts.dead_lettered),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn spawn<T: Send + 'static>(name: String, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+fn thread<T: Send + 'static>(name: String, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
     thread::Builder::new().name(name).spawn(run).map_err(no_resource)
 }
 
