@@ -15,7 +15,8 @@ pub enum Error {
     /// The deadline passed.
     #[error("the deadline passed while {stage}")]
     Timeout {
-        /// In which part of the call.
+        /// In which part of the call: with [`Stage::Pool`] (there was no free connection) and
+        /// [`Stage::Connect`] nothing reached the store, with [`Stage::Store`] something may have.
         stage: Stage,
     },
     /// There is no connection, or it was lost.

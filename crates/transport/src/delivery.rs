@@ -20,6 +20,11 @@ pub struct Delivery {
     pub body: Vec<u8>,
     /// Carries the verdict back.
     pub settler: Settler,
+    /// Why its headers could not be read, where they could not: a stable name, such as
+    /// `headers_too_deep`, `headers_too_large`, `headers_not_utf8`, `headers_unknown_type`,
+    /// `headers_malformed`, `properties_not_utf8` or `properties_malformed`. It then has no
+    /// headers, and of the other properties those that could be read; the body is whole.
+    pub defect: Option<&'static str>,
 }
 
 /// What becomes of a delivered message.

@@ -7,6 +7,9 @@ mod broker;
 pub mod conformance;
 mod delivery;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod memory;
 mod receipt;
 mod topology;

@@ -37,6 +37,7 @@ mod gate;
 mod link;
 mod options;
 mod pool;
+mod records;
 mod refusal;
 mod resolve;
 mod store;

@@ -14,9 +14,9 @@ use super::RedisOptions;
 use super::connect::Connector;
 use super::link::{Link, Trouble};
 use super::pool::{Lease, Pool};
-use super::refusal;
-use crate::store::{some_keys, whole_seconds};
-use crate::{Error, ReplyStore, Result};
+use super::{records, refusal};
+use crate::store::{some_keys, whole_millis, whole_seconds};
+use crate::{Claim, Error, ReplyStore, Result};
 
 /// How long one BLPOP waits at most: after that the server shows that it lives.
 const SLICE: Duration = Duration::from_secs(1);
@@ -120,11 +120,30 @@ impl ReplyStore for RedisReplyStore {
     }
 
     fn ping(&self, deadline: Deadline) -> Result<()> {
-        let request = Request { bytes: cmd("PING").get_packed_command(), answers: 1, doing: "asking PING" };
-        self.0.brief(&request, deadline, deadline, |answers| match answers.as_slice() {
-            [Value::Status(word)] if word == "PONG" => Ok(()),
+        self.0.one(&cmd("PING"), "asking PING", deadline, |answer| match answer {
+            Value::Status(word) if word == "PONG" => Ok(()),
             _ => Err(Trouble::Garbage),
         })
+    }
+
+    fn claim(&self, key: &str, owner: &str, lease: Duration, deadline: Deadline) -> Result<Claim> {
+        let command = records::claim(key, owner, whole_millis(lease));
+        self.0.one(&command, "claiming a piece of work", deadline, records::claimed)
+    }
+
+    fn renew(&self, key: &str, owner: &str, lease: Duration, deadline: Deadline) -> Result<bool> {
+        let command = records::renew(key, owner, whole_millis(lease));
+        self.0.one(&command, "renewing a lease", deadline, |answer| records::done(&answer))
+    }
+
+    fn complete(&self, key: &str, owner: &str, record: &[u8], ttl: Duration, deadline: Deadline) -> Result<bool> {
+        let command = records::complete(key, owner, record, whole_millis(ttl));
+        self.0.one(&command, "recording a completion", deadline, |answer| records::done(&answer))
+    }
+
+    fn release(&self, key: &str, owner: &str, deadline: Deadline) -> Result<()> {
+        let command = records::release(key, owner);
+        self.0.one(&command, "releasing a lease", deadline, |answer| records::done(&answer).map(drop))
     }
 }
 
@@ -163,6 +182,18 @@ impl Shared {
             link.spoil();
             trouble(wrong)
         })
+    }
+
+    /// Sends one command that is answered at once.
+    fn one<T>(
+        &self,
+        command: &Cmd,
+        doing: &'static str,
+        deadline: Deadline,
+        read: impl FnOnce(Value) -> std::result::Result<T, Trouble>,
+    ) -> Result<T> {
+        let request = Request { bytes: command.get_packed_command(), answers: 1, doing };
+        self.brief(&request, deadline, deadline, |mut answers| read(answers.pop().unwrap_or(Value::Nil)))
     }
 
     /// Takes what is there, without waiting: in a transaction BLPOP does not wait, and

@@ -251,13 +251,16 @@ impl Desk<'_> {
     fn hand_out(&mut self, mut delivery: amiquip::Delivery) {
         let tag = delivery.delivery_tag();
         let settler: Arc<dyn Settle> = Arc::clone(&self.settler) as _;
+        let properties = std::mem::take(&mut delivery.properties);
+        let (properties, defect) = convert::delivered(properties, &self.link.watch);
         let handed = Delivery {
             exchange: std::mem::take(&mut delivery.exchange),
             routing_key: std::mem::take(&mut delivery.routing_key),
             redelivered: delivery.redelivered,
-            properties: convert::from_amqp(std::mem::take(&mut delivery.properties)),
+            properties,
             body: std::mem::take(&mut delivery.body),
             settler: Settler::new(tag, settler),
+            defect,
         };
         self.unsettled.insert(tag, delivery);
         // Nobody to take it: then nobody settles it, and it goes back when this stops.

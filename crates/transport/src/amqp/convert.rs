@@ -3,6 +3,8 @@
 use amiquip::{AmqpProperties, AmqpValue, FieldTable};
 use zc_events_protocol::{HeaderValue, Headers, Properties};
 
+use super::guard::Watch;
+
 /// AMQP's limit for what it calls short strings, in bytes.
 pub(super) const SHORT_STRING: usize = 255;
 
@@ -50,7 +52,17 @@ pub(super) fn to_amqp(properties: &Properties) -> AmqpProperties {
     out
 }
 
-pub(super) fn from_amqp(properties: AmqpProperties) -> Properties {
+/// The properties of a delivery, and what the guard found wrong with those it arrived with.
+pub(super) fn delivered(properties: AmqpProperties, watch: &Watch) -> (Properties, Option<&'static str>) {
+    let defect = properties.headers().as_ref().and_then(|headers| watch.defect(headers));
+    let mut properties = from_amqp(properties);
+    if defect.is_some() {
+        properties.headers = None;
+    }
+    (properties, defect)
+}
+
+fn from_amqp(properties: AmqpProperties) -> Properties {
     Properties {
         content_type: properties.content_type().clone(),
         content_encoding: properties.content_encoding().clone(),

@@ -15,6 +15,7 @@ use zc_events_protocol::{Clock, Deadline, Outcome, Stage, clock};
 
 use super::failure;
 use super::gate::Gate;
+use super::guard::{FRAME_MAX, GuardedStream, Watch};
 use super::login::{Login, LoginStream, Plain};
 use super::options::AmqpOptions;
 use super::url::Node;
@@ -39,6 +40,7 @@ pub(super) struct Link {
     clock: Arc<dyn Clock>,
     alive: Arc<AtomicBool>,
     pub(super) gate: Arc<Gate>,
+    pub(super) watch: Arc<Watch>,
 }
 
 impl Link {
@@ -89,16 +91,24 @@ impl Link {
             let wanted = ConnectionOptions::<Plain>::default()
                 .virtual_host(node.vhost.clone())
                 .heartbeat(node.heartbeat.unwrap_or(options.heartbeat))
-                .channel_max(CHANNEL_MAX);
-            let opened =
-                Connection::insecure_open_stream(LoginStream::new(stream, login), wanted, ConnectionTuning::default());
+                .channel_max(CHANNEL_MAX)
+                .frame_max(FRAME_MAX);
+            let watch = Arc::new(Watch::new());
+            let stream = GuardedStream::new(LoginStream::new(stream, login), Arc::clone(&watch));
+            let opened = Connection::insecure_open_stream(stream, wanted, ConnectionTuning::default());
             match opened {
                 Ok(connection) => {
                     drop(guard);
-                    return Self::start(options, watchdog, lifeline, connection, deadline);
+                    return Self::start(options, watchdog, lifeline, watch, connection, deadline);
                 }
                 Err(_) if guard.has_fired() => {
                     return Err(failure::not_connected(io::ErrorKind::TimedOut.into(), node, &options.setting));
+                }
+                Err(error) if watch.refusal().is_some() => {
+                    // amiquip may take this end for a refused login, too.
+                    let why = watch.refusal().map_or_else(|| error.to_string(), str::to_owned);
+                    let error = io::Error::new(io::ErrorKind::InvalidData, why);
+                    return Err(failure::not_connected(error, node, &options.setting));
                 }
                 Err(amiquip::Error::InvalidCredentials) if attempt < LOGIN_ATTEMPTS => attempt += 1,
                 Err(error) => return Err(failure::not_opened(&error, node, &options.setting)),
@@ -110,6 +120,7 @@ impl Link {
         options: &AmqpOptions,
         watchdog: &Arc<Watchdog>,
         lifeline: Arc<Lifeline>,
+        watch: Arc<Watch>,
         mut connection: Connection,
         deadline: Deadline,
     ) -> Result<Self> {
@@ -123,6 +134,7 @@ impl Link {
             clock: Arc::clone(&options.clock),
             alive: Arc::new(AtomicBool::new(true)),
             gate: Arc::default(),
+            watch,
         };
         let notifications =
             notifications.map_err(|error| failure::failed(&error, "opening a connection", Outcome::NotSent))?;

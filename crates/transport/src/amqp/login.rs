@@ -1,7 +1,7 @@
 //! The stream between amiquip and the socket, which finishes the login: amiquip is given
 //! no password at all, since it logs what it sends; the real response, a connection name
 //! and the wish for a proper refusal of wrong credentials are written into its `StartOk`
-//! on the way out. Inbound bytes pass as they are.
+//! on the way out. Inbound bytes pass as they are; they are checked in `guard`.
 
 use std::io::{self, Read, Write};
 

@@ -3,7 +3,8 @@
 //! publisher must not block consumers).
 //!
 //! Errors of amiquip are told apart in `failure`; its want of deadlines is made good in
-//! `watchdog`; `login` keeps credentials out of its logs.
+//! `watchdog`; `login` keeps credentials out of its logs; `guard` keeps from it what would
+//! crash or mislead it.
 
 mod channel;
 mod consumer;
@@ -11,6 +12,7 @@ mod convert;
 mod declare;
 mod failure;
 mod gate;
+pub(crate) mod guard;
 mod ledger;
 mod link;
 mod login;

@@ -46,6 +46,7 @@ impl MemorySubscription {
             properties: taken.content.properties.clone(),
             body: taken.content.body.clone(),
             settler: Settler::new(taken.tag, self.verdicts.clone()),
+            defect: None,
         }
     }
 }

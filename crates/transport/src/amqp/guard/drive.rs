@@ -1,0 +1,109 @@
+//! The guard on a scripted socket, for tests and fuzzing.
+
+use std::io::{self, Read};
+use std::iter::Cycle;
+use std::sync::Arc;
+use std::vec::IntoIter;
+
+use amq_protocol::frame::{AMQPFrame, parse_frame};
+
+use super::seal::Watch;
+use super::stream::GuardedStream;
+
+/// The nonce of scripted connections.
+pub(crate) const NONCE: &str = "0123456789abcdef0123456789abcdef";
+
+/// What came through, and how it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) released: Vec<u8>,
+    /// Why the guard gave up; `None` where it came to the end of the script.
+    pub(crate) refusal: Option<String>,
+}
+
+/// Sends `bytes` through a guard. The socket gives as many bytes at a time as `splits` says,
+/// over again; 0 blocks once, 255 and an empty `splits` give all that fits. Reads from the
+/// guard vary in size with them.
+pub(crate) fn run(bytes: &[u8], splits: &[u8]) -> Outcome {
+    let watch = Arc::new(Watch::with_nonce(NONCE.to_owned()));
+    let mut stream = GuardedStream::new(Script::new(bytes, splits), Arc::clone(&watch));
+    let mut sizes = cycle(splits);
+    let mut released = Vec::new();
+    let mut out = vec![0; 16 * 1024];
+    let mut blocks = 0;
+    loop {
+        let size = sizes.next().map_or(out.len(), |size| 1 + usize::from(size) * 64);
+        match stream.read(&mut out[..size]) {
+            Ok(0) => return Outcome { released, refusal: None },
+            Ok(count) => released.extend_from_slice(&out[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => blocks += 1,
+            Err(error) => {
+                assert_eq!(Some(error.to_string().as_str()), watch.refusal());
+                return Outcome { released, refusal: Some(error.to_string()) };
+            }
+        }
+        assert!(blocks <= bytes.len() + 1, "it blocks although the socket does not");
+    }
+}
+
+/// The frames in `released`, as amiquip's parser reads them; there must be nothing else in it.
+pub(crate) fn assert_frames(released: &[u8]) -> Vec<AMQPFrame> {
+    let mut frames = Vec::new();
+    let mut rest = released;
+    while !rest.is_empty() {
+        let parsed = parse_frame(rest);
+        assert!(parsed.is_ok(), "released what the parser refuses: {:?}", &rest[..rest.len().min(64)]);
+        if let Ok((left, frame)) = parsed {
+            frames.push(frame);
+            rest = left;
+        }
+    }
+    frames
+}
+
+fn cycle(splits: &[u8]) -> Cycle<IntoIter<u8>> {
+    splits.to_vec().into_iter().cycle()
+}
+
+struct Script<'a> {
+    bytes: &'a [u8],
+    splits: Cycle<IntoIter<u8>>,
+    blocked: bool,
+}
+
+impl<'a> Script<'a> {
+    fn new(bytes: &'a [u8], splits: &[u8]) -> Self {
+        Self { bytes, splits: cycle(splits), blocked: false }
+    }
+}
+
+impl Read for Script<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let split = self.splits.next().unwrap_or(u8::MAX);
+        if split == 0 && !self.blocked {
+            self.blocked = true;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.blocked = false;
+        let split = if split == u8::MAX { out.len() } else { usize::from(split).max(1) };
+        assert!(!out.is_empty(), "the guard has no room left");
+        let count = split.min(out.len());
+        self.bytes.read(&mut out[..count])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_given_as_it_is_sliced() {
+        let mut script = Script::new(b"abcdef", &[2, 0, 0, 255]);
+        let mut out = [0; 8];
+        assert_eq!(script.read(&mut out).unwrap(), 2);
+        assert_eq!(script.read(&mut out).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(script.read(&mut out).unwrap(), 1);
+        assert_eq!(script.read(&mut out).unwrap(), 3);
+        assert_eq!(script.read(&mut out).unwrap(), 0);
+    }
+}
