@@ -31,16 +31,21 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, view: &dyn Resource
     };
     let key = request.response_key.clone();
     let context = Context { request: Some(request.clone()), ..worker::context(shared, &work, task) };
-    worker::run_handler(shared, work, || view::serve(view, &context, &request), |work, served| {
-        if let Err(error) = &served
-            && error.status().is_none()
-        {
-            log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(&error.to_string()));
-            shared.count(Tally::Failed);
-        }
-        let answer = encode(shared, &view::reply(served));
-        hand_in(shared, work, key.as_deref(), answer);
-    })
+    worker::run_handler(
+        shared,
+        work,
+        || view::serve(view, &context, &request),
+        |work, served| {
+            if let Err(error) = &served
+                && error.status().is_none()
+            {
+                log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(&error.to_string()));
+                shared.count(Tally::Failed);
+            }
+            let answer = encode(shared, &view::reply(served));
+            hand_in(shared, work, key.as_deref(), answer);
+        },
+    )
 }
 
 /// A request that was answered before has come again: it gets the same answer. Anything

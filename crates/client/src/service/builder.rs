@@ -13,6 +13,7 @@ use super::lane::Lane;
 use super::retry::Retry;
 use super::shared::{Parts, Route, Shared};
 use super::{ResourceView, Service};
+use crate::settings::Dedup;
 use crate::{Error, EventClient, Result};
 
 /// A service in the making; see [`Service::builder`].
@@ -67,7 +68,10 @@ impl ServiceBuilder {
         match self.last.as_ref().map(|last| self.routes.get_mut(last)) {
             None => self.retry = retry,
             Some(Some(Route::Event { retry: policy, .. })) => *policy = Some(retry),
-            Some(_) => self.wrong = Some("`retry` follows a resource: a request that fails is answered, not tried again".to_owned()),
+            Some(_) => {
+                self.wrong =
+                    Some("`retry` follows a resource: a request that fails is answered, not tried again".to_owned())
+            }
         }
         self
     }
@@ -118,6 +122,9 @@ impl ServiceBuilder {
         })?;
         if self.routes.values().any(|route| matches!(route, Route::Resource(_))) {
             // Answers need the store; better now than at the first request.
+            self.client.inner().store()?;
+        }
+        if settings.dedup == Dedup::Store {
             self.client.inner().store()?;
         }
         let queue = names::events_queue(&service);

@@ -84,8 +84,7 @@ fn declare(shared: &Shared, topology: &Topology) -> Result<()> {
 fn send(shared: &Shared, delivery: &Delivery, queue: &str, properties: &Properties) -> Result<()> {
     let inner = shared.client.inner();
     let deadline = inner.deadline(inner.settings.publish_timeout);
-    let copy =
-        Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body: &delivery.body };
+    let copy = Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body: &delivery.body };
     inner.broker.send(&copy, deadline)?.wait(deadline)?;
     Ok(())
 }

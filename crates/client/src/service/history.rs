@@ -51,6 +51,11 @@ impl History {
         }
     }
 
+    /// That of the next attempt.
+    pub(super) fn next(&self) -> Self {
+        Self { attempt: self.attempt.saturating_add(1), due: None, ..self.clone() }
+    }
+
     /// The properties of a copy that goes on to another queue of the service.
     pub(super) fn properties(&self, delivery: &Delivery) -> Properties {
         let mut properties = Properties {

@@ -1,5 +1,6 @@
 //! The thread that looks after running handlers: one that does not return in time counts
 //! as stuck, its message becomes a dead letter, and another thread does its worker's work.
+//! The claims of the others are prolonged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use zc_events_protocol::clock;
 
+use super::dedup;
 use super::forward::Cause;
 use super::roll::Running;
 use super::shared::Shared;
@@ -25,6 +27,7 @@ pub(super) fn run(shared: &Arc<Shared>, jobs: &Jobs, stop: &Receiver<()>) {
         if !clock::pause(clock, clock.deadline(pause), stop) {
             return;
         }
+        dedup::renew_all(shared);
         for running in shared.roll.overdue(clock.now(), timeout) {
             // Unless it has returned just now.
             if running.work.job.decide() {

@@ -1,8 +1,8 @@
 //! A queue that the service consumes, and what is under way from it. The main lane brings
 //! what is new; the quarantine, one at a time, what a vanished worker left behind.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};

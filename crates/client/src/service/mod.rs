@@ -1,7 +1,7 @@
 //! A service: how it is started, stopped, asked. What it handles is said in `builder`.
 //!
 //! A message's way: `listener` takes it from a `lane`'s queue, `worker` reads it and asks
-//! `seen` whether it was there before, a handler (`handler`, `context`) or a view (`view`,
+//! `seen` and `dedup` whether it was there before, a handler (`handler`, `context`) or a view (`view`,
 //! `answer`) does the work, and `work` ends it: done, or through `forward` into a queue of
 //! its service, with its `history` in the headers. `retry` says when; `keeper` looks after
 //! handlers on the `roll` that do not return.
@@ -9,6 +9,7 @@
 mod answer;
 mod builder;
 mod context;
+mod dedup;
 mod forward;
 mod handler;
 mod health;

@@ -82,9 +82,8 @@ impl Retry {
 
     /// The pause after an attempt that failed with `error`; `None` when it was the last.
     pub(super) fn pause(&self, attempt: u32, error: &HandlerError) -> Option<Duration> {
-        let hopeless = attempt >= self.attempts
-            || error.is_permanent()
-            || self.when.as_ref().is_some_and(|when| !when(error));
+        let hopeless =
+            attempt >= self.attempts || error.is_permanent() || self.when.as_ref().is_some_and(|when| !when(error));
         if hopeless {
             return None;
         }

@@ -28,6 +28,8 @@ pub(super) enum Route {
 pub(super) struct Shared {
     pub(super) client: EventClient,
     pub(super) service: String,
+    /// What this process calls itself among those of the service.
+    pub(super) owner: String,
     /// The service's queue.
     pub(super) queue: String,
     pub(super) topology: Topology,
@@ -71,6 +73,7 @@ impl Shared {
             seen: Seen::new(parts.client.settings().dedup_ttl),
             client: parts.client,
             service: parts.service,
+            owner: uuid::Uuid::new_v4().simple().to_string(),
             topology: parts.topology,
             routes: parts.routes,
             retry: parts.retry,

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dedup;
 use super::forward::{self, Cause};
 use super::health::Tally;
 use super::history::History;
@@ -22,6 +23,8 @@ pub(super) struct Work {
     pub(super) job: Arc<Job>,
     /// What it is known by, where it has an id.
     pub(super) key: Option<String>,
+    /// What it is claimed by among processes.
+    pub(super) claim: Option<String>,
     pub(super) history: History,
     /// What log lines call it.
     pub(super) label: String,
@@ -60,8 +63,7 @@ impl Work {
 
     /// It is to be tried again after `pause`.
     pub(super) fn retry(&self, shared: &Shared, pause: Duration) {
-        let next = History { attempt: self.history.attempt.saturating_add(1), ..self.history.clone() };
-        if self.put_off(shared, next, pause, End::Moved) {
+        if self.put_off(shared, self.history.next(), pause, End::Moved) {
             shared.count(Tally::Retried);
         }
     }
@@ -73,8 +75,7 @@ impl Work {
 
     /// It was completed, but its answer could not be handed in: that is to be tried again.
     pub(super) fn retry_answer(&self, shared: &Shared, answer: Answer) {
-        let next = History { attempt: self.history.attempt.saturating_add(1), ..self.history.clone() };
-        self.put_off(shared, next, retry::RUNGS[0], End::Completed(answer));
+        self.put_off(shared, self.history.next(), retry::RUNGS[0], End::Completed(answer));
     }
 
     fn put_off(&self, shared: &Shared, mut history: History, pause: Duration, end: End) -> bool {
@@ -98,8 +99,7 @@ impl Work {
 
     /// It was delivered to a worker before that has vanished: it is handled alone.
     pub(super) fn quarantine(&self, shared: &Shared) {
-        let next = History { attempt: self.history.attempt.saturating_add(1), ..self.history.clone() };
-        match forward::quarantine(shared, &self.job.delivery, &next) {
+        match forward::quarantine(shared, &self.job.delivery, &self.history.next()) {
             Ok(()) => {
                 log::info!("{}: delivered before to a worker that has vanished, handled alone", self.label);
                 self.drop_it(shared, Tally::Quarantined);
@@ -119,6 +119,12 @@ impl Work {
     }
 
     fn end(&self, shared: &Shared, end: End) {
+        if let Some(claim) = &self.claim {
+            match &end {
+                End::Completed(answer) => dedup::complete(shared, claim, answer),
+                End::Moved | End::Returned => dedup::release(shared, claim),
+            }
+        }
         if let Some(key) = &self.key {
             shared.seen.end(key, end, shared.clock().now());
         }

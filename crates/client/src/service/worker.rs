@@ -8,10 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, select_biased};
-use zc_events_protocol::{Deadline, DecodeError, HeaderValue, Headers, Properties, Task, names, peek_event_type, size_of_headers};
+use zc_events_protocol::{
+    Deadline, DecodeError, HeaderValue, Headers, Properties, Task, names, peek_event_type, size_of_headers,
+};
 use zc_events_transport::Delivery;
 
 use super::context::Context;
+use super::dedup::{self, Claimed};
 use super::forward::Cause;
 use super::handler::{EventHandler, HandlerError};
 use super::health::Tally;
@@ -27,6 +30,9 @@ use crate::lines::{About, Line};
 
 /// Longer than this a message is held back in a queue and not in memory.
 const HOLD: Duration = Duration::from_secs(30);
+
+/// How long a message waits when the reply store cannot tell whether it was handled.
+const UNTOLD: Duration = Duration::from_secs(5);
 
 /// A worker's end of the work.
 #[derive(Clone)]
@@ -69,12 +75,14 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
 pub(super) enum Fate {
     Decided,
     /// It took so long that its message was given up.
-    TooLate { replaced: bool },
+    TooLate {
+        replaced: bool,
+    },
 }
 
 fn work(shared: &Shared, job: &Arc<Job>) -> Fate {
     let history = History::of(&job.delivery, job.lane.is_quarantine);
-    let mut work = Work { job: Arc::clone(job), key: None, history, label: "a message".to_owned() };
+    let mut work = Work { job: Arc::clone(job), key: None, claim: None, history, label: "a message".to_owned() };
     let task = match read(shared, &job.delivery) {
         Ok(task) => task,
         Err(cause) => {
@@ -105,9 +113,7 @@ fn work(shared: &Shared, job: &Arc<Job>) -> Fate {
         return Fate::Decided;
     }
     match route {
-        Route::Event { handler, retry } => {
-            handle(shared, work, task, handler, retry.as_ref().unwrap_or(&shared.retry))
-        }
+        Route::Event { handler, retry } => handle(shared, work, task, handler, retry.as_ref().unwrap_or(&shared.retry)),
         Route::Resource(view) => answer::serve(shared, work, task, &**view),
     }
 }
@@ -184,32 +190,61 @@ fn begin(shared: &Shared, work: &mut Work, task: &Task, route: &Route) -> bool {
         work.quarantine(shared);
         return false;
     }
+    claim(shared, work, task)
+}
+
+/// Whether no other process of the service has it.
+fn claim(shared: &Shared, work: &mut Work, task: &Task) -> bool {
+    let Some(key) = &work.key else { return true };
+    match dedup::claim(shared, key) {
+        Claimed::Ours(claim) => work.claim = claim,
+        Claimed::Elsewhere(left) => {
+            work.postpone(shared, left);
+            return false;
+        }
+        Claimed::Completed(given) => {
+            log::info!("MICROSERVICE_EVENT::DUPLICATE: Received {}", work.label);
+            answer::again(shared, work, task, given);
+            return false;
+        }
+        // One that may have been handled before waits until that can be told.
+        Claimed::Unknown if work.job.delivery.redelivered || work.history.attempt > 1 => {
+            work.postpone(shared, UNTOLD);
+            return false;
+        }
+        Claimed::Unknown => {}
+    }
     true
 }
 
 fn handle(shared: &Shared, work: Work, task: Task, handler: &EventHandler, retry: &Retry) -> Fate {
     let context = context(shared, &work, task);
     let kwargs = context.task.kwargs.clone();
-    run_handler(shared, work, || handler(&context, kwargs), |work, handled| match handled {
-        Ok(()) => {
-            log::info!("MICROSERVICE_EVENT::PROCESSED: Received {}", work.label);
-            work.complete(shared, None);
-        }
-        Err(error) => {
-            shared.count(Tally::Failed);
-            let text = error.to_string();
-            match retry.pause(work.history.attempt, &error) {
-                Some(pause) => {
-                    log::warn!("MICROSERVICE_EVENT::RETRIED: {}: in {pause:?}: {}", work.label, Line(&text));
-                    work.retry(shared, pause);
-                }
-                None => {
-                    log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(&text));
-                    work.bury(shared, &Cause { reason: error.reason(), detail: text });
+    run_handler(
+        shared,
+        work,
+        || handler(&context, kwargs),
+        |work, handled| match handled {
+            Ok(()) => {
+                log::info!("MICROSERVICE_EVENT::PROCESSED: Received {}", work.label);
+                work.complete(shared, None);
+            }
+            Err(error) => {
+                shared.count(Tally::Failed);
+                let text = error.to_string();
+                match retry.pause(work.history.attempt, &error) {
+                    Some(pause) => {
+                        log::warn!("MICROSERVICE_EVENT::RETRIED: {}: in {pause:?}: {}", work.label, Line(&text));
+                        work.retry(shared, pause);
+                    }
+                    None => {
+                        log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(&text));
+                        work.bury(shared, &Cause { reason: error.reason(), detail: text });
+                    }
                 }
             }
-        }
-    })
+        },
+    )
 }
 
 /// Runs a handler, on the roll; then `then`, unless the handler took so long that somebody
