@@ -1,63 +1,18 @@
 //! Services and callers in memory, with the time in the test's hand.
 
-use std::sync::Arc;
+mod fleet;
+
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use zc_events::{
-    Clock, Context, Error, Event, EventClient, HandlerError, ManualClock, ResourceView, Served, Service, Settings,
-    Stage, ViewResult,
+    Clock, Context, Error, Event, EventClient, HandlerError, ResourceView, Served, Service, Settings, Stage, ViewResult,
 };
 use zc_events_protocol::{EncodeOptions, Properties};
-use zc_events_transport::memory::MemoryBroker;
-use zc_events_transport::{Broker, Outgoing};
 
-const PATIENCE: Duration = Duration::from_secs(10);
-
-struct Fleet {
-    name: &'static str,
-    clock: ManualClock,
-}
-
-impl Fleet {
-    fn new(name: &'static str) -> Self {
-        Self { name, clock: ManualClock::new() }
-    }
-
-    fn client(&self) -> EventClient {
-        let url = format!("memory://{}", self.name);
-        let settings = Settings::builder()
-            .broker_url(&url)
-            .events_redis_url(&url)
-            .staging_name("test")
-            .service_name("orders")
-            .clock(Arc::new(self.clock.clone()));
-        EventClient::new(settings.build().unwrap()).unwrap()
-    }
-
-    fn broker(&self) -> MemoryBroker {
-        MemoryBroker::named(self.name, Arc::new(self.clock.clone()))
-    }
-
-    /// Puts a message on the exchange, past the client.
-    fn publish(&self, properties: &Properties, body: &[u8]) {
-        let exchange = "microservice-events-test";
-        let message = Outgoing { exchange, routing_key: "", mandatory: true, properties, body };
-        let deadline = self.clock.deadline(PATIENCE);
-        self.broker().send(&message, deadline).unwrap().wait(deadline).unwrap();
-    }
-}
-
-#[track_caller]
-fn eventually(condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "did not happen");
-        thread::yield_now();
-    }
-}
+use fleet::{Fleet, PATIENCE, eventually};
 
 #[test]
 fn a_request_that_nobody_answers_ends_at_its_deadline_and_not_before() {
@@ -93,7 +48,9 @@ fn a_message_is_held_until_its_time_and_dropped_after_it() {
     let expired = EncodeOptions { expires: Some(now - Duration::from_secs(1)), ..EncodeOptions::default() };
     let encoded = Event::new("later").encode(&expired).unwrap();
     fleet.publish(&encoded.properties, &encoded.body);
-    eventually(|| service.health().expired == 1 && service.health().under_way == 0);
+    // For so long it does not wait in memory.
+    let waits = || fleet.broker().queue_len("orders-events.retry.1m") == Some(1);
+    eventually(|| service.health().expired == 1 && service.health().under_way == 0 && waits());
     assert_eq!(handled.try_recv(), Err(mpsc::TryRecvError::Empty));
     fleet.clock.advance(Duration::from_secs(61));
     assert_eq!(handled.recv_timeout(PATIENCE).unwrap().as_deref(), Some(held.id()));
@@ -118,9 +75,9 @@ fn a_failing_handler_costs_attempts_and_never_the_worker() {
     }
     fleet.publish(&Properties::default(), b"no message at all");
     client.emit(&Event::new("works")).unwrap();
-    eventually(|| service.health().processed == 1 && service.health().dead_lettered == 5);
-    // Two attempts each for what may get better, one for what cannot.
-    assert_eq!(service.health().failed, 6);
+    fleet.pass_time_until(&service, || service.health().processed == 1 && service.health().dead_lettered == 5);
+    // Five attempts each for what may get better, one for what cannot.
+    assert_eq!((service.health().failed, service.health().retried), (12, 8));
     assert_eq!(fleet.broker().queue_len("orders-events.dead"), Some(5));
 }
 

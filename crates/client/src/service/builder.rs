@@ -13,7 +13,6 @@ use super::lane::Lane;
 use super::retry::Retry;
 use super::shared::{Parts, Route, Shared};
 use super::{ResourceView, Service};
-use crate::settings::Dedup;
 use crate::{Error, EventClient, Result};
 
 /// A service in the making; see [`Service::builder`].
@@ -122,9 +121,6 @@ impl ServiceBuilder {
         })?;
         if self.routes.values().any(|route| matches!(route, Route::Resource(_))) {
             // Answers need the store; better now than at the first request.
-            self.client.inner().store()?;
-        }
-        if settings.dedup == Dedup::Store {
             self.client.inner().store()?;
         }
         let queue = names::events_queue(&service);

@@ -115,9 +115,10 @@ fn nearest(pause: Duration) -> Duration {
 }
 
 /// The longest rung within `left`, the first where there is none: what is left after it is
-/// waited for on the next one.
+/// waited for on the next one. A moment too long does no harm.
 pub(super) fn rung_within(left: Duration) -> Duration {
-    RUNGS.into_iter().rev().find(|rung| *rung <= left).unwrap_or(RUNGS[0])
+    const MOMENT: Duration = Duration::from_millis(100);
+    RUNGS.into_iter().rev().find(|rung| *rung <= left.saturating_add(MOMENT)).unwrap_or(RUNGS[0])
 }
 
 #[cfg(test)]

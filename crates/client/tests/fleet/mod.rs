@@ -1,0 +1,102 @@
+//! What the tests of services share: a fleet in memory whose time the test moves. No test lives here.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use zc_events::{Clock, EventClient, ManualClock, Service, Settings, SettingsBuilder};
+use zc_events_cache::memory::MemoryReplyStore;
+use zc_events_protocol::Properties;
+use zc_events_transport::memory::MemoryBroker;
+use zc_events_transport::{Broker, ConsumeOptions, Delivery, Outgoing, Subscription};
+
+/// Longer than anything takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A fleet of one service, `orders`.
+pub struct Fleet {
+    name: &'static str,
+    pub clock: ManualClock,
+}
+
+#[allow(dead_code, reason = "each file of tests uses its part")]
+impl Fleet {
+    pub fn new(name: &'static str) -> Self {
+        Self { name, clock: ManualClock::new() }
+    }
+
+    pub fn settings(&self) -> SettingsBuilder {
+        let url = format!("memory://{}", self.name);
+        Settings::builder()
+            .broker_url(&url)
+            .events_redis_url(&url)
+            .staging_name("test")
+            .service_name("orders")
+            .clock(Arc::new(self.clock.clone()))
+    }
+
+    pub fn client(&self) -> EventClient {
+        EventClient::new(self.settings().build().unwrap()).unwrap()
+    }
+
+    pub fn broker(&self) -> MemoryBroker {
+        MemoryBroker::named(self.name, Arc::new(self.clock.clone()))
+    }
+
+    pub fn store(&self) -> MemoryReplyStore {
+        MemoryReplyStore::named(self.name, Arc::new(self.clock.clone()))
+    }
+
+    /// Puts a message on the exchange, past the client.
+    pub fn publish(&self, properties: &Properties, body: &[u8]) {
+        let exchange = "microservice-events-test";
+        let message = Outgoing { exchange, routing_key: "", mandatory: true, properties, body };
+        let deadline = self.clock.deadline(PATIENCE);
+        self.broker().send(&message, deadline).unwrap().wait(deadline).unwrap();
+    }
+
+    /// Moves the time on, a second whenever the service has nothing to do, until it is so.
+    #[track_caller]
+    pub fn pass_time_until(&self, service: &Service, condition: impl Fn() -> bool) {
+        eventually(|| {
+            if service.health().under_way == 0 {
+                self.clock.advance(Duration::from_secs(1));
+                thread::sleep(Duration::from_micros(200)); // tidy: allow(thread::sleep) because what has become due must get a chance
+            }
+            condition()
+        });
+    }
+
+    /// A worker that takes a message and vanishes.
+    pub fn take_and_vanish(&self, queue: &str) {
+        let broker = self.broker();
+        let mut subscription = self.subscribe(&broker, queue);
+        assert!(subscription.next(self.clock.deadline(PATIENCE)).unwrap().is_some(), "`{queue}` is empty");
+    }
+
+    /// All that is in a queue, taken out.
+    pub fn empty(&self, queue: &str) -> Vec<Delivery> {
+        let broker = self.broker();
+        let mut subscription = self.subscribe(&broker, queue);
+        let mut taken = Vec::new();
+        while let Some(delivery) = subscription.next(self.clock.deadline(Duration::ZERO)).unwrap() {
+            delivery.settler.ack();
+            taken.push(delivery);
+        }
+        taken
+    }
+
+    fn subscribe(&self, broker: &MemoryBroker, queue: &str) -> Box<dyn Subscription> {
+        broker.subscribe(queue, ConsumeOptions::default(), self.clock.deadline(PATIENCE)).unwrap()
+    }
+}
+
+/// Waits until it is so.
+#[track_caller]
+pub fn eventually(condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "did not happen");
+        thread::yield_now();
+    }
+}
