@@ -120,7 +120,10 @@ fn the_mark_of_the_guard_cannot_be_forged() {
     assert_eq!(forged("00000000000000000000000000000000"), None);
     assert_eq!(forged(""), None);
     assert_eq!(forged(NONCE), Some("headers_too_deep"));
-    assert_ne!(Watch::new().headers(super::super::seal::Defect::TooDeep), Watch::new().headers(super::super::seal::Defect::TooDeep));
+    assert_ne!(
+        Watch::new().headers(super::super::seal::Defect::TooDeep),
+        Watch::new().headers(super::super::seal::Defect::TooDeep)
+    );
 }
 
 #[test]
