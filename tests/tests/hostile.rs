@@ -114,7 +114,8 @@ fn next(subscription: &mut Box<dyn Subscription>) -> Delivery {
 }
 
 fn an_ordinary_message_follows(broker: &AmqpBroker, name: &str, subscription: &mut Box<dyn Subscription>) {
-    let properties = Properties { headers: Some(Headers::from([("task".into(), "t".into())])), ..Properties::default() };
+    let properties =
+        Properties { headers: Some(Headers::from([("task".into(), "t".into())])), ..Properties::default() };
     let message =
         Outgoing { exchange: name, routing_key: "k", mandatory: true, properties: &properties, body: b"ordinary" };
     broker.send(&message, soon()).unwrap().wait(soon()).unwrap();
@@ -173,7 +174,8 @@ fn headers_that_dead_lettering_made_larger_than_a_frame_arrive() {
     let source = unique("grown-source");
     let broker = broker();
     let mut subscription = consume(&broker, &name);
-    let arguments = Headers::from([("x-dead-letter-exchange".into(), name.as_str().into()), ("x-message-ttl".into(), 1.into())]);
+    let arguments =
+        Headers::from([("x-dead-letter-exchange".into(), name.as_str().into()), ("x-message-ttl".into(), 1.into())]);
     let queue = Queue { name: source.clone(), durable: true, exclusive: false, arguments };
     broker.declare(&Topology::new().queue(queue), soon()).unwrap();
     let mut raw = Raw::connect();
