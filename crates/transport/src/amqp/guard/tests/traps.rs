@@ -221,6 +221,13 @@ fn a_text_that_is_not_utf8_does_not_end_the_connection() {
 }
 
 #[test]
+fn a_broker_that_wants_no_heartbeats_gets_ours() {
+    let tune = |heartbeat: [u8; 2]| method(0, 10, 30, &[&[0, 0], &[0, 2, 0, 0], &heartbeat]);
+    assert_eq!(through(&tune([0, 0])).released, tune([0xFF, 0xFF]));
+    passes(&tune([0, 60]));
+}
+
+#[test]
 fn what_came_before_a_refusal_is_still_given() {
     let good = [deliver(1, 1, b"", b"k"), header(1, 0, &[0, 0])].concat();
     let outcome = through(&[&good[..], b"nonsense"].concat());
