@@ -4,14 +4,15 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Sender, bounded};
 use zc_events_protocol::{Clock, Deadline, SystemClock};
 
 use super::super::header::MAX_BODY;
 use super::*;
 use crate::amqp::{AmqpBroker, AmqpOptions};
-use crate::{Broker, ConsumeOptions, Error, Subscription};
+use crate::{Broker, ConsumeOptions, Error, ExchangeKind, Subscription, Topology};
 
 fn soon() -> Deadline {
     SystemClock.deadline(Duration::from_secs(20))
@@ -34,6 +35,12 @@ fn start(table: &[u8]) -> Vec<u8> {
 
 /// Takes one connection, answers all that a consumer asks, and sends `messages` once it consumes.
 fn broker(greeting: Vec<u8>, messages: Vec<u8>) -> (AmqpBroker, JoinHandle<()>) {
+    let (asked, _) = bounded(0);
+    serve(greeting, messages, asked)
+}
+
+/// The same; from where somebody waits to be told that a channel is asked for, it is silent.
+fn serve(greeting: Vec<u8>, messages: Vec<u8>, asked: Sender<()>) -> (AmqpBroker, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqp://guest:guest@{}/%2F", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
@@ -45,6 +52,7 @@ fn broker(greeting: Vec<u8>, messages: Vec<u8>) -> (AmqpBroker, JoinHandle<()>) 
                 Some([0, 10, 0, 11]) => method(0, 10, 30, &[&[7, 0xFF, 0, 2, 0, 0, 0, 60]]),
                 Some([0, 10, 0, 40]) => method(0, 10, 41, &[&short(b"")]),
                 Some([0, 10, 0, 50]) => method(0, 10, 51, &[]),
+                Some([0, 20, 0, 10]) if asked.send(()).is_ok() => continue,
                 Some([0, 20, 0, 10]) => method(1, 20, 11, &[&long(b"")]),
                 Some([0, 20, 0, 40]) => method(1, 20, 41, &[]),
                 Some([0, 60, 0, 10]) => method(1, 60, 11, &[]),
@@ -119,6 +127,24 @@ fn a_greeting_that_would_crash_the_client_is_an_error_that_says_so() {
         assert!(source.contains(words), "{error}: {source}");
         server.join().unwrap();
     }
+}
+
+/// The call holds the connection until its own deadline; closing has another.
+#[test]
+fn closing_does_not_wait_for_a_call_that_the_broker_never_answers() {
+    let (asked, waits) = bounded(0);
+    let (broker, server) = serve(start(b""), Vec::new(), asked);
+    let caller = thread::spawn({
+        let broker = broker.clone();
+        move || broker.declare(&Topology::new().exchange("x", ExchangeKind::Fanout), soon())
+    });
+    waits.recv_timeout(Duration::from_secs(20)).unwrap();
+    let started = Instant::now();
+    let closed = broker.close(SystemClock.deadline(Duration::from_millis(200)));
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(closed.unwrap_err().is_timeout());
+    assert!(caller.join().unwrap().is_err());
+    server.join().unwrap();
 }
 
 /// amiquip reserves the whole body at its header. The system gives memory only to what is
