@@ -33,8 +33,9 @@ pub(super) struct ConfirmChannel {
 
 impl ConfirmChannel {
     pub(super) fn open(link: &Arc<Link>, deadline: Deadline) -> Result<Self> {
-        let channel = link.open_channel(Stage::Pool, deadline)?;
+        // Outlives the channel, whose end is a call, too.
         let guard = link.guard(deadline);
+        let channel = link.open_channel(Stage::Pool, deadline)?;
         let prepared = channel
             .listen_for_publisher_confirms()
             .and_then(|confirms| Ok((confirms, channel.listen_for_returns()?)))
@@ -147,6 +148,7 @@ impl ConfirmChannel {
 
     /// The channel is gone. Its reason comes with the next call on it, and only once.
     fn take_end(&self) {
+        let _guard = self.link.guard(self.link.clock().deadline(CLOSE));
         let channel = self.channel();
         if self.ledger().has_ended() {
             return;

@@ -212,7 +212,10 @@ impl Desk<'_> {
                 },
                 recv(messages) -> message => match message {
                     Ok(message) => self.take(message)?,
-                    Err(_) => return Err(failure::lost("consuming", "the connection ended".to_owned(), Outcome::NotSent)),
+                    Err(_) => {
+                        let why = self.link.watch.refusal().unwrap_or("the connection ended").to_owned();
+                        return Err(failure::lost("consuming", why, Outcome::NotSent));
+                    }
                 },
                 recv(job.control) -> cancel => match cancel {
                     Ok(Cancel(done)) => {

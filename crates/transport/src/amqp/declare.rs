@@ -122,11 +122,12 @@ impl Declarer<'_> {
 
     /// Puts one question to the broker.
     fn ask(&mut self, doing: &str, question: impl Fn(&Channel) -> amiquip::Result<()>) -> Result<Answer> {
+        // Outlives the channel, whose end is a call, too.
+        let guard = self.link.guard(self.deadline);
         let channel = match self.channel.take() {
             Some(channel) => channel,
             None => self.link.open_channel(Stage::Declare, self.deadline)?,
         };
-        let guard = self.link.guard(self.deadline);
         match question(&channel) {
             Ok(()) => {
                 self.channel = Some(channel);

@@ -185,8 +185,9 @@ impl Link {
 
     /// Says goodbye, and cuts the connection when that is not answered by the deadline.
     pub(super) fn close(&self, deadline: Deadline) -> Result<()> {
-        let connection = self.lock().take();
+        // First, since whoever holds the lock waits for the broker, too.
         let guard = self.watchdog.watch(&self.lifeline, deadline);
+        let connection = self.lock().take();
         let closed = connection.map(Connection::close);
         let fired = guard.has_fired();
         drop(guard);

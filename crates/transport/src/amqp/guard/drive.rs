@@ -1,9 +1,9 @@
 //! The guard on a scripted socket, for tests and fuzzing.
 
 use std::io::{self, Read};
-use std::iter::Cycle;
+use std::iter::{Copied, Cycle};
+use std::slice::Iter;
 use std::sync::Arc;
-use std::vec::IntoIter;
 
 use amq_protocol::frame::{AMQPFrame, parse_frame};
 
@@ -61,18 +61,18 @@ pub(crate) fn assert_frames(released: &[u8]) -> Vec<AMQPFrame> {
     frames
 }
 
-fn cycle(splits: &[u8]) -> Cycle<IntoIter<u8>> {
-    splits.to_vec().into_iter().cycle()
+fn cycle(splits: &[u8]) -> Cycle<Copied<Iter<'_, u8>>> {
+    splits.iter().copied().cycle()
 }
 
 struct Script<'a> {
     bytes: &'a [u8],
-    splits: Cycle<IntoIter<u8>>,
+    splits: Cycle<Copied<Iter<'a, u8>>>,
     blocked: bool,
 }
 
 impl<'a> Script<'a> {
-    fn new(bytes: &'a [u8], splits: &[u8]) -> Self {
+    fn new(bytes: &'a [u8], splits: &'a [u8]) -> Self {
         Self { bytes, splits: cycle(splits), blocked: false }
     }
 }

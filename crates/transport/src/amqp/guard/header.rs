@@ -51,21 +51,13 @@ pub(super) fn check_fixed(payload: &[u8]) -> Result<(), Refusal> {
 /// nothing is.
 pub(super) fn mend(payload: &[u8], watch: &Watch) -> Option<Vec<u8>> {
     let (fixed, properties) = payload.split_at_checked(FIXED)?;
-    let mut survey = survey(properties);
-    let defect = survey.defect?;
+    let Survey { defect, mut kept } = survey(properties);
+    let headers = watch.headers(defect?);
+    kept[HEADERS as usize] = Some(&headers);
+    let flags = (0..).zip(&kept).filter(|(_, kept)| kept.is_some()).fold(0, |flags, (index, _)| flags | bit(index));
     let mut out = fixed.to_vec();
-    let at = HEADERS as usize;
-    survey.kept[at] = None;
-    let flags = (0..16u16)
-        .filter(|index| usize::from(*index) == at || survey.kept.get(usize::from(*index)).is_some_and(Option::is_some));
-    let flags = flags.fold(0, |flags, index| flags | bit(index.into()));
     out.extend_from_slice(&flags.to_be_bytes());
-    for (index, kept) in survey.kept.iter().enumerate() {
-        if index == at {
-            out.extend_from_slice(&watch.headers(defect));
-        }
-        out.extend_from_slice(kept.unwrap_or_default());
-    }
+    out.extend(kept.into_iter().flatten().flatten());
     Some(out)
 }
 

@@ -1,6 +1,6 @@
 //! The methods that a broker may send to amiquip, and their arguments. Texts that are not
 //! UTF-8 (a publisher chooses the routing key) are made so, since amiquip would give the
-//! connection up; what amiquip does not understand is refused with a reason, since it would
+//! connection up, and a broker's wish for no heartbeats is passed over; what amiquip does not understand is refused with a reason, since it would
 //! answer by quoting the whole frame, to the log and to the broker.
 
 use std::ops::Range;
@@ -103,6 +103,13 @@ pub(super) fn check(channel: u16, payload: &mut [u8]) -> Result<Option<u32>, Ref
         if whole.is_none() {
             return refused("but it is cut off");
         }
+    }
+    if (class, method) == TUNE
+        && let Some(heartbeat @ [0, 0]) = payload.last_chunk_mut::<2>()
+    {
+        // amiquip takes the lower of both sides' wishes, and 0 would mean to never notice
+        // that the other side is gone. What the client answers holds.
+        *heartbeat = [0xFF; 2];
     }
     for range in broken {
         payload[range].iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
