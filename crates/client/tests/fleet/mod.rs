@@ -11,21 +11,21 @@ use zc_events_transport::memory::MemoryBroker;
 use zc_events_transport::{Broker, ConsumeOptions, Delivery, Outgoing, Subscription};
 
 /// Longer than anything takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A fleet of one service, `orders`.
-pub struct Fleet {
+pub(crate) struct Fleet {
     name: &'static str,
-    pub clock: ManualClock,
+    pub(crate) clock: ManualClock,
 }
 
 #[allow(dead_code, reason = "each file of tests uses its part")]
 impl Fleet {
-    pub fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         Self { name, clock: ManualClock::new() }
     }
 
-    pub fn settings(&self) -> SettingsBuilder {
+    pub(crate) fn settings(&self) -> SettingsBuilder {
         let url = format!("memory://{}", self.name);
         Settings::builder()
             .broker_url(&url)
@@ -35,20 +35,20 @@ impl Fleet {
             .clock(Arc::new(self.clock.clone()))
     }
 
-    pub fn client(&self) -> EventClient {
+    pub(crate) fn client(&self) -> EventClient {
         EventClient::new(self.settings().build().unwrap()).unwrap()
     }
 
-    pub fn broker(&self) -> MemoryBroker {
+    pub(crate) fn broker(&self) -> MemoryBroker {
         MemoryBroker::named(self.name, Arc::new(self.clock.clone()))
     }
 
-    pub fn store(&self) -> MemoryReplyStore {
+    pub(crate) fn store(&self) -> MemoryReplyStore {
         MemoryReplyStore::named(self.name, Arc::new(self.clock.clone()))
     }
 
     /// Puts a message on the exchange, past the client.
-    pub fn publish(&self, properties: &Properties, body: &[u8]) {
+    pub(crate) fn publish(&self, properties: &Properties, body: &[u8]) {
         let exchange = "microservice-events-test";
         let message = Outgoing { exchange, routing_key: "", mandatory: true, properties, body };
         let deadline = self.clock.deadline(PATIENCE);
@@ -57,7 +57,7 @@ impl Fleet {
 
     /// Moves the time on, a second whenever the service has nothing to do, until it is so.
     #[track_caller]
-    pub fn pass_time_until(&self, service: &Service, condition: impl Fn() -> bool) {
+    pub(crate) fn pass_time_until(&self, service: &Service, condition: impl Fn() -> bool) {
         eventually(|| {
             if service.health().under_way == 0 {
                 self.clock.advance(Duration::from_secs(1));
@@ -68,14 +68,14 @@ impl Fleet {
     }
 
     /// A worker that takes a message and vanishes.
-    pub fn take_and_vanish(&self, queue: &str) {
+    pub(crate) fn take_and_vanish(&self, queue: &str) {
         let broker = self.broker();
         let mut subscription = self.subscribe(&broker, queue);
         assert!(subscription.next(self.clock.deadline(PATIENCE)).unwrap().is_some(), "`{queue}` is empty");
     }
 
     /// All that is in a queue, taken out.
-    pub fn empty(&self, queue: &str) -> Vec<Delivery> {
+    pub(crate) fn empty(&self, queue: &str) -> Vec<Delivery> {
         let broker = self.broker();
         let mut subscription = self.subscribe(&broker, queue);
         let mut taken = Vec::new();
@@ -93,7 +93,7 @@ impl Fleet {
 
 /// Waits until it is so.
 #[track_caller]
-pub fn eventually(condition: impl Fn() -> bool) {
+pub(crate) fn eventually(condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < PATIENCE, "did not happen");
