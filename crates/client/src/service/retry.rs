@@ -88,8 +88,9 @@ impl Retry {
             return None;
         }
         Some(error.wanted_pause().unwrap_or_else(|| {
-            let due = self.first.saturating_mul(4u32.saturating_pow(attempt.saturating_sub(1))).min(self.longest);
-            nearest(due.mul_f64(0.5 + fastrand::f64()).min(self.longest.max(RUNGS[0])))
+            let longest = self.longest.min(RUNGS[RUNGS.len() - 1]);
+            let due = self.first.saturating_mul(4u32.saturating_pow(attempt.saturating_sub(1))).min(longest);
+            nearest(due.mul_f64(0.5 + fastrand::f64()).min(longest))
         }))
     }
 }

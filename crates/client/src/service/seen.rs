@@ -39,8 +39,11 @@ pub(super) enum Begun {
 pub(super) enum End {
     /// Completed, with the answer.
     Completed(Answer),
-    /// It lives on in another queue, or is not to be remembered.
+    /// It is about to move to another queue of the service. Said before it does: the copy
+    /// may be there at once, and must not be taken for one that came too often.
     Moved,
+    /// It is done with, and not to be remembered.
+    Gone,
     /// It goes back to its queue unharmed.
     Returned,
 }
@@ -99,8 +102,9 @@ impl Seen {
                 inner.remember(key, State::Completed { answer, at: now }, now);
                 Verdict::Ack
             }
-            End::Moved => Verdict::Ack,
-            End::Returned => {
+            End::Gone => Verdict::Ack,
+            End::Moved if parked.is_empty() => return,
+            End::Moved | End::Returned => {
                 inner.remember(key, State::Returned { at: now }, now);
                 Verdict::Requeue
             }
@@ -108,6 +112,14 @@ impl Seen {
         drop(inner);
         for settler in parked {
             settler.settle(verdict);
+        }
+    }
+
+    /// It could not move after all, and goes back to its queue.
+    pub(super) fn stayed(&self, key: &str, now: Instant) {
+        let mut inner = self.lock();
+        if !inner.states.contains_key(key) {
+            inner.remember(key, State::Returned { at: now }, now);
         }
     }
 
@@ -181,6 +193,22 @@ mod tests {
         assert!(matches!(seen.begin("a", &settler(3, &verdicts), now), Begun::Now { known: true }));
         seen.end("a", End::Moved, now);
         assert!(matches!(seen.begin("a", &settler(4, &verdicts), now), Begun::Now { known: false }));
+        seen.begin("a", &settler(5, &verdicts), now);
+        seen.end("a", End::Gone, now);
+        assert_eq!(verdicts.0.lock().unwrap()[1..], [(5, Verdict::Ack)]);
+    }
+
+    #[test]
+    fn a_copy_that_comes_while_the_first_one_moves_is_never_acknowledged_with_it() {
+        let (seen, verdicts, now) = (Seen::new(Duration::from_secs(60)), Arc::default(), Instant::now());
+        seen.begin("a", &settler(1, &verdicts), now);
+        seen.begin("a", &settler(2, &verdicts), now);
+        seen.end("a", End::Moved, now);
+        assert_eq!(*verdicts.0.lock().unwrap(), [(2, Verdict::Requeue)]);
+        assert!(matches!(seen.begin("a", &settler(2, &verdicts), now), Begun::Now { known: true }));
+        seen.end("a", End::Moved, now);
+        seen.stayed("a", now);
+        assert!(matches!(seen.begin("a", &settler(1, &verdicts), now), Begun::Now { known: true }));
     }
 
     #[test]
@@ -193,7 +221,7 @@ mod tests {
         complete("old", Some(Arc::from(vec![0; 1000])), start);
         let later = start + Duration::from_secs(61);
         assert!(matches!(seen.begin("old", &settler(1, &verdicts), later), Begun::Now { known: false }));
-        seen.end("old", End::Moved, later);
+        seen.end("old", End::Gone, later);
         assert_eq!(seen.lock().bytes, 0);
         for number in 0..MOST + 10 {
             complete(&number.to_string(), None, later);

@@ -13,6 +13,7 @@ use super::lane::{Held, Job, Then};
 use super::retry;
 use super::seen::{Answer, End};
 use super::shared::Shared;
+use crate::Result;
 
 /// How long a message is kept before it goes back to its queue because it could go nowhere else.
 const GIVE_BACK: Duration = Duration::from_secs(1);
@@ -41,7 +42,7 @@ impl Work {
     /// It was completed before, or need not be done.
     pub(super) fn drop_it(&self, shared: &Shared, tally: Tally) {
         shared.count(tally);
-        self.end(shared, End::Moved);
+        self.end(shared, End::Gone);
         self.job.ack();
     }
 
@@ -50,79 +51,83 @@ impl Work {
         match forward::bury(shared, &self.job.delivery, &self.history, cause) {
             Ok(()) => {
                 log::debug!("{}: dead letter, {}", self.label, cause.reason);
-                shared.count(Tally::DeadLettered);
-                self.end(shared, End::Moved);
-                self.job.ack();
+                self.drop_it(shared, Tally::DeadLettered);
             }
             Err(error) => {
                 log::error!("{}: not taken among the dead letters, back to the queue: {error}", self.label);
-                self.give_back(shared, End::Returned);
+                self.end(shared, End::Returned);
+                self.give_back(shared);
             }
         }
     }
 
     /// It is to be tried again after `pause`.
     pub(super) fn retry(&self, shared: &Shared, pause: Duration) {
-        if self.put_off(shared, self.history.next(), pause, End::Moved) {
+        self.end(shared, End::Moved);
+        if self.put_off(shared, self.history.next(), pause) {
             shared.count(Tally::Retried);
         }
     }
 
     /// It is not to be handled before `pause` has passed; no attempt.
     pub(super) fn postpone(&self, shared: &Shared, pause: Duration) {
-        self.put_off(shared, self.history.clone(), pause, End::Moved);
+        self.end(shared, End::Moved);
+        self.put_off(shared, self.history.clone(), pause);
     }
 
     /// It was completed, but its answer could not be handed in: that is to be tried again.
     pub(super) fn retry_answer(&self, shared: &Shared, answer: Answer) {
-        self.put_off(shared, self.history.next(), retry::RUNGS[0], End::Completed(answer));
+        self.end(shared, End::Completed(answer));
+        self.put_off(shared, self.history.next(), retry::RUNGS[0]);
     }
 
-    fn put_off(&self, shared: &Shared, mut history: History, pause: Duration, end: End) -> bool {
+    fn put_off(&self, shared: &Shared, mut history: History, pause: Duration) -> bool {
         let rung = retry::rung_within(pause);
         // What is left after the first queue is waited for in others.
         history.due = if rung < pause { shared.clock().wall().checked_add(pause) } else { None };
-        match forward::delay(shared, &self.job.delivery, &history, rung) {
+        self.moved(shared, "a delay queue", forward::delay(shared, &self.job.delivery, &history, rung))
+    }
+
+    /// It was delivered to a worker before that has vanished: it is handled alone.
+    pub(super) fn quarantine(&self, shared: &Shared) {
+        log::info!("{}: delivered before to a worker that has vanished, to be handled alone", self.label);
+        self.end(shared, End::Moved);
+        let sent = forward::quarantine(shared, &self.job.delivery, &self.history.next());
+        if self.moved(shared, "the quarantine", sent) {
+            shared.count(Tally::Quarantined);
+        }
+    }
+
+    /// Gives the verdict on one that was to move. Whether it did.
+    fn moved(&self, shared: &Shared, place: &str, sent: Result<()>) -> bool {
+        match sent {
             Ok(()) => {
-                self.end(shared, end);
                 self.job.ack();
                 true
             }
             Err(error) => {
-                log::error!("{}: not taken by a delay queue, back to the queue: {error}", self.label);
-                let end = if matches!(end, End::Moved) { End::Returned } else { end };
-                self.give_back(shared, end);
+                log::error!("{}: not taken by {place}, back to the queue: {error}", self.label);
+                if let Some(key) = &self.key {
+                    shared.seen.stayed(key, shared.clock().now());
+                }
+                self.give_back(shared);
                 false
             }
         }
     }
 
-    /// It was delivered to a worker before that has vanished: it is handled alone.
-    pub(super) fn quarantine(&self, shared: &Shared) {
-        match forward::quarantine(shared, &self.job.delivery, &self.history.next()) {
-            Ok(()) => {
-                log::info!("{}: delivered before to a worker that has vanished, handled alone", self.label);
-                self.drop_it(shared, Tally::Quarantined);
-            }
-            Err(error) => {
-                log::error!("{}: not taken by the quarantine, back to the queue: {error}", self.label);
-                self.give_back(shared, End::Returned);
-            }
-        }
-    }
-
     /// Back to its queue, after a moment: it would come again at once.
-    fn give_back(&self, shared: &Shared, end: End) {
-        self.end(shared, end);
+    fn give_back(&self, shared: &Shared) {
         let until = shared.clock().deadline(GIVE_BACK);
         self.job.lane.hold(Held { until, job: Arc::clone(&self.job), then: Then::GiveBack });
     }
 
+    /// Its handling ended.
     fn end(&self, shared: &Shared, end: End) {
         if let Some(claim) = &self.claim {
             match &end {
                 End::Completed(answer) => dedup::complete(shared, claim, answer),
-                End::Moved | End::Returned => dedup::release(shared, claim),
+                End::Moved | End::Gone | End::Returned => dedup::release(shared, claim),
             }
         }
         if let Some(key) = &self.key {
