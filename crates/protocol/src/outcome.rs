@@ -25,6 +25,8 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
+    /// Nothing was begun: the deadline that was handed down had passed already.
+    Begin,
     /// Opening a connection: TCP, TLS, login.
     Connect,
     /// Waiting for a free channel or connection of a pool.
@@ -59,6 +61,7 @@ impl Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Stage::Begin => "beginning (nothing of it was left)",
             Stage::Connect => "connecting",
             Stage::Pool => "waiting for a free connection",
             Stage::Declare => "declaring the topology",
