@@ -8,6 +8,8 @@ mod health;
 mod pending;
 mod remote;
 mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
