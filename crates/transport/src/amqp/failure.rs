@@ -14,6 +14,8 @@ pub(super) const NOT_FOUND: u16 = 404;
 const RESOURCE_LOCKED: u16 = 405;
 pub(super) const PRECONDITION_FAILED: u16 = 406;
 const NOT_ALLOWED: u16 = 530;
+pub(super) const NOT_IMPLEMENTED: u16 = 540;
+pub(super) const INTERNAL_ERROR: u16 = 541;
 
 /// An amiquip error, by meaning.
 pub(super) enum Cause {
