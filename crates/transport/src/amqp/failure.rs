@@ -40,6 +40,15 @@ pub(super) fn cause(error: &amiquip::Error) -> Cause {
     }
 }
 
+/// In words.
+pub(super) fn reason(error: &amiquip::Error) -> String {
+    match cause(error) {
+        Cause::Refused { text, .. } => text,
+        Cause::Login => "the login was cut off".to_owned(),
+        Cause::Lost(why) => why,
+    }
+}
+
 /// The error of a call within a connection. `outcome` is that of a lost connection.
 pub(super) fn failed(error: &amiquip::Error, doing: &str, outcome: Outcome) -> Error {
     match cause(error) {

@@ -167,7 +167,7 @@ impl Broker for MemoryBroker {
 
     fn health(&self) -> Health {
         let connected = self.0.used.load(Ordering::Relaxed) && !self.0.closed.load(Ordering::SeqCst);
-        Health { connected, ..Health::default() }
+        Health { connected, connections: u64::from(self.0.used.load(Ordering::Relaxed)), ..Health::default() }
     }
 
     fn close(&self, _deadline: Deadline) -> Result<()> {
