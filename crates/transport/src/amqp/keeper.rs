@@ -31,6 +31,7 @@ pub(super) struct Keeper {
     watchdog: Arc<Watchdog>,
     fallbacks: Fallbacks,
     state: Mutex<State>,
+    last_error: Arc<Mutex<Option<(String, Instant)>>>,
     /// Holds one token; whoever opens the connection has it.
     turn: (Sender<()>, Receiver<()>),
     /// Tells the thread that the connection was lost.
@@ -46,7 +47,6 @@ struct State {
     opened: u64,
     failed: u64,
     failure: Option<Failure>,
-    last_error: Option<(String, Instant)>,
     closed: bool,
     /// Dropped by closing, which ends all that hold `closing`.
     open: Option<Sender<()>>,
@@ -81,6 +81,7 @@ impl Keeper {
             watchdog,
             fallbacks: Fallbacks::default(),
             state: Mutex::new(State { open: Some(open), ..State::default() }),
+            last_error: Arc::default(),
             turn,
             lost,
             closing,
@@ -153,14 +154,15 @@ impl Keeper {
 
     pub(super) fn health(&self) -> Health {
         let (unconfirmed, unconfirmed_bytes) = self.in_flight.count();
+        let last_error = self.last_error().clone();
         let state = self.state();
         let link = state.link.as_ref().filter(|link| link.is_alive());
         Health {
             connected: link.is_some(),
             node: link.map(|link| link.node().to_owned()),
             blocked: link.and_then(|link| link.gate.blocked()),
-            last_error: state.last_error.as_ref().map(|(error, _)| error.clone()),
-            last_error_at: state.last_error.as_ref().map(|(_, at)| *at),
+            last_error_at: last_error.as_ref().map(|(_, at)| *at),
+            last_error: last_error.map(|(error, _)| error),
             connections: state.opened,
             unconfirmed,
             unconfirmed_bytes,
@@ -177,7 +179,7 @@ impl Keeper {
 
     pub(super) fn note(&self, error: Error) -> Error {
         if !matches!(error, Error::Closed) {
-            self.state().last_error = Some((error.to_string(), self.options.clock.now()));
+            *self.last_error() = Some((error.to_string(), self.options.clock.now()));
         }
         error
     }
@@ -237,8 +239,11 @@ impl Keeper {
     }
 
     fn on_end(&self) -> OnEnd {
-        let lost = self.lost.clone();
-        Box::new(move |_| {
+        let (lost, last_error, clock) =
+            (self.lost.clone(), Arc::clone(&self.last_error), Arc::clone(&self.options.clock));
+        Box::new(move |why| {
+            let text = format!("the connection was lost: {why}");
+            *last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((text, clock.now()));
             // A full channel means that it was told already.
             let _ = lost.try_send(());
         })
@@ -275,6 +280,10 @@ impl Keeper {
             }
         }
         None
+    }
+
+    fn last_error(&self) -> MutexGuard<'_, Option<(String, Instant)>> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

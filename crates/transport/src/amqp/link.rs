@@ -38,6 +38,8 @@ pub(super) type OnEnd = Box<dyn FnOnce(&str) + Send>;
 pub(super) struct Link {
     connection: Arc<Mutex<Option<Connection>>>,
     node: String,
+    /// For the log.
+    what: String,
     lifeline: Arc<Lifeline>,
     watchdog: Arc<Watchdog>,
     clock: Arc<dyn Clock>,
@@ -141,6 +143,7 @@ impl Link {
         let link = Self {
             connection: Arc::new(Mutex::new(Some(connection))),
             node: node.address(),
+            what: format!("the connection to the broker at {} for {purpose}", node.address()),
             lifeline,
             watchdog: Arc::clone(watchdog),
             clock: Arc::clone(&options.clock),
@@ -151,7 +154,7 @@ impl Link {
             notifications.map_err(|error| failure::failed(&error, "opening a connection", Outcome::NotSent))?;
         log::info!("connected to the broker at {} for {purpose}", link.node);
         let watch = Watch {
-            what: format!("the connection to the broker at {} for {purpose}", link.node),
+            what: link.what.clone(),
             connection: Arc::clone(&link.connection),
             alive: Arc::clone(&link.alive),
             gate: Arc::clone(&link.gate),
@@ -216,8 +219,12 @@ impl Link {
         drop(guard);
         self.lifeline.cut();
         self.alive.store(false, Ordering::Release);
-        if let Some(Err(error)) = closed {
-            log::debug!("a connection ended: {error}");
+        match closed {
+            _ if fired => log::info!("{} was cut, since it did not close in time", self.what),
+            Some(Ok(())) => log::info!("{} is closed", self.what),
+            // Found by whoever used it, before its watcher did.
+            Some(Err(error)) => log::warn!("{} was lost: {}", self.what, failure::reason(&error)),
+            None => {}
         }
         if fired { Err(failure::timeout(Stage::Close)) } else { Ok(()) }
     }
@@ -268,10 +275,8 @@ impl Watch {
         // Where it is there still, nobody has closed it. The I/O thread has ended, or is
         // about to, so this returns at once, with the reason; a panic of that thread is one.
         let connection = lock(&self.connection).take();
-        let Some(connection) = connection else {
-            log::info!("{} is closed", self.what);
-            return;
-        };
+        // Else somebody has closed it, and has said so.
+        let Some(connection) = connection else { return };
         let why = match connection.close() {
             Ok(()) => "it ended without a reason".to_owned(),
             Err(error) => failure::reason(&error),

@@ -6,7 +6,8 @@
 //! `x-overflow`, `x-dead-letter-exchange` and `x-dead-letter-routing-key`; with `x-queue-type:
 //! quorum` also `x-delivery-limit` and `x-dead-letter-strategy`, but no `x-max-priority`. A letter
 //! held for a target that is full or gone is sent as soon as that changes (RabbitMQ looks
-//! again every 3 minutes).
+//! again every 3 minutes). What is requeued takes its old place, in a quorum queue, too, where
+//! RabbitMQ may put it behind all others.
 
 mod arguments;
 mod consumer;
