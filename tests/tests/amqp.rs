@@ -56,7 +56,7 @@ fn a_nack_is_an_error_of_unknown_outcome() {
     let queue = unique("full");
     let arguments = Headers::from([("x-max-length".into(), 1.into()), ("x-overflow".into(), "reject-publish".into())]);
     let broker = broker();
-    let topology = Topology::new().queue(Queue { name: queue.clone(), durable: true, exclusive: false, arguments });
+    let topology = Topology::new().queue(Queue::durable(queue.clone()).arguments(arguments));
     broker.declare(&topology, soon()).unwrap();
     let properties = Properties::default();
     let send = || broker.send(&message("", &queue, &properties, b"x"), soon()).unwrap().wait(soon());

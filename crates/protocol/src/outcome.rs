@@ -31,6 +31,8 @@ pub enum Stage {
     Connect,
     /// Waiting for a free channel or connection of a pool.
     Pool,
+    /// Waiting until the broker has confirmed enough of the bytes that are out.
+    InFlight,
     /// Declaring exchanges, queues and bindings.
     Declare,
     /// Handing the message to the broker.
@@ -64,6 +66,7 @@ impl fmt::Display for Stage {
             Stage::Begin => "beginning (nothing of it was left)",
             Stage::Connect => "connecting",
             Stage::Pool => "waiting for a free connection",
+            Stage::InFlight => "waiting for confirms of earlier messages (the limit of bytes in flight is reached)",
             Stage::Declare => "declaring the topology",
             Stage::Send => "handing the message to the broker",
             Stage::Confirm => "waiting for the broker's confirm",

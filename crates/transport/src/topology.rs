@@ -1,7 +1,9 @@
 //! What is declared: exchanges, queues and the bindings between them. Which ones a
 //! service needs is known above; how they are declared, in the implementations.
 
-use zc_events_protocol::Headers;
+use std::time::Duration;
+
+use zc_events_protocol::{HeaderValue, Headers};
 
 /// How an exchange routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +49,34 @@ pub struct Queue {
     pub exclusive: bool,
     /// Such as `x-max-priority`, a signed integer.
     pub arguments: Headers,
+    /// What it is declared with where the broker refuses `arguments`: one without quorum
+    /// queues, say. A queue that exists with these counts as equal.
+    pub fallback: Option<Headers>,
+}
+
+impl Queue {
+    /// A durable queue without arguments.
+    #[must_use]
+    pub fn durable(name: impl Into<String>) -> Self {
+        Self { name: name.into(), durable: true, exclusive: false, arguments: Headers::new(), fallback: None }
+    }
+
+    /// With these arguments.
+    #[must_use]
+    pub fn arguments(mut self, arguments: Headers) -> Self {
+        self.arguments = arguments;
+        self
+    }
+
+    /// A quorum queue, with `more` arguments; where the broker has none, a classic one with
+    /// those of them that a classic queue knows.
+    fn quorum<const N: usize>(name: impl Into<String>, more: [(&str, HeaderValue); N]) -> Self {
+        let mut arguments: Headers = more.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let mut classic = arguments.clone();
+        classic.retain(|key, _| key != "x-dead-letter-strategy" && key != "x-overflow");
+        arguments.insert("x-queue-type".to_owned(), "quorum".into());
+        Self { arguments, fallback: Some(classic), ..Self::durable(name) }
+    }
 }
 
 /// A binding of a queue to an exchange.
@@ -109,7 +139,56 @@ impl Topology {
     pub fn queue_with_priority(self, name: impl Into<String>, max_priority: Option<u8>) -> Self {
         let arguments =
             max_priority.map(|max| ("x-max-priority".to_owned(), i64::from(max).into())).into_iter().collect();
-        self.queue(Queue { name: name.into(), durable: true, exclusive: false, arguments })
+        self.queue(Queue::durable(name).arguments(arguments))
+    }
+
+    /// Adds a durable queue that nobody consumes: what is published to it comes out in the
+    /// queue `target` after `delay` (whole milliseconds, below 2^32 of them), through the
+    /// default exchange.
+    ///
+    /// How soon after the target is back: RabbitMQ looks again after 3 minutes by default
+    /// (`dead_letter_worker_publisher_confirm_timeout` of its application `rabbit`, in ms).
+    ///
+    /// It is a quorum queue with `x-dead-letter-strategy: at-least-once`, so a message whose
+    /// target is full or gone stays in it, and is moved once the target takes it. That
+    /// takes RabbitMQ 3.10 with its feature flags `quorum_queue` and `stream_queue` on
+    /// (without the second one RabbitMQ logs a warning and dead-letters at most once), and
+    /// `x-overflow: reject-publish`, which is set: without it the strategy is ignored. Where
+    /// the broker has no such queues, it is a classic one, which loses a message whose
+    /// target is full or gone at that moment.
+    ///
+    /// A message waits for those before it: use one queue per delay, and no `expiration`.
+    #[must_use]
+    pub fn retry_queue(self, name: impl Into<String>, delay: Duration, target: impl Into<String>) -> Self {
+        let milliseconds = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
+        self.queue(Queue::quorum(
+            name,
+            [
+                ("x-message-ttl", i64::from(milliseconds).into()),
+                ("x-dead-letter-exchange", "".into()),
+                ("x-dead-letter-routing-key", target.into().into()),
+                ("x-dead-letter-strategy", "at-least-once".into()),
+                ("x-overflow", "reject-publish".into()),
+            ],
+        ))
+    }
+
+    /// Adds a durable queue for messages that may have ended the process that handled them:
+    /// a quorum queue, which counts in the header `x-delivery-count` how often a message came
+    /// back before; absent in the first delivery. What a consumer had prefetched when it ended
+    /// counts as delivered, so consume it with a prefetch of 1; and publish to it without
+    /// that header, which a first delivery would show. Where the broker has no quorum queues, it
+    /// is a classic one, which says no more than [`Delivery::redelivered`](crate::Delivery::redelivered).
+    #[must_use]
+    pub fn quarantine_queue(self, name: impl Into<String>) -> Self {
+        self.queue(Queue::quorum(name, []))
+    }
+
+    /// Adds a durable queue for dead letters: a quorum queue where the broker has them, else
+    /// a classic one. Nothing in it expires.
+    #[must_use]
+    pub fn dead_queue(self, name: impl Into<String>) -> Self {
+        self.queue(Queue::quorum(name, []))
     }
 
     /// Adds a binding.

@@ -162,7 +162,7 @@ impl<'a> Scene<'a> {
 /// A queue that is neither durable nor exclusive.
 pub(super) fn plain<const N: usize>(name: &str, arguments: [(&str, HeaderValue); N]) -> Queue {
     let arguments = arguments.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    Queue { name: name.to_owned(), durable: false, exclusive: false, arguments }
+    Queue { durable: false, ..Queue::durable(name).arguments(arguments) }
 }
 
 pub(super) fn text(delivery: &Delivery) -> String {

@@ -44,7 +44,7 @@ impl Fixture {
 
 fn queue<const N: usize>(name: &str, exclusive: bool, arguments: [(&str, HeaderValue); N]) -> Queue {
     let arguments = arguments.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    Queue { name: name.to_owned(), durable: true, exclusive, arguments }
+    Queue { exclusive, ..Queue::durable(name).arguments(arguments) }
 }
 
 fn declare(broker: &MemoryBroker, queue: Queue) -> Result<(), Error> {
