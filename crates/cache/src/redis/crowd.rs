@@ -231,13 +231,17 @@ impl Worker<'_> {
     fn ready(&mut self, keys: &[String], rested: bool) -> Option<Link> {
         let connector = &*self.shared.connector;
         let deadline = connector.clock.deadline(PATIENCE);
-        if let Some(mut link) = self.link.take() {
-            if !rested || connector.is_alive(&mut link, deadline) {
-                return Some(link);
-            }
+        if let Some(mut link) = self.link.take()
+            && (!rested || connector.is_alive(&mut link, deadline))
+        {
+            return Some(link);
         }
         match connector.connect(deadline) {
-            Ok(link) => Some(link),
+            Ok(link) => {
+                // What kept others from waking the old one may have ended with it.
+                self.shared.lock().sulking = None;
+                Some(link)
+            }
             Err(error) => {
                 self.shared.fail(keys, &error);
                 None
@@ -341,5 +345,17 @@ impl Worker<'_> {
     fn trouble(&self, keys: &[String], trouble: Trouble) -> Next {
         self.shared.fail(keys, &refusal::lost(&self.shared.connector.url, WAITING, trouble));
         Next::Block
+    }
+}
+
+impl Drop for Worker<'_> {
+    /// However the thread ends: nobody waits for it in vain, and the next who comes starts another.
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.thread = Thread::Absent;
+        state.waiters.fail_all(|| Error::Unavailable {
+            what: "waiting for answers from Redis ended unexpectedly; one may have been taken and lost".to_owned(),
+            source: None,
+        });
     }
 }
