@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use zc_events_protocol::clock::pause;
 use zc_events_protocol::{Clock, Deadline, SystemClock};
 
-use crate::{Error, ReplyStore};
+use crate::{Claim, Error, ReplyStore};
 
 /// Makes a store that is ready for use; all that it makes may share their contents.
 pub type Make<'a> = &'a dyn Fn() -> Arc<dyn ReplyStore>;
@@ -41,6 +41,18 @@ pub const CASES: &[(&str, Case)] = &[
     ("a_push_renews_the_ttl", a_push_renews_the_ttl),
     ("fifty_threads_do_not_mix_up_their_values", fifty_threads_do_not_mix_up_their_values),
     ("those_who_wait_do_not_keep_others_from_pushing", those_who_wait_do_not_keep_others_from_pushing),
+    ("a_claim_is_granted_to_one_owner_at_a_time", a_claim_is_granted_to_one_owner_at_a_time),
+    ("a_lease_ends_and_the_next_gets_it", a_lease_ends_and_the_next_gets_it),
+    ("a_renewed_lease_lasts_longer", a_renewed_lease_lasts_longer),
+    ("what_was_completed_is_told_to_every_claim", what_was_completed_is_told_to_every_claim),
+    ("a_late_completion_counts_unless_somebody_took_over", a_late_completion_counts_unless_somebody_took_over),
+    ("a_released_lease_is_free_and_others_are_left_alone", a_released_lease_is_free_and_others_are_left_alone),
+    ("a_record_ends_after_its_ttl", a_record_ends_after_its_ttl),
+    ("records_are_kept_to_the_byte", records_are_kept_to_the_byte),
+    ("of_fifty_who_claim_at_once_one_is_granted", of_fifty_who_claim_at_once_one_is_granted),
+    ("a_passed_deadline_claims_and_records_nothing", a_passed_deadline_claims_and_records_nothing),
+    ("a_key_holds_a_list_or_a_record", a_key_holds_a_list_or_a_record),
+    ("health_counts_who_waits", health_counts_who_waits),
 ];
 
 /// Runs every case of [`CASES`].
@@ -272,5 +284,197 @@ pub fn those_who_wait_do_not_keep_others_from_pushing(make: Make<'_>) {
         for (key, thread) in keys.iter().zip(waiting) {
             assert_eq!(thread.join().unwrap(), found(key, key.as_bytes()));
         }
+    });
+}
+
+/// Until it is completed or released; the owner himself may claim again.
+pub fn a_claim_is_granted_to_one_owner_at_a_time(make: Make<'_>) {
+    let (store, key) = (make(), key());
+    assert_eq!(store.claim(&key, "a", TTL, soon()).unwrap(), Claim::Granted);
+    assert_eq!(store.claim(&key, "a", TTL, soon()).unwrap(), Claim::Granted);
+    match store.claim(&key, "b", TTL, soon()).unwrap() {
+        Claim::Held { for_at_most } => assert!(for_at_most <= TTL && for_at_most > TTL / 2, "{for_at_most:?}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!store.renew(&key, "b", TTL, soon()).unwrap());
+    assert!(!store.complete(&key, "b", b"b", TTL, soon()).unwrap());
+    assert_eq!(store.claim(&key, "a", TTL, soon()).unwrap(), Claim::Granted);
+    // An owner is a whole name, not the beginning of one.
+    assert!(matches!(store.claim(&key, "", TTL, soon()).unwrap(), Claim::Held { .. }));
+    assert!(matches!(store.claim(&key, "aa", TTL, soon()).unwrap(), Claim::Held { .. }));
+}
+
+/// Leases are counted in milliseconds.
+pub fn a_lease_ends_and_the_next_gets_it(make: Make<'_>) {
+    let (store, key) = (make(), key());
+    let lease = Duration::from_millis(200);
+    let start = Instant::now();
+    assert_eq!(store.claim(&key, "a", lease, soon()).unwrap(), Claim::Granted);
+    loop {
+        match store.claim(&key, "b", TTL, soon()).unwrap() {
+            Claim::Granted => break,
+            Claim::Held { for_at_most } => {
+                assert!(!for_at_most.is_zero() && for_at_most <= lease, "{for_at_most:?}");
+                pass(u64::try_from(for_at_most.as_millis()).unwrap());
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(start.elapsed() < PLENTY);
+    }
+    // A server may count from the beginning of a millisecond.
+    assert!(start.elapsed() >= lease - Duration::from_millis(2), "{:?}", start.elapsed());
+    assert!(!store.renew(&key, "a", TTL, soon()).unwrap());
+    assert!(store.renew(&key, "b", TTL, soon()).unwrap());
+}
+
+/// By `renew`, and by claiming again.
+pub fn a_renewed_lease_lasts_longer(make: Make<'_>) {
+    let (store, renewed, again, left) = (make(), key(), key(), key());
+    for key in [&renewed, &again, &left] {
+        assert_eq!(store.claim(key, "a", Duration::from_millis(400), soon()).unwrap(), Claim::Granted);
+    }
+    assert!(store.renew(&renewed, "a", TTL, soon()).unwrap());
+    assert_eq!(store.claim(&again, "a", TTL, soon()).unwrap(), Claim::Granted);
+    pass(500);
+    for key in [&renewed, &again] {
+        assert!(matches!(store.claim(key, "b", TTL, soon()).unwrap(), Claim::Held { .. }));
+    }
+    assert!(!store.renew(&left, "a", TTL, soon()).unwrap());
+    assert!(!store.renew(&key(), "a", TTL, soon()).unwrap());
+}
+
+/// To the owner too. Completing again is no second record, and nobody else's counts.
+pub fn what_was_completed_is_told_to_every_claim(make: Make<'_>) {
+    let (store, key) = (make(), key());
+    assert_eq!(store.claim(&key, "a", TTL, soon()).unwrap(), Claim::Granted);
+    for _ in 0..2 {
+        assert!(store.complete(&key, "a", b"done", TTL, soon()).unwrap());
+    }
+    assert!(!store.complete(&key, "b", b"other", TTL, soon()).unwrap());
+    assert!(!store.renew(&key, "a", TTL, soon()).unwrap());
+    for owner in ["a", "b"] {
+        store.release(&key, owner, soon()).unwrap();
+        assert_eq!(store.claim(&key, owner, TTL, soon()).unwrap(), Claim::Completed(b"done".to_vec()));
+    }
+}
+
+/// The work was done, and nobody else is at it.
+pub fn a_late_completion_counts_unless_somebody_took_over(make: Make<'_>) {
+    let (store, late, taken) = (make(), key(), key());
+    for key in [&late, &taken] {
+        assert_eq!(store.claim(key, "a", Duration::from_millis(1), soon()).unwrap(), Claim::Granted);
+    }
+    pass(50);
+    assert_eq!(store.claim(&taken, "b", TTL, soon()).unwrap(), Claim::Granted);
+    assert!(store.complete(&late, "a", b"a", TTL, soon()).unwrap());
+    assert!(!store.complete(&taken, "a", b"a", TTL, soon()).unwrap());
+    assert!(store.complete(&taken, "b", b"b", TTL, soon()).unwrap());
+    assert_eq!(store.claim(&late, "c", TTL, soon()).unwrap(), Claim::Completed(b"a".to_vec()));
+    assert_eq!(store.claim(&taken, "c", TTL, soon()).unwrap(), Claim::Completed(b"b".to_vec()));
+}
+
+/// Releasing what one does not hold is no error.
+pub fn a_released_lease_is_free_and_others_are_left_alone(make: Make<'_>) {
+    let (store, key) = (make(), key());
+    store.release(&key, "a", soon()).unwrap();
+    assert_eq!(store.claim(&key, "a", TTL, soon()).unwrap(), Claim::Granted);
+    store.release(&key, "b", soon()).unwrap();
+    assert!(matches!(store.claim(&key, "b", TTL, soon()).unwrap(), Claim::Held { .. }));
+    for _ in 0..2 {
+        store.release(&key, "a", soon()).unwrap();
+    }
+    assert_eq!(store.claim(&key, "b", TTL, soon()).unwrap(), Claim::Granted);
+}
+
+/// And the work can be claimed again. The ttl is the record's, however long the lease was.
+pub fn a_record_ends_after_its_ttl(make: Make<'_>) {
+    let (store, short, long) = (make(), key(), key());
+    assert_eq!(store.claim(&short, "a", TTL, soon()).unwrap(), Claim::Granted);
+    assert_eq!(store.claim(&long, "a", Duration::from_millis(100), soon()).unwrap(), Claim::Granted);
+    assert!(store.complete(&short, "a", b"v", Duration::from_millis(100), soon()).unwrap());
+    assert!(store.complete(&long, "a", b"v", TTL, soon()).unwrap());
+    pass(200);
+    assert_eq!(store.claim(&short, "b", TTL, soon()).unwrap(), Claim::Granted);
+    assert_eq!(store.claim(&long, "b", TTL, soon()).unwrap(), Claim::Completed(b"v".to_vec()));
+}
+
+/// Any bytes, none too, and many; any text as a key and as an owner.
+pub fn records_are_kept_to_the_byte(make: Make<'_>) {
+    let store = make();
+    let large: Vec<u8> = (0..1024 * 1024_u32).map(|n| (n % 251) as u8).collect();
+    for record in [&large[..], b"", b"\r\n\0", b"lease:a", b"done:1:a"] {
+        for owner in ["", "12:", "\r\n \0 \u{1f980}"] {
+            let key = format!("{} \r\n\0 \u{1f980}", key());
+            assert_eq!(store.claim(&key, owner, TTL, soon()).unwrap(), Claim::Granted);
+            assert!(store.renew(&key, owner, TTL, soon()).unwrap());
+            assert!(store.complete(&key, owner, record, TTL, soon()).unwrap());
+            assert!(store.complete(&key, owner, record, TTL, soon()).unwrap());
+            assert!(store.claim(&key, "x", TTL, soon()).unwrap() == Claim::Completed(record.to_vec()));
+        }
+    }
+}
+
+/// Whoever claims, in whatever order.
+pub fn of_fifty_who_claim_at_once_one_is_granted(make: Make<'_>) {
+    let store = make();
+    for _ in 0..5 {
+        let key = key();
+        let granted = AtomicU64::new(0);
+        thread::scope(|scope| {
+            for owner in 0..50 {
+                let (store, key, granted) = (&store, &key, &granted);
+                scope.spawn(move || match store.claim(key, &owner.to_string(), TTL, soon()).unwrap() {
+                    Claim::Granted => _ = granted.fetch_add(1, Ordering::SeqCst),
+                    claim => assert!(matches!(claim, Claim::Held { .. }), "{claim:?}"),
+                });
+            }
+        });
+        assert_eq!(granted.into_inner(), 1);
+    }
+}
+
+/// A call that is too late has no effect.
+pub fn a_passed_deadline_claims_and_records_nothing(make: Make<'_>) {
+    let (store, free, held) = (make(), key(), key());
+    assert!(store.claim(&free, "a", TTL, within(0)).unwrap_err().is_timeout());
+    assert!(store.complete(&free, "a", b"v", TTL, within(0)).unwrap_err().is_timeout());
+    assert_eq!(store.claim(&held, "a", TTL, soon()).unwrap(), Claim::Granted);
+    assert!(store.release(&held, "a", within(0)).unwrap_err().is_timeout());
+    assert!(store.renew(&held, "a", Duration::from_millis(1), within(0)).unwrap_err().is_timeout());
+    assert_eq!(store.claim(&free, "b", TTL, soon()).unwrap(), Claim::Granted);
+    assert!(matches!(store.claim(&held, "b", TTL, soon()).unwrap(), Claim::Held { .. }));
+}
+
+/// Mixing them up is told, and harms nothing.
+pub fn a_key_holds_a_list_or_a_record(make: Make<'_>) {
+    let (store, list, record) = (make(), key(), key());
+    store.push(&list, b"v", TTL, soon()).unwrap();
+    assert_eq!(store.claim(&record, "a", TTL, soon()).unwrap(), Claim::Granted);
+    let refused = |result: Option<Error>| assert!(matches!(result, Some(Error::Rejected { .. })), "{result:?}");
+    refused(store.claim(&list, "a", TTL, soon()).err());
+    refused(store.renew(&list, "a", TTL, soon()).err());
+    refused(store.complete(&list, "a", b"v", TTL, soon()).err());
+    refused(store.release(&list, "a", soon()).err());
+    refused(store.push(&record, b"v", TTL, soon()).err());
+    refused(store.pop(&[&record], soon()).err());
+    assert_eq!(store.pop(&[&list], soon()).unwrap(), found(&list, "v"));
+    assert!(store.renew(&record, "a", TTL, soon()).unwrap());
+}
+
+/// And says that the store answers.
+pub fn health_counts_who_waits(make: Make<'_>) {
+    let (store, key) = (make(), key());
+    store.ping(soon()).unwrap();
+    assert_eq!(store.health().reachable, Some(true));
+    let before = store.health().waiting;
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| store.pop(&[&key], soon()).unwrap());
+        let start = Instant::now();
+        while store.health().waiting == before {
+            assert!(start.elapsed() < PLENTY);
+            thread::yield_now();
+        }
+        store.push(&key, b"v", TTL, soon()).unwrap();
+        assert_eq!(waiting.join().unwrap(), found(&key, "v"));
     });
 }

@@ -15,7 +15,8 @@ pub enum Error {
     /// The deadline passed.
     #[error("the deadline passed while {stage}")]
     Timeout {
-        /// In which part of the call.
+        /// In which part of the call: with [`Stage::Pool`] (there was no free connection) and
+        /// [`Stage::Connect`] nothing reached the store, with [`Stage::Store`] something may have.
         stage: Stage,
     },
     /// There is no connection, or it was lost.
@@ -52,5 +53,15 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Error::Timeout { .. } | Error::Unavailable { .. })
+    }
+
+    /// The same error for one more caller; the cause stays with the first.
+    pub(crate) fn repeated(&self) -> Self {
+        match self {
+            Error::Timeout { stage } => Error::Timeout { stage: *stage },
+            Error::Unavailable { what, .. } => Error::Unavailable { what: what.clone(), source: None },
+            Error::Rejected { why } => Error::Rejected { why: why.clone() },
+            Error::Config { why } => Error::Config { why: why.clone() },
+        }
     }
 }

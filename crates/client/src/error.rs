@@ -206,12 +206,14 @@ impl From<transport::Error> for Error {
     }
 }
 
-/// Errors of the reply store. What became of the message is set by who had sent it.
+/// Errors of the reply store, which is asked after a request was sent: what became of
+/// that is unknown, whatever the store did not do.
 impl From<zc_events_cache::Error> for Error {
     fn from(error: zc_events_cache::Error) -> Self {
         use zc_events_cache::Error as From;
         match error {
-            From::Timeout { stage } => Error::Timeout { stage },
+            From::Timeout { stage: Stage::Pool } => Error::Timeout { stage: Stage::StorePool },
+            From::Timeout { .. } => Error::Timeout { stage: Stage::Store },
             From::Unavailable { what, source } => Error::Unavailable { what, outcome: Outcome::Unknown, source },
             From::Rejected { why } => Error::Rejected { why },
             From::Config { why } => Error::Config { why },

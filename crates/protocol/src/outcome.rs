@@ -43,6 +43,8 @@ pub enum Stage {
     Subscribe,
     /// Waiting for the answer of another service.
     Reply,
+    /// Waiting for a free connection to the reply store, after the request was sent.
+    StorePool,
     /// Reading from or writing to the reply store.
     Store,
     /// Closing down.
@@ -54,7 +56,7 @@ impl Stage {
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
-            Stage::Send | Stage::Confirm | Stage::Reply => Outcome::Unknown,
+            Stage::Send | Stage::Confirm | Stage::Reply | Stage::Store | Stage::StorePool => Outcome::Unknown,
             _ => Outcome::NotSent,
         }
     }
@@ -72,6 +74,7 @@ impl fmt::Display for Stage {
             Stage::Confirm => "waiting for the broker's confirm",
             Stage::Subscribe => "starting to consume",
             Stage::Reply => "waiting for the answer",
+            Stage::StorePool => "waiting for a free connection to the reply store",
             Stage::Store => "talking to the reply store",
             Stage::Close => "closing",
         })

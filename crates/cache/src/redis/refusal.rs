@@ -24,10 +24,12 @@ pub(super) fn refused(url: &RedisUrl, doing: &str, error: &RedisError) -> Error 
     let advice = match code {
         "NOAUTH" => "put the password into the URL, redis://:password@host",
         "WRONGPASS" => "check the user name and the password in the URL",
-        "NOPERM" => "the user needs MULTI, EXEC, RPUSH, EXPIRE, BLPOP and PING on these keys (ACL SETUSER)",
+        "NOPERM" => {
+            "the user may not do that to this key (ACL SETUSER); the documentation of zc_events_cache::redis lists what is needed"
+        }
         "OOM" => "it has no memory left (maxmemory)",
         "READONLY" => "it is a replica; the URL must name the master",
-        "WRONGTYPE" => "the key holds something that is not a list",
+        "WRONGTYPE" => "the key holds something else",
         "MISCONF" => "it cannot write its data to disk; its log says why",
         "MOVED" | "ASK" | "CROSSSLOT" => "Redis Cluster is not supported; name a single server",
         "DENIED" => "it is in protected mode: bind it to an address or give it a password",
@@ -73,6 +75,11 @@ pub(super) fn trouble(url: &RedisUrl, doing: &str, stage: Stage, ended: bool, tr
         }
     };
     Error::Unavailable { what, source }
+}
+
+/// What the trouble of a connection means for calls whose own deadline is not what ended it.
+pub(super) fn lost(url: &RedisUrl, doing: &str, trouble: Trouble) -> Error {
+    self::trouble(url, doing, Stage::Store, false, trouble)
 }
 
 /// Whether a connection on which the server said this should not be used again.
@@ -138,7 +145,7 @@ mod tests {
             ("NOPERM x", "ACL"),
             ("OOM command not allowed", "maxmemory"),
             ("READONLY You can't write", "replica"),
-            ("WRONGTYPE Operation against", "not a list"),
+            ("WRONGTYPE Operation against", "something else"),
             ("MOVED 3999 127.0.0.1:6381", "Cluster"),
             ("ERR DB index is out of range", "DB index is out of range"),
         ] {

@@ -1,25 +1,26 @@
 //! The reply store in this process: for tests, demonstrations and single programs. Behaves
 //! as Redis does where callers can see it; `conformance` checks that. Never touches a socket.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod records;
+
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::Receiver;
 use zc_events_protocol::clock::receive;
 use zc_events_protocol::{Clock, Deadline, Stage};
 
-use crate::store::{some_keys, whole_seconds};
-use crate::{Error, ReplyStore, Result};
-
-/// A value with the key it was pushed under.
-type Found = (String, Vec<u8>);
+use self::records::Records;
+use crate::store::{some_keys, whole_millis, whole_seconds};
+use crate::waiters::{Found, Waiters};
+use crate::{Claim, Error, ReplyStore, Result, StoreHealth};
 
 /// Named stores, for as long as somebody holds them.
 static NAMED: LazyLock<Mutex<HashMap<String, Weak<Shared>>>> = LazyLock::new(Mutex::default);
 
-/// Lists of answers in memory. Clones share them.
+/// Lists of answers and idempotency records in memory. Clones share them.
 ///
 /// Expiry and waiting follow the clock, so a [`ManualClock`](zc_events_protocol::ManualClock)
 /// decides when a list dies and when a waiting [`pop`](ReplyStore::pop) gives up.
@@ -31,26 +32,23 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// The number of one who waits, and where he is handed what he waits for.
+type Ticket = (u64, Receiver<Result<Found>>);
+
 #[derive(Default)]
 struct State {
     lists: HashMap<String, List>,
-    /// By number, which counts up: the smallest has waited longest.
-    waiters: HashMap<u64, Waiter>,
-    waiting_for: HashMap<String, BTreeSet<u64>>,
-    next_waiter: u64,
+    waiters: Waiters,
+    records: Records,
     /// At how many lists the expired ones are looked for and dropped.
     purge_at: usize,
     failure: Option<String>,
+    health: StoreHealth,
 }
 
 struct List {
     values: VecDeque<Vec<u8>>,
     expires: Instant,
-}
-
-struct Waiter {
-    keys: Vec<String>,
-    hand: Sender<Found>,
 }
 
 impl MemoryReplyStore {
@@ -80,9 +78,8 @@ impl MemoryReplyStore {
     pub fn fail_with(&self, what: Option<&str>) {
         let mut state = self.0.lock();
         state.failure = what.map(str::to_owned);
-        if state.failure.is_some() {
-            state.waiters.clear();
-            state.waiting_for.clear();
+        if let Some(what) = what {
+            state.waiters.fail_all(|| Error::Unavailable { what: what.to_owned(), source: None });
         }
     }
 
@@ -110,19 +107,31 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn in_time(&self, deadline: Deadline) -> Result<()> {
-        if deadline.has_passed(&*self.clock) { Err(Error::Timeout { stage: Stage::Store }) } else { Ok(()) }
+    /// Does `what` in one step, unless the `deadline` has passed, and notes how it went.
+    fn call<T>(&self, deadline: Deadline, what: impl FnOnce(&mut State, &dyn Clock) -> Result<T>) -> Result<T> {
+        let clock = &*self.clock;
+        let mut state = self.lock();
+        let result = if deadline.has_passed(clock) {
+            // As when no connection was to be had in time: nothing was done.
+            Err(Error::Timeout { stage: Stage::Pool })
+        } else {
+            state.working().and_then(|()| what(&mut state, clock))
+        };
+        state.note(result.as_ref().err(), clock.now());
+        result
     }
 
     /// A value, or the number and the channel under which one will be handed over.
-    fn take_or_wait(&self, keys: &[&str]) -> Result<Result<Found, (u64, Receiver<Found>)>> {
+    fn take_or_wait(&self, keys: &[&str]) -> Result<Result<Found, Ticket>> {
         let now = self.clock.now();
         let mut state = self.lock();
-        state.working()?;
+        let ready = state.working().and_then(|()| keys.iter().try_for_each(|key| state.no_record(key, now)));
+        state.note(ready.as_ref().err(), now);
+        ready?;
         if let Some(found) = keys.iter().find_map(|key| state.take(key, now)) {
             return Ok(Ok(found));
         }
-        Ok(Err(state.enlist(keys)))
+        Ok(Err(state.waiters.enlist(keys)))
     }
 }
 
@@ -134,6 +143,24 @@ impl State {
         }
     }
 
+    fn note(&mut self, error: Option<&Error>, now: Instant) {
+        self.health.reachable = Some(self.failure.is_none());
+        if let Some(error) = error {
+            self.health.last_error = Some(error.to_string());
+            self.health.last_error_at = Some(now);
+        }
+    }
+
+    /// As Redis, which keeps one type of value under a key.
+    fn no_record(&self, key: &str, now: Instant) -> Result<()> {
+        if self.records.holds(key, now) { Err(wrong_type("a list")) } else { Ok(()) }
+    }
+
+    fn no_list(&self, key: &str, now: Instant) -> Result<()> {
+        let holds = self.lists.get(key).is_some_and(|list| list.expires > now);
+        if holds { Err(wrong_type("a record")) } else { Ok(()) }
+    }
+
     fn take(&mut self, key: &str, now: Instant) -> Option<Found> {
         let list = self.lists.get_mut(key)?;
         let value = if list.expires > now { list.values.pop_front() } else { None };
@@ -141,45 +168,6 @@ impl State {
             self.lists.remove(key);
         }
         Some((key.to_owned(), value?))
-    }
-
-    fn enlist(&mut self, keys: &[&str]) -> (u64, Receiver<Found>) {
-        let number = self.next_waiter;
-        self.next_waiter += 1;
-        let (hand, receiver) = bounded(1);
-        let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
-        for key in &keys {
-            self.waiting_for.entry(key.clone()).or_default().insert(number);
-        }
-        self.waiters.insert(number, Waiter { keys, hand });
-        (number, receiver)
-    }
-
-    fn dismiss(&mut self, number: u64) -> Option<Waiter> {
-        let waiter = self.waiters.remove(&number)?;
-        for key in &waiter.keys {
-            if let Some(numbers) = self.waiting_for.get_mut(key) {
-                numbers.remove(&number);
-                if numbers.is_empty() {
-                    self.waiting_for.remove(key);
-                }
-            }
-        }
-        Some(waiter)
-    }
-
-    /// Hands `value` to the one who waits longest for `key`; gives it back if nobody does.
-    fn hand_over(&mut self, key: &str, value: Vec<u8>) -> Option<Vec<u8>> {
-        let mut found = (key.to_owned(), value);
-        while let Some(&oldest) = self.waiting_for.get(key).and_then(BTreeSet::first) {
-            let waiter = self.dismiss(oldest)?;
-            match waiter.hand.try_send(found) {
-                Ok(()) => return None,
-                // Its thread is gone, by a panic.
-                Err(unsent) => found = unsent.into_inner(),
-            }
-        }
-        Some(found.1)
     }
 
     fn purge(&mut self, now: Instant) {
@@ -192,24 +180,24 @@ impl State {
 
 impl ReplyStore for MemoryReplyStore {
     fn push(&self, key: &str, value: &[u8], ttl: Duration, deadline: Deadline) -> Result<()> {
-        self.0.in_time(deadline)?;
-        let now = self.0.clock.now();
-        let expires = self.0.clock.deadline(Duration::from_secs(whole_seconds(ttl))).instant();
         let value = value.to_vec();
-        let mut state = self.0.lock();
-        state.working()?;
-        let Some(value) = state.hand_over(key, value) else { return Ok(()) };
-        state.purge(now);
-        match state.lists.get_mut(key).filter(|list| list.expires > now) {
-            Some(list) => {
-                list.values.push_back(value);
-                list.expires = expires;
+        self.0.call(deadline, |state, clock| {
+            let now = clock.now();
+            let expires = clock.deadline(Duration::from_secs(whole_seconds(ttl))).instant();
+            state.no_record(key, now)?;
+            let Some(value) = state.waiters.hand_over(key, value) else { return Ok(()) };
+            state.purge(now);
+            match state.lists.get_mut(key).filter(|list| list.expires > now) {
+                Some(list) => {
+                    list.values.push_back(value);
+                    list.expires = expires;
+                }
+                None => {
+                    state.lists.insert(key.to_owned(), List { values: VecDeque::from([value]), expires });
+                }
             }
-            None => {
-                state.lists.insert(key.to_owned(), List { values: VecDeque::from([value]), expires });
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn pop(&self, keys: &[&str], deadline: Deadline) -> Result<Option<Found>> {
@@ -219,26 +207,65 @@ impl ReplyStore for MemoryReplyStore {
             Err(waiting) => waiting,
         };
         match receive(&*self.0.clock, &receiver, deadline) {
-            Ok(found) => Ok(Some(found)),
-            Err(RecvTimeoutError::Timeout) => {
-                // Between the alarm and this lock a value may have been handed over.
-                self.0.lock().dismiss(number);
-                Ok(receiver.try_recv().ok())
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                self.0.lock().working()?;
-                Err(Error::Unavailable {
-                    what: "the reply store in memory failed for a moment".to_owned(),
-                    source: None,
-                })
+            Ok(handed) => handed.map(Some),
+            // Between the alarm and the lock something may have been handed over.
+            Err(_) => {
+                self.0.lock().waiters.dismiss(number);
+                receiver.try_recv().ok().transpose()
             }
         }
     }
 
     fn ping(&self, deadline: Deadline) -> Result<()> {
-        self.0.in_time(deadline)?;
-        self.0.lock().working()
+        self.0.call(deadline, |_, _| Ok(()))
     }
+
+    fn claim(&self, key: &str, owner: &str, lease: Duration, deadline: Deadline) -> Result<Claim> {
+        self.0.call(deadline, |state, clock| {
+            let now = clock.now();
+            state.no_list(key, now)?;
+            Ok(state.records.claim(key, owner, ends(clock, lease), now))
+        })
+    }
+
+    fn renew(&self, key: &str, owner: &str, lease: Duration, deadline: Deadline) -> Result<bool> {
+        self.0.call(deadline, |state, clock| {
+            let now = clock.now();
+            state.no_list(key, now)?;
+            Ok(state.records.renew(key, owner, ends(clock, lease), now))
+        })
+    }
+
+    fn complete(&self, key: &str, owner: &str, record: &[u8], ttl: Duration, deadline: Deadline) -> Result<bool> {
+        let record = record.to_vec();
+        self.0.call(deadline, |state, clock| {
+            let now = clock.now();
+            state.no_list(key, now)?;
+            Ok(state.records.complete(key, owner, record, ends(clock, ttl), now))
+        })
+    }
+
+    fn release(&self, key: &str, owner: &str, deadline: Deadline) -> Result<()> {
+        self.0.call(deadline, |state, clock| {
+            state.no_list(key, clock.now())?;
+            state.records.release(key, owner);
+            Ok(())
+        })
+    }
+
+    fn health(&self) -> StoreHealth {
+        let state = self.0.lock();
+        StoreHealth { waiting: state.waiters.len(), ..state.health.clone() }
+    }
+}
+
+fn wrong_type(expected: &str) -> Error {
+    Error::Rejected { why: format!("the key holds something that is not {expected}") }
+}
+
+/// When a lease or a record that lives for `time` ends.
+fn ends(clock: &dyn Clock, time: Duration) -> Instant {
+    clock.deadline(Duration::from_millis(whole_millis(time))).instant()
 }
 
 #[cfg(test)]
@@ -328,6 +355,43 @@ mod tests {
         store.fail_with(None);
         store.ping(deadline).unwrap();
         assert_eq!(store.pop(&["kept"], deadline).unwrap().unwrap().1, b"v");
+    }
+
+    #[test]
+    fn a_lease_ends_by_the_clock() {
+        let (clock, store) = manual();
+        let soon = || clock.deadline(MINUTE);
+        assert_eq!(store.claim("k", "a", MINUTE, soon()).unwrap(), Claim::Granted);
+        clock.advance(MINUTE - Duration::from_millis(5));
+        let left = Duration::from_millis(5);
+        assert_eq!(store.claim("k", "b", MINUTE, soon()).unwrap(), Claim::Held { for_at_most: left });
+        clock.advance(left);
+        assert!(!store.renew("k", "a", MINUTE, soon()).unwrap());
+        assert_eq!(store.claim("k", "b", MINUTE, soon()).unwrap(), Claim::Granted);
+        assert!(!store.complete("k", "a", b"late", MINUTE, soon()).unwrap());
+    }
+
+    #[test]
+    fn health_tells_what_the_last_call_showed_and_who_waits() {
+        let (clock, store) = manual();
+        let deadline = clock.deadline(MINUTE);
+        assert_eq!(store.health().reachable, None);
+        store.ping(deadline).unwrap();
+        assert_eq!(store.health().reachable, Some(true));
+        thread::scope(|scope| {
+            scope.spawn(|| store.pop(&["k"], deadline).unwrap_err());
+            until_waiting(&store, 1);
+            assert_eq!(store.health().waiting, 1);
+            store.fail_with(Some("gone"));
+        });
+        assert!(store.ping(deadline).is_err());
+        let health = store.health();
+        assert_eq!((health.reachable, health.waiting), (Some(false), 0));
+        assert_eq!((health.last_error.as_deref(), health.last_error_at), (Some("gone"), Some(clock.now())));
+        store.fail_with(None);
+        store.ping(deadline).unwrap();
+        assert_eq!(store.health().reachable, Some(true));
+        assert!(store.health().last_error.is_some());
     }
 
     #[test]
