@@ -118,6 +118,7 @@ fn kind(error: &Error) -> &'static str {
             Stage::Begin => "timeout_begin",
             Stage::Connect => "timeout_connect",
             Stage::Pool => "timeout_pool",
+            Stage::InFlight => "timeout_in_flight",
             Stage::Declare => "timeout_declare",
             Stage::Send => "timeout_send",
             Stage::Confirm => "timeout_confirm",

@@ -151,7 +151,7 @@ impl Settings {
                     .setting(*setting)
                     .connection_name(self.service_name.as_deref().unwrap_or("zc-events"))
                     .channels(self.pool_size)
-                    .max_body(self.limits.body)
+                    .in_flight_bytes(self.max_in_flight)
                     .heartbeat(self.heartbeat)
                     .clock(Arc::clone(&self.clock));
                 Arc::new(AmqpBroker::new(options)?)
