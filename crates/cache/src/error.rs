@@ -54,4 +54,14 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Error::Timeout { .. } | Error::Unavailable { .. })
     }
+
+    /// The same error for one more caller; the cause stays with the first.
+    pub(crate) fn repeated(&self) -> Self {
+        match self {
+            Error::Timeout { stage } => Error::Timeout { stage: *stage },
+            Error::Unavailable { what, .. } => Error::Unavailable { what: what.clone(), source: None },
+            Error::Rejected { why } => Error::Rejected { why: why.clone() },
+            Error::Config { why } => Error::Config { why: why.clone() },
+        }
+    }
 }

@@ -15,4 +15,7 @@ pub struct StoreHealth {
     pub last_error_at: Option<Instant>,
     /// How many calls wait in [`pop`](crate::ReplyStore::pop) now.
     pub waiting: usize,
+    /// How many answers were taken from the server for callers who had left meanwhile, and
+    /// could not be put back. Each caller was told that he timed out, or that the outcome is unknown.
+    pub lost: u64,
 }

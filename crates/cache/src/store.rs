@@ -10,8 +10,7 @@ use crate::{Claim, Result, StoreHealth};
 /// Lists of answers, each under its key, each for a while; and idempotency records, which
 /// say who works on something, or what came of it.
 ///
-/// All calls block, at most until their deadline (Redis may add a fraction of a second to a
-/// [`pop`](ReplyStore::pop) that its server does not end in time). May be used from any thread.
+/// All calls block, at most until their deadline, whatever a server does. May be used from any thread.
 ///
 /// Nothing is retried: whoever calls knows whether asking twice does harm.
 pub trait ReplyStore: Send + Sync {
@@ -26,7 +25,7 @@ pub trait ReplyStore: Send + Sync {
     fn push(&self, key: &str, value: &[u8], ttl: Duration, deadline: Deadline) -> Result<()>;
 
     /// Takes the oldest value of the first of `keys` that has one, waiting for it by the
-    /// deadline; `None` when there was none. With the key it was found under. A deadline
+    /// deadline; `None` when none came by then. With the key it was found under. A deadline
     /// that has passed still looks once, without waiting, where a connection is at hand.
     ///
     /// # Errors

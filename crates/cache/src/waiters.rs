@@ -29,10 +29,6 @@ impl Waiters {
         self.by_number.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_number.is_empty()
-    }
-
     /// A new one, last in line: his number, and where a value, or an error, will be handed to him.
     pub(crate) fn enlist(&mut self, keys: &[&str]) -> (u64, Receiver<Result<Found>>) {
         let number = self.next;
@@ -120,7 +116,7 @@ mod tests {
         assert_eq!(waiters.hand_over("a", vec![3]), Some(vec![3]));
         assert_eq!(first.try_recv().unwrap().unwrap(), ("a".to_owned(), vec![1]));
         assert_eq!(second.try_recv().unwrap().unwrap(), ("a".to_owned(), vec![2]));
-        assert!(waiters.is_empty() && waiters.keys().is_empty() && waiters.by_key.is_empty());
+        assert!(waiters.len() == 0 && waiters.keys().is_empty() && waiters.by_key.is_empty());
     }
 
     #[test]
@@ -134,7 +130,7 @@ mod tests {
         assert_eq!(waiters.len(), 1);
         waiters.fail_all(|| Error::Config { why: "no".to_owned() });
         assert!(other.try_recv().unwrap().is_err());
-        assert!(waiters.is_empty() && waiters.by_key.is_empty());
+        assert!(waiters.len() == 0 && waiters.by_key.is_empty());
     }
 
     #[test]

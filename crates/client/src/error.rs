@@ -224,6 +224,9 @@ impl From<zc_events_cache::Error> for Error {
 
 impl From<EncodeError> for Error {
     fn from(error: EncodeError) -> Self {
+        if let EncodeError::TooLarge { what, size, limit } = error {
+            return Error::TooLarge { what: format!("the {what}"), size, limit };
+        }
         Error::Encode { source: Box::new(error) }
     }
 }

@@ -4,10 +4,11 @@
 mod client;
 mod error;
 mod lines;
+pub mod metrics;
 mod service;
 mod settings;
 
-pub use client::{Answer, EmitReceipt, EventClient, Page, Pending, RemoteRequest};
+pub use client::{Answer, ClientHealth, EmitReceipt, EventClient, Page, Pending, RemoteRequest};
 pub use error::{Error, Failure, Result};
 pub use service::{
     Context, HandlerError, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,

@@ -68,9 +68,10 @@ pub struct EncodeOptions {
     pub protocol: Option<Protocol>,
     /// Who sends, `name@host` in Celery. Protocol 2 only.
     pub origin: Option<String>,
-    /// The message that began it all; the message's own id where `None`. Protocol 2 only.
+    /// The message that began it all; where `None`, the message's own id, which protocol 1 leaves unsaid.
+    /// In protocol 1 a key of the body that Celery reads since version 4 and earlier ones pass over.
     pub root_id: Option<String>,
-    /// The message in whose handler this one is sent. Protocol 2 only.
+    /// The message in whose handler this one is sent. In protocol 1 as for `root_id`.
     pub parent_id: Option<String>,
     /// When readers discard it. Clocks differ: leave a margin.
     pub expires: Option<SystemTime>,
@@ -80,6 +81,8 @@ pub struct EncodeOptions {
     pub expiration: Option<Duration>,
     /// Whether it survives a restart of the broker: delivery mode 2, else 1.
     pub persistent: bool,
+    /// The largest body, in bytes; that of [`Limits`](crate::Limits) where `None`.
+    pub max_body: Option<usize>,
 }
 
 /// A message ready to be sent.

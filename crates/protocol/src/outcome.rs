@@ -25,10 +25,14 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
+    /// Nothing was begun: the deadline that was handed down had passed already.
+    Begin,
     /// Opening a connection: TCP, TLS, login.
     Connect,
     /// Waiting for a free channel or connection of a pool.
     Pool,
+    /// Waiting until the broker has confirmed enough of the bytes that are out.
+    InFlight,
     /// Declaring exchanges, queues and bindings.
     Declare,
     /// Handing the message to the broker.
@@ -61,8 +65,10 @@ impl Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Stage::Begin => "beginning (nothing of it was left)",
             Stage::Connect => "connecting",
             Stage::Pool => "waiting for a free connection",
+            Stage::InFlight => "waiting for confirms of earlier messages (the limit of bytes in flight is reached)",
             Stage::Declare => "declaring the topology",
             Stage::Send => "handing the message to the broker",
             Stage::Confirm => "waiting for the broker's confirm",

@@ -30,9 +30,9 @@ pub struct Task {
     pub task: String,
     /// The id of the message. Hand-made messages of protocol 1 may lack it.
     pub id: Option<String>,
-    /// The message that began it all. Protocol 2 only.
+    /// The message that began it all, where that is told: in protocol 2, and by our own of protocol 1.
     pub root_id: Option<String>,
-    /// The message in whose handler this one was sent. Protocol 2 only.
+    /// The message in whose handler this one was sent, where that is told.
     pub parent_id: Option<String>,
     /// The positional arguments, the event type first.
     pub args: Vec<Value>,

@@ -135,9 +135,9 @@ proptest! {
         prop_assert_eq!(&task.kwargs, event.kwargs());
         prop_assert_eq!((task.eta, task.expires, task.priority), (eta, expires, event.get_priority()));
         prop_assert_eq!(encoded.properties.delivery_mode, Some(2));
+        prop_assert_eq!(task.root_id.as_deref(), Some("root"));
+        prop_assert_eq!(task.parent_id.as_deref(), Some("parent"));
         if second {
-            prop_assert_eq!(task.root_id.as_deref(), Some("root"));
-            prop_assert_eq!(task.parent_id.as_deref(), Some("parent"));
             prop_assert_eq!(task.origin.as_deref(), Some("me@here"));
         }
         let peeked = peek_event_type(&encoded.properties, &encoded.body);

@@ -37,17 +37,27 @@ impl Default for ConsumeOptions {
     }
 }
 
-/// What a broker knows of its connection.
+/// What a broker knows of its connection for publishing; subscriptions have their own, and
+/// say what becomes of them.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Health {
-    /// Whether there is a connection for publishing. A broker that has not been used yet
-    /// has none.
+    /// Whether it is there. A broker that has not been used yet has none.
     pub connected: bool,
+    /// The node that it leads to, as `host:port`; `None` without a connection, and in memory.
+    pub node: Option<String>,
     /// Since when, and why, the broker takes no messages (a memory or disk alarm).
     pub blocked: Option<(Instant, String)>,
-    /// What the last failure said.
+    /// What the last failure said. It stays when all is well again.
     pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_at: Option<Instant>,
+    /// How often it was opened so far.
+    pub connections: u64,
+    /// Messages that were handed over and are not confirmed yet.
+    pub unconfirmed: usize,
+    /// The bytes of their bodies.
+    pub unconfirmed_bytes: usize,
 }
 
 /// A broker: exchanges, queues, and messages between them.

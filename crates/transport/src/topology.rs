@@ -146,6 +146,9 @@ impl Topology {
     /// queue `target` after `delay` (whole milliseconds, below 2^32 of them), through the
     /// default exchange.
     ///
+    /// How soon after the target is back: RabbitMQ looks again after 3 minutes by default
+    /// (`dead_letter_worker_publisher_confirm_timeout` of its application `rabbit`, in ms).
+    ///
     /// It is a quorum queue with `x-dead-letter-strategy: at-least-once`, so a message whose
     /// target is full or gone stays in it, and is moved once the target takes it. That
     /// takes RabbitMQ 3.10 with its feature flags `quorum_queue` and `stream_queue` on
@@ -172,7 +175,9 @@ impl Topology {
 
     /// Adds a durable queue for messages that may have ended the process that handled them:
     /// a quorum queue, which counts in the header `x-delivery-count` how often a message came
-    /// back before; absent in the first delivery. Where the broker has no quorum queues, it
+    /// back before; absent in the first delivery. What a consumer had prefetched when it ended
+    /// counts as delivered, so consume it with a prefetch of 1; and publish to it without
+    /// that header, which a first delivery would show. Where the broker has no quorum queues, it
     /// is a classic one, which says no more than [`Delivery::redelivered`](crate::Delivery::redelivered).
     #[must_use]
     pub fn quarantine_queue(self, name: impl Into<String>) -> Self {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use r2d2_redis::redis::{Cmd, cmd};
+use r2d2_redis::redis::{Cmd, Value, cmd};
 use zc_events_protocol::{Clock, Deadline, Stage};
 
 use super::link::{Answer, Link, Trouble};
@@ -14,6 +14,9 @@ use super::refusal;
 use super::resolve::{Resolver, Unresolved};
 use super::url::RedisUrl;
 use crate::{Error, Result};
+
+/// A connection that was not used for longer is asked whether it lives before it is used.
+const IDLE: Duration = Duration::from_secs(15);
 
 pub(super) struct Connector {
     pub(super) url: RedisUrl,
@@ -108,6 +111,25 @@ impl Connector {
                 .map_err(|error| refusal::refused(&self.url, &doing, &error))?;
         }
         Ok(())
+    }
+
+    /// Whether a connection that nobody used for a while still serves: without a round
+    /// trip if the while was short.
+    pub(super) fn is_alive(&self, link: &mut Link, deadline: Deadline) -> bool {
+        if !link.is_quiet() {
+            log::debug!("a connection to {} was closed while nobody used it", self.url);
+            return false;
+        }
+        if link.idle(&*self.clock) < IDLE {
+            return true;
+        }
+        let until = self.clock.deadline(Duration::from_secs(1)).min(deadline);
+        let pong = self.ask(link, &cmd("PING"), until);
+        let alive = matches!(pong, Ok(Ok(Value::Status(word))) if word == "PONG");
+        if !alive {
+            log::debug!("a connection to {} died while nobody used it", self.url);
+        }
+        alive
     }
 
     /// Sends one command.

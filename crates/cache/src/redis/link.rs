@@ -68,7 +68,8 @@ impl Link {
     }
 
     /// Sends `request` and takes `answers` answers. A refusal is an answer. When it fails,
-    /// or does not return, the connection stays marked as broken.
+    /// or does not return, the connection stays marked as broken; only a call that is too late
+    /// from the start, and sends nothing, leaves it as it was.
     pub(super) fn call(
         &mut self,
         request: &[u8],
@@ -76,33 +77,55 @@ impl Link {
         clock: &dyn Clock,
         until: Deadline,
     ) -> Result<Vec<Answer>, Trouble> {
-        self.clean = false;
         let mut taken = Vec::with_capacity(answers);
-        let mut result = self.write(request, clock, until);
-        // When the server closed in the middle of a long request, it may have said why.
-        if let Ok(()) | Err(Trouble::Lost(_)) = result {
-            while taken.len() < answers {
-                match self.answer(clock, until) {
-                    Ok(answer) => taken.push(answer),
-                    Err(trouble) => {
-                        result = result.and(Err(trouble));
-                        break;
-                    }
-                }
+        let sent = self.send(request, clock, until);
+        let result = match sent {
+            // When the server closed in the middle of a long request, it may have said why.
+            Ok(()) | Err(Trouble::Lost(_)) => {
+                sent.and(self.receive(answers, clock, until, |answer| taken.push(answer)))
             }
-        }
+            trouble => trouble,
+        };
         match result {
-            Ok(()) if self.input.is_empty() => {
-                self.clean = true;
-                self.used = clock.now();
-                self.input.shrink_to(KEPT);
-                Ok(taken)
+            Ok(()) => Ok(taken),
+            Err(trouble) => {
+                // Refused and then closed, as a server that is full does it.
+                let refused = taken.last().is_some_and(Result::is_err);
+                if refused || !matches!(trouble, Trouble::TimedOut) {
+                    self.clean = false;
+                }
+                if refused { Ok(taken) } else { Err(trouble) }
             }
-            Ok(()) => Err(Trouble::Garbage),
-            // Refused and then closed, as a server that is full does it.
-            Err(_) if taken.last().is_some_and(Result::is_err) => Ok(taken),
-            Err(trouble) => Err(trouble),
         }
+    }
+
+    /// Sends `request`. What is owed to it is taken by [`Link::receive`]; until then the
+    /// connection counts as broken.
+    pub(super) fn send(&mut self, request: &[u8], clock: &dyn Clock, until: Deadline) -> Result<(), Trouble> {
+        left(clock, until)?;
+        self.clean = false;
+        self.write(request, clock, until)
+    }
+
+    /// Takes the `answers` answers that are owed, all of them, and hands each on as it comes.
+    /// After a timeout the wait may be taken up again for those that were not handed on.
+    pub(super) fn receive(
+        &mut self,
+        answers: usize,
+        clock: &dyn Clock,
+        until: Deadline,
+        mut take: impl FnMut(Answer),
+    ) -> Result<(), Trouble> {
+        for _ in 0..answers {
+            take(self.answer(clock, until)?);
+        }
+        if !self.input.is_empty() {
+            return Err(Trouble::Garbage);
+        }
+        self.clean = true;
+        self.used = clock.now();
+        self.input.shrink_to(KEPT);
+        Ok(())
     }
 
     fn write(&mut self, mut request: &[u8], clock: &dyn Clock, until: Deadline) -> Result<(), Trouble> {

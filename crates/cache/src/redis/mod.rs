@@ -18,7 +18,17 @@
 //! - A connection that the server closed is noticed at checkout without a round trip; one
 //!   that was idle for 15 s is asked PING.
 //! - Calls that wait for an answer have a pool of their own, so pushing never waits for them.
-//!   When there are more of them than connections they take turns, each for a tenth of a second.
+//!   As many as it has connections wait on one each. The others share one more, on which a thread
+//!   waits for all their keys: each gets his answer as soon as it is there, and nobody queues.
+//! - A call that waits ends at its deadline, whatever the server does. An answer that was
+//!   taken for it too late is put back for whoever asks next (with a ttl of a minute; Redis forgets the
+//!   one it had); where that fails, it is logged and counted.
+//!
+//! # What the user of the URL must be allowed
+//!
+//! `PING`, `MULTI`, `EXEC`, `RPUSH`, `LPUSH`, `EXPIRE`, `BLPOP`, `LPOP` for answers; `EVAL`, `GET`, `SET`,
+//! `PTTL`, `PEXPIRE` and `DEL` for records; on their keys, and on `zc-events-wake-*`, which wakes the
+//! shared connection. Without that key the shared connection looks every 50 ms instead.
 //!
 //! # What is not bounded
 //!
@@ -29,11 +39,16 @@
 //! # What is logged
 //!
 //! At `debug`: connections made, failed and found dead, with the URL without its password; at
-//! `warn`: unknown parameters in a URL. Never keys, values or passwords, at no level.
+//! `warn`: that the server is lost (once, until it is back), that an answer could not be put back,
+//! unknown parameters in a URL; at `info`: that the server answers again. Never keys, values or
+//! passwords, at no level.
 
+mod commands;
 mod connect;
+mod crowd;
 mod frame;
 mod gate;
+mod late;
 mod link;
 mod options;
 mod pool;
@@ -46,6 +61,10 @@ mod testing;
 #[cfg(test)]
 mod traps;
 mod url;
+mod watch;
+
+/// What a waiting call does, in words for its errors.
+const WAITING: &str = "waiting for an answer, which may have been taken and lost,";
 
 pub use options::RedisOptions;
 pub use store::RedisReplyStore;

@@ -25,8 +25,10 @@ use super::RedisUrl;
 pub struct RedisOptions {
     /// The server.
     pub url: RedisUrl,
-    /// How many connections may wait for answers, and how many may push, at the same time:
-    /// up to twice this number are open, opened as they are needed. 16.
+    /// How many connections may wait for answers, and how many may push, at the same time, opened
+    /// as they are needed. More calls than that may wait: they share one more
+    /// connection, so up to twice this number and one are open. Pushes, and calls about
+    /// records, wait for a free connection by their deadlines. 16.
     pub pool_size: u32,
     /// How long opening a connection may take, with lookup and login, when the caller's
     /// deadline leaves more. 3 s.

@@ -8,16 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use r2d2::ManageConnection;
-use r2d2_redis::redis::{Value, cmd};
 use zc_events_protocol::{Deadline, Stage};
 
 use super::connect::Connector;
 use super::gate::{Gate, Place};
 use super::link::Link;
 use crate::{Error, Result};
-
-/// A connection that was not used for longer is asked whether it lives before it is lent.
-const IDLE: Duration = Duration::from_secs(15);
 
 /// A place for a connection.
 #[derive(Default)]
@@ -71,41 +67,27 @@ impl Pool {
     /// A connection that works as far as is known, by the deadline.
     pub(super) fn lend(&self, deadline: Deadline) -> Result<Lease> {
         let clock = &*self.connector.clock;
-        let late = || Error::Timeout { stage: Stage::Pool };
-        let place = self.gate.enter(clock, deadline).ok_or_else(late)?;
+        let place = self.gate.enter(clock, deadline).ok_or(Error::Timeout { stage: Stage::Pool })?;
+        self.connected(place, deadline)
+    }
+
+    /// The same, if nobody has to give one back for it.
+    pub(super) fn lend_at_once(&self, deadline: Deadline) -> Result<Option<Lease>> {
+        self.gate.try_enter().map(|place| self.connected(place, deadline)).transpose()
+    }
+
+    fn connected(&self, place: Place, deadline: Deadline) -> Result<Lease> {
+        let clock = &*self.connector.clock;
         // Whoever is inside has a slot; one that is new comes from a thread of r2d2, at once.
         let wait = deadline.remaining(clock).clamp(Duration::from_millis(50), Duration::from_secs(1));
-        let slot = self.slots.get_timeout(wait).map_err(|_| late())?;
+        let slot = self.slots.get_timeout(wait).map_err(|_| Error::Timeout { stage: Stage::Pool })?;
         let mut lease = Lease { slot, _place: place };
-        if !self.is_alive(&mut lease, deadline) {
+        let alive = lease.slot.0.as_mut().is_some_and(|link| self.connector.is_alive(link, deadline));
+        if !alive {
             lease.slot.0 = None;
             lease.slot.0 = Some(self.connector.connect(deadline)?);
         }
         Ok(lease)
-    }
-
-    fn is_alive(&self, lease: &mut Lease, deadline: Deadline) -> bool {
-        let Some(link) = &mut lease.slot.0 else { return false };
-        if !link.is_quiet() {
-            log::debug!("a connection to {} was closed while nobody used it", self.connector.url);
-            return false;
-        }
-        let clock = &*self.connector.clock;
-        if link.idle(clock) < IDLE {
-            return true;
-        }
-        let until = clock.deadline(Duration::from_secs(1)).min(deadline);
-        let pong = self.connector.ask(link, &cmd("PING"), until);
-        let alive = matches!(pong, Ok(Ok(Value::Status(word))) if word == "PONG");
-        if !alive {
-            log::debug!("a connection to {} died while nobody used it", self.connector.url);
-        }
-        alive
-    }
-
-    /// Whether somebody waits for a connection.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.gate.is_crowded()
     }
 }
 

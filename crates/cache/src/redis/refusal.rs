@@ -77,6 +77,11 @@ pub(super) fn trouble(url: &RedisUrl, doing: &str, stage: Stage, ended: bool, tr
     Error::Unavailable { what, source }
 }
 
+/// What the trouble of a connection means for calls whose own deadline is not what ended it.
+pub(super) fn lost(url: &RedisUrl, doing: &str, trouble: Trouble) -> Error {
+    self::trouble(url, doing, Stage::Store, false, trouble)
+}
+
 /// Whether a connection on which the server said this should not be used again.
 pub(super) fn ends_connection(error: &RedisError) -> bool {
     MOVED_ON.contains(&code(error)) || is_full(error)

@@ -10,24 +10,23 @@ use r2d2_redis::redis::{Cmd, RedisError, Value, cmd, pipe};
 use zc_events_protocol::clock::pause;
 use zc_events_protocol::{Clock, Deadline, Stage};
 
-use super::RedisOptions;
+use super::commands::{PATIENCE, SLICE, blpop, found};
 use super::connect::Connector;
+use super::crowd::{Crowd, WAKE};
+use super::late::Late;
 use super::link::{Link, Trouble};
 use super::pool::{Lease, Pool};
-use super::{records, refusal};
+use super::watch::Watch;
+use super::{RedisOptions, WAITING, records, refusal};
 use crate::store::{some_keys, whole_millis, whole_seconds};
-use crate::{Claim, Error, ReplyStore, Result};
+use crate::waiters::Found;
+use crate::{Claim, Error, ReplyStore, Result, StoreHealth};
 
-/// How long one BLPOP waits at most: after that the server shows that it lives.
-const SLICE: Duration = Duration::from_secs(1);
-/// How long, when others wait for the connection.
-const CROWDED_SLICE: Duration = Duration::from_millis(100);
-/// The shortest BLPOP. Zero would wait for ever.
-const SHORTEST: Duration = Duration::from_millis(10);
-/// How much longer than the caller's deadline the end of a BLPOP may take to arrive.
-const GRACE: Duration = Duration::from_millis(300);
-/// How late the end of a BLPOP may come while the caller's deadline is far.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a look that came at the end may still take.
+const GRACE: Duration = Duration::from_millis(30);
+/// How late the end of a BLPOP may come before the server counts as stalled. One that has
+/// nothing to do looks at its timeouts ten times a second.
+const OVERDUE: Duration = Duration::from_millis(300);
 /// How often a server that cannot count parts of a second is asked instead.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -35,8 +34,9 @@ const POLL: Duration = Duration::from_millis(20);
 /// of a wait). Clones share the connections.
 ///
 /// A push is `MULTI`, `RPUSH`, `EXPIRE`, `EXEC` in one go; a pop is a `BLPOP` of at most a
-/// second, again and again. Nothing is retried after it may have reached the server: when
-/// a connection is lost in the middle of a pop, a value may have been taken and lost.
+/// second, again and again; a call about a record is one script. Nothing is retried after it may have
+/// reached the server: when a connection is lost in the middle of a pop, a value may have been taken and lost.
+/// Any number of calls may wait at the same time, whatever the size of the pool.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -59,8 +59,13 @@ struct Shared {
     connector: Arc<Connector>,
     /// For what is answered at once.
     brief: Pool,
-    /// For what waits.
+    /// For what waits, as far as it goes,
     waiting: Pool,
+    /// for whoever finds none of these free,
+    crowd: Crowd,
+    /// and for what comes when a caller has left.
+    late: Late,
+    watch: Arc<Watch>,
     /// Whether the server is older than Redis 6.
     whole_seconds: AtomicBool,
 }
@@ -80,9 +85,13 @@ impl RedisReplyStore {
             return Err(Error::Config { why: "connect_timeout must be more than zero".to_owned() });
         }
         let connector = Arc::new(Connector::new(url, clock, connect_timeout, max_reply));
+        let watch = Arc::new(Watch::default());
         Ok(Self(Arc::new(Shared {
             brief: Pool::new(Arc::clone(&connector), pool_size),
             waiting: Pool::new(Arc::clone(&connector), pool_size),
+            crowd: Crowd::new(Arc::clone(&connector), Arc::clone(&watch)),
+            late: Late::new(Arc::clone(&connector), Arc::clone(&watch)),
+            watch,
             connector,
             whole_seconds: AtomicBool::new(false),
         })))
@@ -91,32 +100,15 @@ impl RedisReplyStore {
 
 impl ReplyStore for RedisReplyStore {
     fn push(&self, key: &str, value: &[u8], ttl: Duration, deadline: Deadline) -> Result<()> {
-        let mut pipeline = pipe();
-        pipeline.atomic().cmd("RPUSH").arg(key).arg(value).cmd("EXPIRE").arg(key).arg(whole_seconds(ttl));
-        let request = Request { bytes: pipeline.get_packed_pipeline(), answers: 4, doing: "pushing an answer" };
-        self.0.brief(&request, deadline, deadline, |answers| match answers.as_slice() {
-            [.., Value::Bulk(done)] if matches!(done.as_slice(), [Value::Int(1..), Value::Int(1)]) => Ok(()),
-            _ => Err(Trouble::Garbage),
-        })
+        self.0.push(key, value, ttl, deadline)
     }
 
-    fn pop(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
+    fn pop(&self, keys: &[&str], deadline: Deadline) -> Result<Option<Found>> {
         some_keys(keys)?;
-        let clock = self.0.clock();
-        if deadline.has_passed(clock) {
-            return self.0.look(keys, deadline);
-        }
-        loop {
-            let remaining = deadline.remaining(clock);
-            let found = if self.0.whole_seconds.load(Ordering::Relaxed) && remaining < SLICE * 3 / 2 {
-                self.0.poll(keys, deadline)?
-            } else {
-                self.0.wait(keys, remaining, deadline)?
-            };
-            if found.is_some() || deadline.has_passed(clock) {
-                return Ok(found);
-            }
-        }
+        let _waiting = self.0.watch.wait();
+        let result = self.0.wait(keys, deadline);
+        // That nothing came may also mean that the server is silent.
+        if let Ok(None) = result { result } else { self.0.noted(result) }
     }
 
     fn ping(&self, deadline: Deadline) -> Result<()> {
@@ -145,6 +137,10 @@ impl ReplyStore for RedisReplyStore {
         let command = records::release(key, owner);
         self.0.one(&command, "releasing a lease", deadline, |answer| records::done(&answer).map(drop))
     }
+
+    fn health(&self) -> StoreHealth {
+        self.0.watch.health()
+    }
 }
 
 impl Shared {
@@ -166,6 +162,20 @@ impl Shared {
     /// Sends what is answered at once and reads its answers; the first refusal among them
     /// is the error.
     fn brief<T>(
+        &self,
+        request: &Request,
+        deadline: Deadline,
+        read: impl FnOnce(Vec<Value>) -> std::result::Result<T, Trouble>,
+    ) -> Result<T> {
+        let result = if deadline.has_passed(self.clock()) {
+            Err(Error::Timeout { stage: Stage::Pool })
+        } else {
+            self.brief_until(request, deadline, deadline, read)
+        };
+        self.noted(result)
+    }
+
+    fn brief_until<T>(
         &self,
         request: &Request,
         deadline: Deadline,
@@ -193,24 +203,24 @@ impl Shared {
         read: impl FnOnce(Value) -> std::result::Result<T, Trouble>,
     ) -> Result<T> {
         let request = Request { bytes: command.get_packed_command(), answers: 1, doing };
-        self.brief(&request, deadline, deadline, |mut answers| read(answers.pop().unwrap_or(Value::Nil)))
+        self.brief(&request, deadline, |mut answers| read(answers.pop().unwrap_or(Value::Nil)))
     }
 
     /// Takes what is there, without waiting: in a transaction BLPOP does not wait, and
     /// of several keys it takes from the first only.
-    fn look(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
+    fn look(&self, keys: &[&str], deadline: Deadline) -> Result<Option<Found>> {
         let mut pipeline = pipe();
         pipeline.atomic().add_command(blpop(keys, SLICE));
         let request = Request { bytes: pipeline.get_packed_pipeline(), answers: 3, doing: "looking for an answer" };
         let from = deadline.max(self.clock().deadline(Duration::ZERO));
-        self.brief(&request, deadline, Deadline::at(from.instant() + GRACE), |mut answers| match answers.pop() {
+        self.brief_until(&request, deadline, Deadline::at(from.instant() + GRACE), |mut answers| match answers.pop() {
             Some(Value::Bulk(mut done)) if done.len() == 1 => found(done.pop().unwrap_or(Value::Nil), keys),
             _ => Err(Trouble::Garbage),
         })
     }
 
     /// Looks, again and again, until the deadline.
-    fn poll(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
+    fn poll(&self, keys: &[&str], deadline: Deadline) -> Result<Option<Found>> {
         let (_never, interrupt) = crossbeam_channel::bounded(0);
         loop {
             let found = self.look(keys, deadline)?;
@@ -221,42 +231,79 @@ impl Shared {
         }
     }
 
-    /// Waits for a slice of the time.
-    fn wait(&self, keys: &[&str], remaining: Duration, deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
-        let doing = "waiting for an answer, which may have been taken and lost,";
-        let mut lease: Lease = match self.waiting.lend(deadline) {
-            // The others kept the connections until the end; what is there can still be taken.
-            Err(Error::Timeout { stage: Stage::Pool }) => return self.look(keys, deadline),
-            lease => lease?,
-        };
-        let link = lease.link()?;
-        let slice = match remaining {
-            remaining if self.waiting.is_crowded() => remaining.min(CROWDED_SLICE),
-            // Not a second and then a rest too short to wait for.
-            remaining if remaining < SLICE * 3 / 2 => remaining,
-            _ => SLICE,
-        }
-        .max(SHORTEST);
-        let until = self.patience(slice, deadline);
-        let answer = self.connector.ask(link, &blpop(keys, slice), until);
-        match answer {
-            Ok(Ok(value)) => found(value, keys).map_err(|trouble| {
-                link.spoil();
-                self.trouble(doing, deadline, trouble)
-            }),
-            Ok(Err(error)) if refusal::wants_whole_seconds(&error) => {
-                self.whole_seconds.store(true, Ordering::Relaxed);
-                Ok(None)
+    /// Waits on a connection of its own. The call ends at its deadline; a BLPOP that is still
+    /// out then is left to `late`.
+    fn wait_alone(&self, mut lease: Lease, keys: &[&str], deadline: Deadline) -> Result<Option<Found>> {
+        let clock = self.clock();
+        loop {
+            let remaining = deadline.remaining(clock);
+            if self.whole_seconds.load(Ordering::Relaxed) && remaining < SLICE * 3 / 2 {
+                drop(lease);
+                return self.poll(keys, deadline);
             }
-            Ok(Err(error)) => Err(self.refused(link, "to wait for an answer", &error)),
-            Err(trouble) => Err(self.trouble(doing, deadline, trouble)),
+            // Not a second and then a rest too short to wait for.
+            let slice = if remaining < SLICE * 3 / 2 { remaining } else { SLICE };
+            let slice_end = clock.deadline(slice).instant();
+            let patience = Deadline::at(slice_end + PATIENCE);
+            let link = lease.link()?;
+            let mut answer = None;
+            let request = blpop(keys, slice).get_packed_command();
+            link.send(&request, clock, patience).map_err(|trouble| self.trouble(WAITING, deadline, trouble))?;
+            let result = link.receive(1, clock, deadline.min(patience), |taken| answer = Some(taken));
+            let value = match (result, answer) {
+                (Ok(()), Some(Ok(value))) => value,
+                (Ok(()), Some(Err(error))) if refusal::wants_whole_seconds(&error) => {
+                    self.whole_seconds.store(true, Ordering::Relaxed);
+                    continue;
+                }
+                (_, Some(Err(error))) => return Err(self.refused(link, "to wait for an answer", &error)),
+                (Err(Trouble::TimedOut), None) if deadline.has_passed(clock) => {
+                    self.late.adopt(lease, keys);
+                    let stalled = clock.now() > slice_end + OVERDUE;
+                    return if stalled { Err(Error::Timeout { stage: Stage::Store }) } else { Ok(None) };
+                }
+                (Err(trouble), _) => return Err(self.trouble(WAITING, deadline, trouble)),
+                (Ok(()), None) => return Err(self.trouble(WAITING, deadline, Trouble::Garbage)),
+            };
+            let found = found(value, keys).map_err(|trouble| {
+                link.spoil();
+                self.trouble(WAITING, deadline, trouble)
+            })?;
+            if found.is_some() || deadline.has_passed(clock) {
+                return Ok(found);
+            }
         }
     }
 
-    /// Until when the end of a BLPOP of `slice` from now must have arrived.
-    fn patience(&self, slice: Duration, deadline: Deadline) -> Deadline {
-        let end = self.clock().deadline(slice).instant();
-        Deadline::at((end + PATIENCE).min(deadline.instant().max(end) + GRACE))
+    fn wait(&self, keys: &[&str], deadline: Deadline) -> Result<Option<Found>> {
+        if deadline.has_passed(self.clock()) {
+            return self.look(keys, deadline);
+        }
+        match self.waiting.lend_at_once(deadline)? {
+            Some(lease) => self.wait_alone(lease, keys, deadline),
+            None => self.crowd.wait(keys, deadline, |key| {
+                let until = deadline.min(self.clock().deadline(WAKE));
+                self.push(key, b"", WAKE, until)
+            }),
+        }
+    }
+
+    fn push(&self, key: &str, value: &[u8], ttl: Duration, deadline: Deadline) -> Result<()> {
+        let mut pipeline = pipe();
+        pipeline.atomic().cmd("RPUSH").arg(key).arg(value).cmd("EXPIRE").arg(key).arg(whole_seconds(ttl));
+        let request = Request { bytes: pipeline.get_packed_pipeline(), answers: 4, doing: "pushing an answer" };
+        self.brief(&request, deadline, |answers| match answers.as_slice() {
+            [.., Value::Bulk(done)] if matches!(done.as_slice(), [Value::Int(1..), Value::Int(1)]) => Ok(()),
+            _ => Err(Trouble::Garbage),
+        })
+    }
+
+    fn noted<T>(&self, result: Result<T>) -> Result<T> {
+        match &result {
+            Ok(_) => self.watch.answered(&self.connector.url),
+            Err(error) => self.watch.failed(&self.connector.url, self.clock(), error),
+        }
+        result
     }
 }
 
@@ -267,37 +314,6 @@ struct Request {
     doing: &'static str,
 }
 
-/// BLPOP in whole seconds where they are, which servers older than Redis 6 understand too;
-/// otherwise in milliseconds, rounded up. Never zero.
-fn blpop(keys: &[&str], slice: Duration) -> Cmd {
-    let slice = slice.max(SHORTEST);
-    let mut command = cmd("BLPOP");
-    command.arg(keys);
-    if slice.subsec_nanos() == 0 {
-        command.arg(slice.as_secs());
-    } else {
-        let millis = slice.as_nanos().div_ceil(1_000_000);
-        command.arg(format!("{}.{:03}", millis / 1000, millis % 1000));
-    }
-    command
-}
-
-/// What a BLPOP says, if it is about a key that was asked for.
-fn found(value: Value, keys: &[&str]) -> std::result::Result<Option<(String, Vec<u8>)>, Trouble> {
-    let mut pair = match value {
-        Value::Nil => return Ok(None),
-        Value::Bulk(pair) => pair.into_iter(),
-        _ => return Err(Trouble::Garbage),
-    };
-    match (pair.next(), pair.next(), pair.next()) {
-        (Some(Value::Data(key)), Some(Value::Data(value)), None) => {
-            let key = keys.iter().find(|asked| asked.as_bytes() == key).ok_or(Trouble::Garbage)?;
-            Ok(Some(((*key).to_owned(), value)))
-        }
-        _ => Err(Trouble::Garbage),
-    }
-}
-
 impl fmt::Debug for RedisReplyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisReplyStore")
@@ -305,36 +321,5 @@ impl fmt::Debug for RedisReplyStore {
             .field("brief", &self.0.brief)
             .field("waiting", &self.0.waiting)
             .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn timeout(slice: Duration) -> String {
-        let packed = blpop(&["k"], slice).get_packed_command();
-        String::from_utf8(packed).unwrap().trim_end().rsplit("\r\n").next().unwrap().to_owned()
-    }
-
-    #[test]
-    fn blpop_zero_is_never_sent() {
-        assert_eq!(timeout(Duration::ZERO), "0.010");
-        assert_eq!(timeout(Duration::from_nanos(1)), "0.010");
-        assert_eq!(timeout(Duration::from_micros(10_001)), "0.011");
-        assert_eq!(timeout(Duration::from_millis(999)), "0.999");
-        assert_eq!(timeout(Duration::from_nanos(999_999_999)), "1.000");
-        assert_eq!(timeout(SLICE), "1");
-        assert_eq!(timeout(Duration::from_millis(1450)), "1.450");
-    }
-
-    #[test]
-    fn only_a_key_that_was_asked_for_is_found() {
-        let pair = |key: &str| Value::Bulk(vec![Value::Data(key.into()), Value::Data(vec![1])]);
-        assert_eq!(found(pair("b"), &["a", "b"]).unwrap(), Some(("b".to_owned(), vec![1])));
-        assert_eq!(found(Value::Nil, &["a"]).unwrap(), None);
-        for wrong in [pair("c"), Value::Okay, Value::Int(1), Value::Bulk(vec![]), Value::Bulk(vec![Value::Nil; 2])] {
-            assert!(matches!(found(wrong, &["a", "b"]), Err(Trouble::Garbage)));
-        }
     }
 }

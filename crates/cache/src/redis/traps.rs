@@ -60,7 +60,7 @@ fn crossed_replies_after_a_read_timeout() {
         }
     });
     let store = server.store();
-    assert!(store.pop(&["first"], within(100)).unwrap_err().is_timeout());
+    assert_eq!(store.pop(&["first"], within(100)).unwrap(), None);
     let mut first = late.lock().unwrap().take().unwrap();
     let _ = std::io::Write::write_all(&mut first, key_and_value("first", "stale").as_bytes());
     assert_eq!(store.pop(&["second"], within(2000)).unwrap().unwrap().1, b"own");
@@ -82,7 +82,7 @@ fn a_connection_that_owes_an_answer_is_not_lent_again() {
         }
     });
     let store = server.store();
-    assert!(store.pop(&["k"], within(100)).unwrap_err().is_timeout());
+    assert_eq!(store.pop(&["k"], within(100)).unwrap(), None);
     assert_eq!(store.pop(&["k"], within(2000)).unwrap().unwrap().1, b"own");
 }
 
@@ -158,7 +158,9 @@ fn connect_auth_and_read_have_deadlines() {
     // Logs in and then never answers.
     let deaf =
         Server::answering(|command| healthy(command).filter(|_| matches!(command[0].as_str(), "AUTH" | "SELECT")));
-    assert!(errors(&deaf.store(), 200).iter().all(Error::is_timeout));
+    let (store, deadline) = (deaf.store(), within(200));
+    assert!(store.ping(deadline).unwrap_err().is_timeout());
+    assert!(store.push("k", b"v", TTL, within(200)).unwrap_err().is_timeout());
     // Never accepts: the queue of the listener is full.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let place = listener.local_addr().unwrap();
@@ -169,6 +171,64 @@ fn connect_auth_and_read_have_deadlines() {
     let url = RedisUrl::parse(&format!("redis://:{CANARY}@{place}")).unwrap();
     let full = RedisReplyStore::new(RedisOptions::new(url, Arc::new(SystemClock))).unwrap();
     assert!(errors(&full, 200).iter().all(Error::is_timeout));
+}
+
+#[test]
+fn a_server_that_stalls_is_told_from_one_that_has_no_answer_and_keeps_nobody() {
+    let server = Server::answering(|command| healthy(command).filter(|_| command[0] != "BLPOP"));
+    let store = server.store();
+    // It may just not have looked at its timeouts yet.
+    for (millis, stalls) in [(100, false), (1900, true)] {
+        let deadline = within(millis);
+        let result = store.pop(&["k"], deadline);
+        assert!(Instant::now().saturating_duration_since(deadline.instant()) < MARGIN);
+        assert_eq!(matches!(result, Err(Error::Timeout { stage: zc_events_protocol::Stage::Store })), stalls);
+        assert_eq!(matches!(result, Ok(None)), !stalls);
+    }
+    assert_eq!(store.health().reachable, Some(false));
+}
+
+#[test]
+fn an_answer_that_comes_after_its_caller_left_is_put_back() {
+    let (go, going) = crossbeam_channel::bounded::<()>(0);
+    let server = Server::answering(move |command| match command[0].as_str() {
+        "BLPOP" => {
+            going.recv().unwrap();
+            Some(key_and_value("k", "late"))
+        }
+        "EVAL" => Some(":1\r\n".to_owned()),
+        _ => healthy(command),
+    });
+    let store = server.store();
+    assert_eq!(store.pop(&["k"], within(50)).unwrap(), None);
+    go.send(()).unwrap();
+    while server.count("EVAL") == 0 {
+        thread::yield_now();
+    }
+    let commands = server.commands.lock().unwrap();
+    let back = commands.iter().find(|words| words[0] == "EVAL").unwrap();
+    assert!(back[1].contains("LPUSH") && back[3..] == ["k", "late", "60"], "{back:?}");
+    drop(commands);
+    assert_eq!(store.health().lost, 0);
+}
+
+#[test]
+fn an_answer_that_cannot_be_put_back_is_counted() {
+    let server = Server::answering(|command| match command[0].as_str() {
+        "BLPOP" => {
+            let (_never, later) = crossbeam_channel::bounded::<()>(0);
+            let _ = later.recv_timeout(Duration::from_millis(150));
+            Some(key_and_value("k", "late"))
+        }
+        "EVAL" => Some("-OOM command not allowed\r\n".to_owned()),
+        _ => healthy(command),
+    });
+    let store = server.store();
+    assert_eq!(store.pop(&["k"], within(50)).unwrap(), None);
+    while store.health().lost == 0 {
+        thread::yield_now();
+    }
+    assert_eq!(store.health().lost, 1);
 }
 
 #[test]

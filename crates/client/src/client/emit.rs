@@ -1,12 +1,14 @@
 //! Emitting events, one or many, waited for now or later.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use zc_events_protocol::{Deadline, Event};
+use zc_events_protocol::{Clock, Deadline, Event};
 use zc_events_transport::Receipt;
 
 use super::EventClient;
 use crate::lines::About;
+use crate::metrics::Emission;
 use crate::{Error, Result};
 
 /// How many events of [`EventClient::emit_many`] are out at once.
@@ -18,6 +20,8 @@ const WINDOW: usize = 1000;
 pub struct EmitReceipt {
     receipt: Receipt,
     deadline: Deadline,
+    clock: Arc<dyn Clock>,
+    emission: Emission,
 }
 
 impl EmitReceipt {
@@ -27,7 +31,9 @@ impl EmitReceipt {
     /// # Errors
     /// As for [`EventClient::emit`].
     pub fn wait(self) -> Result<()> {
-        Ok(self.receipt.wait(self.deadline)?)
+        let emitted = self.receipt.wait(self.deadline).map_err(Error::from);
+        self.emission.end(&emitted, &*self.clock);
+        emitted
     }
 }
 
@@ -52,7 +58,7 @@ impl EventClient {
     /// # Errors
     /// [`Error::Unroutable`]: no service is bound. [`Error::Nacked`], [`Error::Timeout`],
     /// [`Error::Blocked`], [`Error::Unavailable`]: ask [`Error::outcome`] whether it may
-    /// have gone out. [`Error::Rejected`], [`Error::Encode`], [`Error::TooLarge`].
+    /// have gone out. [`Error::Rejected`], [`Error::Encode`]. [`Error::TooLarge`]: beyond `EVENTS_MAX_BODY`.
     pub fn emit(&self, event: &Event) -> Result<()> {
         let emitted = self.start_emit(event).and_then(EmitReceipt::wait);
         note_failure(event, &emitted);
@@ -65,11 +71,27 @@ impl EventClient {
     /// As for [`EventClient::emit`]; the event was not sent, unless [`Error::outcome`] says otherwise.
     pub fn start_emit(&self, event: &Event) -> Result<EmitReceipt> {
         let inner = self.inner();
-        let deadline = inner.deadline(inner.settings.publish_timeout);
-        let encoded = event.encode(&inner.encode_options())?;
+        let emission = Emission::begin(event.event_type(), inner.clock());
+        match self.hand_over(event, &emission) {
+            Ok((receipt, deadline)) => {
+                Ok(EmitReceipt { receipt, deadline, clock: Arc::clone(&inner.settings.clock), emission })
+            }
+            Err(error) => {
+                let failed = Err(error);
+                emission.end(&failed, inner.clock());
+                failed
+            }
+        }
+    }
+
+    fn hand_over(&self, event: &Event, emission: &Emission) -> Result<(Receipt, Deadline)> {
+        let inner = self.inner();
+        let deadline = self.deadline(inner.settings.publish_timeout)?;
+        let encoded = event.encode(&self.encode_options())?;
         log::info!("MICROSERVICE_EVENT::EMIT: Emitting {}", about(event));
         let receipt = inner.send_event(&encoded, deadline)?;
-        Ok(EmitReceipt { receipt, deadline })
+        emission.sent(encoded.body.len());
+        Ok((receipt, deadline))
     }
 
     /// Emits events with up to a thousand out at once, which is many times faster than one

@@ -1,10 +1,15 @@
 //! The client: what callers hold. Emitting is in `emit`, asking for resources in `remote`,
-//! waiting for their answers in `pending`, answers in `answer`.
+//! waiting for their answers in `pending`, answers in `answer`; what calls inherit from the
+//! handler that makes them, in `scope`; how the connections are, in `health`.
 
 mod answer;
 mod emit;
+mod health;
 mod pending;
 mod remote;
+mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,15 +18,17 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use zc_events_cache::ReplyStore;
-use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded};
+use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Stage};
 use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
-use crate::{Error, Result, Settings};
+use crate::{Error, Result, Settings, metrics};
 
 pub use answer::{Answer, Page};
 pub use emit::EmitReceipt;
+pub use health::ClientHealth;
 pub use pending::Pending;
 pub use remote::RemoteRequest;
+pub(crate) use scope::Scope;
 
 /// A client of the fleet: emits events, asks other services for resources.
 ///
@@ -38,6 +45,7 @@ pub use remote::RemoteRequest;
 #[derive(Clone)]
 pub struct EventClient {
     inner: Arc<Inner>,
+    scope: Option<Arc<Scope>>,
 }
 
 pub(crate) struct Inner {
@@ -63,7 +71,9 @@ impl EventClient {
     pub fn new(settings: Settings) -> Result<Self> {
         let broker = settings.open_broker()?;
         let store = settings.open_store()?;
-        Ok(Self { inner: Arc::new(Inner { settings, broker, store, has_exchanges: AtomicBool::new(false) }) })
+        metrics::describe();
+        let inner = Inner { settings, broker, store, has_exchanges: AtomicBool::new(false) };
+        Ok(Self { inner: Arc::new(inner), scope: None })
     }
 
     /// The settings.
@@ -114,6 +124,40 @@ impl EventClient {
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }
+
+    /// The same client for calls made within a handler: what it sends carries the ids, and
+    /// none of its calls outlives the deadline.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) fn scoped(&self, scope: Scope) -> Self {
+        Self { inner: Arc::clone(&self.inner), scope: Some(Arc::new(scope.trusted())) }
+    }
+
+    /// The deadline of a call: `after` from now, or what the handler that makes it has left.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] with [`Stage::Begin`]: nothing is left.
+    fn deadline(&self, after: Duration) -> Result<Deadline> {
+        let deadline = self.inner.deadline(after);
+        match self.scope.as_ref().and_then(|scope| scope.deadline) {
+            Some(inherited) if inherited.has_passed(self.inner.clock()) => Err(Error::Timeout { stage: Stage::Begin }),
+            Some(inherited) => Ok(deadline.min(inherited)),
+            None => Ok(deadline),
+        }
+    }
+
+    fn encode_options(&self) -> EncodeOptions {
+        let settings = self.settings();
+        let scope = self.scope.as_deref();
+        EncodeOptions {
+            protocol: settings.protocol,
+            origin: settings.service_name.clone(),
+            root_id: scope.and_then(|scope| scope.root_id.clone()),
+            parent_id: scope.and_then(|scope| scope.parent_id.clone()),
+            persistent: true,
+            max_body: Some(settings.limits.body),
+            ..EncodeOptions::default()
+        }
+    }
 }
 
 impl fmt::Debug for EventClient {
@@ -135,15 +179,6 @@ impl Inner {
         self.store.as_ref().ok_or_else(|| {
             Error::config("EVENTS_REDIS_URL is not set: answers are awaited there; set it to redis://host:6379/0, as the Python services have it")
         })
-    }
-
-    pub(crate) fn encode_options(&self) -> EncodeOptions {
-        EncodeOptions {
-            protocol: self.settings.protocol,
-            origin: self.settings.service_name.clone(),
-            persistent: true,
-            ..EncodeOptions::default()
-        }
     }
 
     /// Hands a message to the exchange for events, which is declared first where it is missing.

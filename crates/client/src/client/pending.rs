@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zc_events_protocol::{Deadline, Outcome, Reply, Stage};
+use zc_events_protocol::{Deadline, Limits, Outcome, Reply, Stage};
 use zc_events_transport::Receipt;
 
 use super::{Answer, EventClient};
 use crate::settings::in_redis_url;
-use crate::{Error, Result};
+use crate::{Error, Result, metrics};
 
 /// How soon after sending it is looked whether anybody takes the request at all.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
@@ -23,6 +23,7 @@ pub struct Pending {
     pub(super) response_key: String,
     pub(super) receipt: Receipt,
     pub(super) deadline: Deadline,
+    pub(super) metered: metrics::Request,
 }
 
 impl Pending {
@@ -41,8 +42,24 @@ impl Pending {
     /// [`Error::Timeout`] with [`Stage::Reply`]: nobody answered; the request may still be
     /// run. [`Error::Unroutable`]: no service is bound, which is told at once.
     /// [`Error::Unavailable`] and [`Error::Rejected`] of the reply store: the outcome is
-    /// unknown. [`Error::Decode`]: the answer is no answer.
+    /// unknown. [`Error::Decode`]: the answer is no
+    /// answer, or larger than `EVENTS_MAX_REPLY`.
     pub fn wait_any(mut self) -> Result<Answer> {
+        let awaited = self.reply();
+        let clock = &*self.client.settings().clock;
+        match awaited {
+            Ok(reply) => {
+                self.metered.answered(reply.is_error(), clock);
+                Ok(Answer::new(self.resource, reply))
+            }
+            Err(error) => {
+                self.metered.failed(&error, clock);
+                Err(error)
+            }
+        }
+    }
+
+    fn reply(&mut self) -> Result<Reply> {
         let first_look = self.client.inner().deadline(FIRST_LOOK).min(self.deadline);
         let mut reply = self.pop(first_look)?;
         let mut doubt = None;
@@ -58,9 +75,10 @@ impl Pending {
             let verdict = self.receipt.verdict().and_then(std::result::Result::err).map(Error::from);
             return Err(doubt.or(verdict).unwrap_or(Error::Timeout { stage: Stage::Reply }));
         };
-        let reply = Reply::decode(&bytes, &self.client.settings().limits)
-            .map_err(|error| Error::decode(&format!("the answer to the request for {}", self.resource), error))?;
-        Ok(Answer::new(self.resource, reply))
+        let settings = self.client.settings();
+        let limits = Limits { body: settings.max_reply, ..settings.limits };
+        Reply::decode(&bytes, &limits)
+            .map_err(|error| Error::decode(&format!("the answer to the request for {}", self.resource), error))
     }
 
     fn pop(&self, deadline: Deadline) -> Result<Option<Vec<u8>>> {

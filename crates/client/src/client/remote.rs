@@ -1,16 +1,18 @@
 //! Asking another service for a resource.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zc_events_protocol::resource::{Document, Resource};
-use zc_events_protocol::{Method, ResourceRequest};
+use zc_events_protocol::{Deadline, Method, ResourceRequest};
+use zc_events_transport::Receipt;
 
 use super::{Answer, EventClient, Page, Pending};
 use crate::lines::About;
-use crate::{Error, Result};
+use crate::{Error, Result, metrics};
 
 /// Beyond the deadline, until a request that clocks may have delayed is discarded by its readers.
 const EXPIRES_MARGIN: Duration = Duration::from_secs(60);
@@ -140,14 +142,37 @@ impl RemoteRequest {
     /// # Errors
     /// As for [`EventClient::emit`]; and [`Error::Config`] without an `EVENTS_REDIS_URL`.
     pub fn send(self) -> Result<Pending> {
+        let clock = Arc::clone(&self.client.settings().clock);
+        let metered = metrics::Request::begin(self.request.to_event().event_type(), &*clock);
+        match self.hand_over() {
+            Ok((receipt, deadline, bytes)) => {
+                metered.sent(bytes);
+                Ok(Pending {
+                    resource: self.request.resource_name().to_owned(),
+                    response_key: self.request.response_key().to_owned(),
+                    receipt,
+                    deadline,
+                    client: self.client,
+                    metered,
+                })
+            }
+            Err(error) => {
+                metered.failed(&error, &*clock);
+                Err(error)
+            }
+        }
+    }
+
+    fn hand_over(&self) -> Result<(Receipt, Deadline, usize)> {
         let inner = self.client.inner();
         inner.store()?;
-        let deadline = inner.deadline(self.timeout);
+        let deadline = self.client.deadline(self.timeout)?;
+        let left = deadline.remaining(inner.clock());
         let options = zc_events_protocol::EncodeOptions {
             persistent: false,
-            expiration: Some(self.timeout.max(Duration::from_millis(1))),
-            expires: inner.clock().wall().checked_add(self.timeout.saturating_add(EXPIRES_MARGIN)),
-            ..inner.encode_options()
+            expiration: Some(left.max(Duration::from_millis(1))),
+            expires: inner.clock().wall().checked_add(left.saturating_add(EXPIRES_MARGIN)),
+            ..self.client.encode_options()
         };
         let encoded = self.request.encode(&options)?;
         let event = self.request.to_event();
@@ -155,13 +180,7 @@ impl RemoteRequest {
             About { event_type: event.event_type(), task_id: Some(event.effective_task_id()), kwargs: event.kwargs() };
         log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
         let receipt = inner.send_event(&encoded, deadline)?;
-        Ok(Pending {
-            resource: self.request.resource_name().to_owned(),
-            response_key: self.request.response_key().to_owned(),
-            receipt,
-            deadline,
-            client: self.client,
-        })
+        Ok((receipt, deadline, encoded.body.len()))
     }
 
     /// Sends the request and gives the attributes of the one resource as a `T`.

@@ -151,7 +151,7 @@ impl Settings {
                     .setting(*setting)
                     .connection_name(self.service_name.as_deref().unwrap_or("zc-events"))
                     .channels(self.pool_size)
-                    .max_body(self.limits.body)
+                    .in_flight_bytes(self.max_in_flight)
                     .heartbeat(self.heartbeat)
                     .clock(Arc::clone(&self.clock));
                 Arc::new(AmqpBroker::new(options)?)
@@ -198,6 +198,13 @@ impl fmt::Debug for Settings {
             .field("events_exchange", &self.events_exchange)
             .field("notifications_exchange", &self.notifications_exchange)
             .field("timeout", &self.timeout)
+            .field("limits", &self.limits)
+            .field("max_headers", &self.max_headers)
+            .field("max_in_flight", &self.max_in_flight)
+            .field("attempts", &self.attempts)
+            .field("handler_timeout", &self.handler_timeout)
+            .field("dedup", &self.dedup)
+            .field("dedup_ttl", &self.dedup_ttl)
             .finish_non_exhaustive()
     }
 }

@@ -82,8 +82,8 @@ fn v1(mut body: Map<String, Value>) -> Result<Task> {
         protocol: Protocol::V1,
         task,
         id: body_text(&mut body, "id")?,
-        root_id: None,
-        parent_id: None,
+        root_id: trace_id(&mut body, "root_id"),
+        parent_id: trace_id(&mut body, "parent_id"),
         args: body.remove("args").map_or(Ok(Vec::new()), args)?,
         kwargs: body.remove("kwargs").map_or(Ok(Map::new()), kwargs)?,
         retries: count(retries)?,
@@ -142,6 +142,14 @@ fn kwargs(value: Value) -> Result<Map<String, Value>> {
 
 fn count(retries: Option<u64>) -> Result<u32> {
     retries.and_then(|count| u32::try_from(count).ok()).ok_or(bad("retries", "is not a count"))
+}
+
+/// An id that is only passed on: in protocol 1 nobody promises it, so that anything else is none.
+fn trace_id(body: &mut Map<String, Value>, name: &str) -> Option<String> {
+    match body.remove(name) {
+        Some(Value::String(id)) => Some(id),
+        _ => None,
+    }
 }
 
 fn body_text(body: &mut Map<String, Value>, name: &'static str) -> Result<Option<String>> {

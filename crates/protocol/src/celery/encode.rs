@@ -41,7 +41,7 @@ impl Envelope<'_> {
             Protocol::V1 => (v1::body(self, options)?, None, None),
             Protocol::V2 => (v2::body(self)?, Some(v2::headers(self, options)?), Some(self.id.to_owned())),
         };
-        let limit = Limits::default().body;
+        let limit = options.max_body.unwrap_or_else(|| Limits::default().body);
         if body.len() > limit {
             return Err(EncodeError::TooLarge { what: "body", size: body.len(), limit });
         }

@@ -15,6 +15,11 @@ struct Body<'a> {
     kwargs: Option<Kwargs<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_key: Option<Option<&'a str>>,
+    /// Celery takes the body of protocol 1 for the headers of protocol 2, and finds these there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     eta: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,6 +37,8 @@ pub(super) fn body(envelope: &Envelope<'_>, options: &EncodeOptions) -> Result<V
         args: envelope.args,
         kwargs: envelope.call.is_none().then_some(envelope.kwargs),
         response_key: envelope.call,
+        root_id: options.root_id.as_deref(),
+        parent_id: options.parent_id.as_deref(),
         utc: (eta.is_some() || expires.is_some()).then_some(true),
         eta,
         expires,

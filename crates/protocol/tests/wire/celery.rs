@@ -49,6 +49,7 @@ fn build(name: &str, vector: &Value, expected: &Value) -> Encoded {
         expires: at("expires"),
         expiration: properties.expiration.map(|millis| Duration::from_millis(millis.parse().unwrap())),
         persistent: properties.delivery_mode == Some(2),
+        max_body: None,
     };
     if about(name) == "notification" {
         return Notification::new(Channel::Email, event).encode(&options).unwrap();

@@ -2,16 +2,17 @@
 //! There is no thread that reads confirms: whoever waits for one reads them all, and hands
 //! on those of others. Which channel is used is decided in `publisher`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use amiquip::{Channel, Confirm, Publish, Return};
-use crossbeam_channel::{Receiver, TryRecvError, bounded, select_biased};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select_biased};
 use zc_events_protocol::{Deadline, Outcome, Stage};
 
 use super::convert;
-use super::failure::{self, Cause};
+use super::failure::{self, reason};
+use super::in_flight::{Room, Source};
 use super::ledger::{Entry, Ledger};
 use super::link::Link;
 use crate::{Confirmation, Error, Outgoing, Receipt, Result};
@@ -28,11 +29,29 @@ pub(super) struct ConfirmChannel {
     confirms: Receiver<Confirm>,
     returns: Receiver<Return>,
     retired: AtomicBool,
+    /// How many receipts there are.
+    receipts: AtomicUsize,
+    link: Arc<Link>,
+    bin: Sender<Discarded>,
+}
+
+/// A channel that is not needed any more. Dropping it closes it, which may take a while:
+/// that is left to a thread that has time.
+pub(super) struct Discarded {
+    channel: Option<Channel>,
     link: Arc<Link>,
 }
 
+impl Drop for Discarded {
+    fn drop(&mut self) {
+        let _guard = self.link.guard(self.link.clock().deadline(CLOSE));
+        self.channel = None;
+    }
+}
+
 impl ConfirmChannel {
-    pub(super) fn open(link: &Arc<Link>, deadline: Deadline) -> Result<Self> {
+    /// `bin` is where it goes in the end.
+    pub(super) fn open(link: &Arc<Link>, bin: Sender<Discarded>, deadline: Deadline) -> Result<Self> {
         // Outlives the channel, whose end is a call, too.
         let guard = link.guard(deadline);
         let channel = link.open_channel(Stage::Pool, deadline)?;
@@ -47,7 +66,9 @@ impl ConfirmChannel {
                 confirms,
                 returns,
                 retired: AtomicBool::new(false),
+                receipts: AtomicUsize::new(0),
                 link: Arc::clone(link),
+                bin,
             }),
             Err(_) if guard.has_fired() => Err(failure::timeout(Stage::Pool)),
             Err(error) => Err(failure::failed(&error, "opening a channel", Outcome::NotSent)),
@@ -71,6 +92,7 @@ impl ConfirmChannel {
         self: &Arc<Self>,
         message: &Outgoing<'_>,
         message_id: &str,
+        room: Room,
         deadline: Deadline,
     ) -> Result<Receipt> {
         self.take_arrived();
@@ -90,17 +112,23 @@ impl ConfirmChannel {
         // Held across both, so that numbers are given in the order of publishing.
         let channel = self.channel();
         let Some(channel) = channel.as_ref() else {
-            return Err(Error::Closed);
+            return Err(failure::lost("publishing", "the channel was given up".to_owned(), Outcome::NotSent));
         };
         let tag = self.ledger().enter(Entry {
             message_id: message_id.to_owned(),
             exchange: message.exchange.to_owned(),
             routing_key: message.routing_key.to_owned(),
             returned: false,
+            since: self.link.clock().now(),
+            _room: room,
             done,
         });
         match channel.basic_publish(message.exchange, publish) {
-            Ok(()) => Ok(Receipt::new(Box::new(Waiting { channel: Arc::clone(self), tag, receipt }))),
+            Ok(()) => {
+                // Under the channel's lock, as `discard` counts them.
+                self.receipts.fetch_add(1, Ordering::AcqRel);
+                Ok(Receipt::new(Box::new(Waiting { channel: Arc::clone(self), receipt })))
+            }
             Err(error) => {
                 let mut ledger = self.ledger();
                 ledger.strike(tag);
@@ -160,6 +188,30 @@ impl ConfirmChannel {
         self.ledger().end(&why);
     }
 
+    /// Gives it up where nothing is expected of it any more. What is out on it would else
+    /// take up its room for as long as the channel lies in the pool.
+    fn discard_if_useless(&self) {
+        if !self.retired.load(Ordering::Acquire) {
+            return;
+        }
+        let mut channel = match self.channel.try_lock() {
+            Ok(channel) => channel,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Somebody publishes, and will have a receipt.
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if self.receipts.load(Ordering::Acquire) == 0 {
+            self.discard(channel.take());
+        }
+    }
+
+    fn discard(&self, channel: Option<Channel>) {
+        self.ledger().end("the channel was given up");
+        // Where the bin is gone, it is dropped here.
+        let _ =
+            channel.map(|channel| self.bin.send(Discarded { channel: Some(channel), link: Arc::clone(&self.link) }));
+    }
+
     fn channel(&self) -> MutexGuard<'_, Option<Channel>> {
         self.channel.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,23 +223,48 @@ impl ConfirmChannel {
 
 impl Drop for ConfirmChannel {
     fn drop(&mut self) {
-        let _guard = self.link.guard(self.link.clock().deadline(CLOSE));
-        *self.channel() = None;
+        let channel = self.channel().take();
+        self.discard(channel);
     }
 }
 
-fn reason(error: &amiquip::Error) -> String {
-    match failure::cause(error) {
-        Cause::Refused { text, .. } => text,
-        Cause::Login => "the login was cut off".to_owned(),
-        Cause::Lost(why) => why,
+impl Source for ConfirmChannel {
+    fn arrivals(&self) -> Option<Receiver<Confirm>> {
+        (!self.ledger().has_ended()).then(|| self.confirms.clone())
+    }
+
+    fn arrived(&self, first: Option<Confirm>) {
+        match first {
+            Some(confirm) => {
+                self.apply(confirm);
+                self.take_arrived();
+            }
+            None => self.take_end(),
+        }
+    }
+
+    fn sweep(&self, stale: Option<Instant>) {
+        if !self.ledger().has_ended() {
+            self.take_arrived();
+        }
+        let is_stale = stale.is_some_and(|stale| self.ledger().oldest().is_some_and(|oldest| oldest < stale));
+        if is_stale && self.receipts.load(Ordering::Acquire) == 0 {
+            self.retired.store(true, Ordering::Release);
+        }
+        self.discard_if_useless();
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.channel.receipts.fetch_sub(1, Ordering::AcqRel);
+        self.channel.discard_if_useless();
     }
 }
 
 /// A published message, to be waited for.
 struct Waiting {
     channel: Arc<ConfirmChannel>,
-    tag: u64,
     receipt: Receiver<Result<()>>,
 }
 
@@ -215,7 +292,7 @@ impl Confirmation for Waiting {
                 recv(alarm) -> _ => {
                     // Not lent any more: what one message waits for in vain, the next may, too.
                     channel.retired.store(true, Ordering::Release);
-                    channel.ledger().strike(self.tag);
+                    // Its entry stays: it takes up its room until its confirm comes or the channel ends.
                     return Err(failure::timeout(Stage::Confirm));
                 }
             }

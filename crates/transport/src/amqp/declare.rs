@@ -1,19 +1,44 @@
 //! Makes a topology exist. What is there is used as it is; only what is missing is
 //! declared. Each question is put on a throwaway channel, since the broker answers a
-//! "no" by closing it.
+//! "no" by closing it (and to an unknown type of queue by closing the connection).
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use amiquip::{Channel, ExchangeDeclareOptions, ExchangeType, QueueDeclareOptions};
-use zc_events_protocol::{Deadline, Outcome, Stage};
+use zc_events_protocol::{Deadline, Headers, Outcome, Stage};
 
 use super::convert;
-use super::failure::{self, ACCESS_REFUSED, Cause, NOT_FOUND, PRECONDITION_FAILED};
+use super::failure::{self, ACCESS_REFUSED, Cause, INTERNAL_ERROR, NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED};
 use super::link::Link;
 use crate::{Error, Exchange, ExchangeKind, Queue, Result, Topology};
 
+/// The queues whose declaration cost a connection: a broker that knows the type of queue,
+/// but has it turned off, closes all. They get their fallback at once.
+#[derive(Default)]
+pub(super) struct Fallbacks(Mutex<BTreeSet<String>>);
+
+impl Fallbacks {
+    /// How many there are: where a failed declaration has added one, it is worth repeating.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Declares `topology` over `link`. With `compare`, what exists is held against what was
 /// asked for, and a difference is logged, or is an error where the topology is strict.
-pub(super) fn declare(link: &Link, topology: &Topology, compare: bool, deadline: Deadline) -> Result<()> {
-    let mut declarer = Declarer { link, channel: None, deadline };
+pub(super) fn declare(
+    link: &Link,
+    topology: &Topology,
+    fallbacks: &Fallbacks,
+    compare: bool,
+    deadline: Deadline,
+) -> Result<()> {
+    let mut declarer = Declarer { link, channel: None, fallbacks, hung: false, deadline };
     for exchange in &topology.exchanges {
         declarer.exchange(exchange, compare)?;
     }
@@ -34,6 +59,9 @@ pub(super) fn declare(link: &Link, topology: &Topology, compare: bool, deadline:
 struct Declarer<'a> {
     link: &'a Link,
     channel: Option<Channel>,
+    fallbacks: &'a Fallbacks,
+    /// The broker has ended the connection over the last question.
+    hung: bool,
     deadline: Deadline,
 }
 
@@ -44,6 +72,13 @@ enum Answer {
 }
 
 impl Answer {
+    fn text(&self) -> &str {
+        match self {
+            Answer::Yes => "",
+            Answer::No { text, .. } => text,
+        }
+    }
+
     fn or_refuse(self, doing: &str) -> Result<()> {
         match self {
             Answer::Yes => Ok(()),
@@ -84,29 +119,40 @@ impl Declarer<'_> {
     fn queue(&mut self, queue: &Queue, compare: bool, strict: bool) -> Result<()> {
         let name = &queue.name;
         let doing = format!("declaring queue `{name}`");
-        let options = QueueDeclareOptions {
-            durable: queue.durable,
-            exclusive: queue.exclusive,
-            auto_delete: false,
-            arguments: convert::to_table(&queue.arguments),
-        };
-        let declare = |channel: &Channel| channel.queue_declare(name, options.clone()).map(drop);
-        match self.ask(&doing, |channel| channel.queue_declare_passive(name).map(drop))? {
-            Answer::No { code: NOT_FOUND, .. } => match self.ask(&doing, declare)? {
-                no @ Answer::No { code: PRECONDITION_FAILED, .. } => {
-                    match self.ask(&doing, |channel| channel.queue_declare_passive(name).map(drop))? {
-                        // Somebody else was faster; theirs is used as it is.
-                        Answer::Yes => Ok(()),
-                        Answer::No { .. } => no.or_refuse(&doing),
+        let known = self.fallbacks.lock().contains(name);
+        let fallback = queue.fallback.as_ref();
+        let first = fallback.filter(|_| known).unwrap_or(&queue.arguments);
+        let second = fallback.filter(|_| !known);
+        match self.probe(name, &doing)? {
+            Answer::No { code: NOT_FOUND, .. } => {
+                let refused = match self.declare(queue, first, &doing)? {
+                    refused @ Answer::No { code: PRECONDITION_FAILED | NOT_IMPLEMENTED, .. } => refused,
+                    answer => return answer.or_refuse(&doing),
+                };
+                match (self.probe(name, &doing)?, second) {
+                    // Somebody else was faster; theirs is used as it is.
+                    (Answer::Yes, _) => Ok(()),
+                    (Answer::No { .. }, Some(second)) => {
+                        log::warn!("queue `{name}` is declared as a lesser one: {}", refused.text());
+                        self.declare(queue, second, &doing)?.or_refuse(&doing)
                     }
+                    (Answer::No { .. }, None) => refused.or_refuse(&doing),
                 }
-                answer => answer.or_refuse(&doing),
-            },
-            Answer::Yes if compare || strict => match self.ask(&doing, declare)? {
-                Answer::No { code: PRECONDITION_FAILED, text } => {
-                    let why = format!(
-                        "queue `{name}` exists with other arguments ({text}): set EVENTS_QUEUE_MAX_PRIORITY to what the queue has (`none` for a queue without x-max-priority), or delete the queue once it is empty"
-                    );
+            }
+            Answer::Yes if compare || strict => match (self.declare(queue, first, &doing)?, second) {
+                (Answer::No { code: PRECONDITION_FAILED, text }, second) => {
+                    if let Some(second) = second
+                        && matches!(self.declare(queue, second, &doing)?, Answer::Yes)
+                    {
+                        log::debug!("queue `{name}` exists as a lesser one: {text}");
+                        return Ok(());
+                    }
+                    let remedy = if queue.fallback.is_some() {
+                        "delete the queue once it is empty, and it is declared anew"
+                    } else {
+                        "set EVENTS_QUEUE_MAX_PRIORITY to what the queue has (`none` for a queue without x-max-priority), or delete the queue once it is empty"
+                    };
+                    let why = format!("queue `{name}` exists with other arguments ({text}): {remedy}");
                     if strict {
                         return Err(Error::Rejected { why });
                     }
@@ -118,6 +164,29 @@ impl Declarer<'_> {
             Answer::Yes => Ok(()),
             no => no.or_refuse(&doing),
         }
+    }
+
+    fn probe(&mut self, name: &str, doing: &str) -> Result<Answer> {
+        self.ask(doing, |channel| channel.queue_declare_passive(name).map(drop))
+    }
+
+    fn declare(&mut self, queue: &Queue, arguments: &Headers, doing: &str) -> Result<Answer> {
+        let options = QueueDeclareOptions {
+            durable: queue.durable,
+            exclusive: queue.exclusive,
+            auto_delete: false,
+            arguments: convert::to_table(arguments),
+        };
+        let answer = self.ask(doing, |channel| channel.queue_declare(&queue.name, options.clone()).map(drop));
+        // The connection is gone; the next one declares the fallback at once.
+        if self.hung && queue.fallback.is_some() {
+            log::warn!(
+                "the broker ends the connection over queue `{}`, which will be declared as a lesser one",
+                queue.name
+            );
+            self.fallbacks.lock().insert(queue.name.clone());
+        }
+        answer
     }
 
     /// Puts one question to the broker.
@@ -142,7 +211,12 @@ impl Declarer<'_> {
                 }),
                 _ => Err(failure::failed(&error, doing, Outcome::NotSent)),
             },
-            Err(error) => Err(failure::failed(&error, doing, Outcome::NotSent)),
+            Err(error) => {
+                self.hung =
+                    matches!(failure::cause(&error), Cause::Refused { code: NOT_IMPLEMENTED | INTERNAL_ERROR, .. });
+                self.link.note_dead();
+                Err(failure::failed(&error, doing, Outcome::NotSent))
+            }
         }
     }
 }

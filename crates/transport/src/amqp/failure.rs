@@ -14,6 +14,8 @@ pub(super) const NOT_FOUND: u16 = 404;
 const RESOURCE_LOCKED: u16 = 405;
 pub(super) const PRECONDITION_FAILED: u16 = 406;
 const NOT_ALLOWED: u16 = 530;
+pub(super) const NOT_IMPLEMENTED: u16 = 540;
+pub(super) const INTERNAL_ERROR: u16 = 541;
 
 /// An amiquip error, by meaning.
 pub(super) enum Cause {
@@ -35,6 +37,15 @@ pub(super) fn cause(error: &amiquip::Error) -> Cause {
         amiquip::Error::MissedServerHeartbeats => Cause::Lost("the broker's heartbeats stopped".to_owned()),
         amiquip::Error::IoThreadPanic => Cause::Lost("the client library's I/O thread ended".to_owned()),
         other => Cause::Lost(other.to_string()),
+    }
+}
+
+/// In words.
+pub(super) fn reason(error: &amiquip::Error) -> String {
+    match cause(error) {
+        Cause::Refused { text, .. } => text,
+        Cause::Login => "the login was cut off".to_owned(),
+        Cause::Lost(why) => why,
     }
 }
 

@@ -3,10 +3,12 @@
 //! are counted here. No I/O.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use zc_events_protocol::Outcome;
 
+use super::in_flight::Room;
 use crate::{Error, Result};
 
 /// A message that waits for its confirm.
@@ -15,6 +17,9 @@ pub(super) struct Entry {
     pub(super) exchange: String,
     pub(super) routing_key: String,
     pub(super) returned: bool,
+    pub(super) since: Instant,
+    /// Given back with the entry.
+    pub(super) _room: Room,
     /// Where the sender's receipt listens; it may be gone.
     pub(super) done: Sender<Result<()>>,
 }
@@ -88,6 +93,11 @@ impl Ledger {
         }
     }
 
+    /// Since when the oldest message waits.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.pending.first_key_value().map(|(_, entry)| entry.since)
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.end.is_some()
     }
@@ -101,12 +111,18 @@ fn is_refusal_of(why: &str, exchange: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amqp::in_flight::InFlight;
     use crossbeam_channel::{Receiver, bounded};
+    use std::time::Duration;
+    use zc_events_protocol::{Clock, SystemClock};
 
     fn entry(id: &str) -> (Entry, Receiver<Result<()>>) {
+        let soon = SystemClock.deadline(Duration::ZERO);
+        let _room = InFlight::new(0).room(1, &SystemClock, soon).unwrap();
+        let since = SystemClock.now();
         let (done, receiver) = bounded(1);
         let (message_id, exchange) = (id.to_owned(), format!("x-{id}"));
-        (Entry { message_id, exchange, routing_key: "k".into(), returned: false, done }, receiver)
+        (Entry { message_id, exchange, routing_key: "k".into(), returned: false, since, _room, done }, receiver)
     }
 
     #[test]

@@ -32,9 +32,15 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// real answer asked for, one more attempt tells the two apart.
 const LOGIN_ATTEMPTS: u32 = 2;
 
+/// Told of the end of a connection, with its reason.
+pub(super) type OnEnd = Box<dyn FnOnce(&str) + Send>;
+
 /// A connection.
 pub(super) struct Link {
-    connection: Mutex<Option<Connection>>,
+    connection: Arc<Mutex<Option<Connection>>>,
+    node: String,
+    /// For the log.
+    what: String,
     lifeline: Arc<Lifeline>,
     watchdog: Arc<Watchdog>,
     clock: Arc<dyn Clock>,
@@ -43,9 +49,23 @@ pub(super) struct Link {
     pub(super) watch: Arc<Watch>,
 }
 
+/// A connection that is just open.
+struct Opened {
+    connection: Connection,
+    lifeline: Arc<Lifeline>,
+    watch: Arc<Watch>,
+}
+
 impl Link {
-    /// Opens a connection to the first node that takes us, by the deadline.
-    pub(super) fn open(options: &AmqpOptions, watchdog: &Arc<Watchdog>, deadline: Deadline) -> Result<Self> {
+    /// Opens a connection to the first node that takes us, by the deadline. `purpose` is
+    /// for the log, such as `publishing`.
+    pub(super) fn open(
+        options: &AmqpOptions,
+        watchdog: &Arc<Watchdog>,
+        purpose: &str,
+        on_end: Option<OnEnd>,
+        deadline: Deadline,
+    ) -> Result<Self> {
         let nodes = options.url.nodes();
         let mut last = failure::timeout(Stage::Connect);
         for (index, node) in nodes.iter().enumerate() {
@@ -57,7 +77,7 @@ impl Link {
             let share = left / u32::try_from(nodes.len() - index).unwrap_or(u32::MAX);
             let limit = node.connection_timeout.unwrap_or(options.connect_timeout);
             match Self::open_node(options, node, watchdog, options.clock.deadline(share.min(limit))) {
-                Ok(link) => return Ok(link),
+                Ok(opened) => return Self::start(options, node, watchdog, opened, purpose, on_end, deadline),
                 Err(error) => {
                     log::debug!("{error}");
                     last = error;
@@ -67,7 +87,12 @@ impl Link {
         Err(last)
     }
 
-    fn open_node(options: &AmqpOptions, node: &Node, watchdog: &Arc<Watchdog>, deadline: Deadline) -> Result<Self> {
+    fn open_node(
+        options: &AmqpOptions,
+        node: &Node,
+        watchdog: &Arc<Watchdog>,
+        deadline: Deadline,
+    ) -> Result<Opened> {
         if node.tls {
             return Err(Error::Config {
                 why: format!(
@@ -99,7 +124,7 @@ impl Link {
             match opened {
                 Ok(connection) => {
                     drop(guard);
-                    return Self::start(options, watchdog, lifeline, watch, connection, deadline);
+                    return Ok(Opened { connection, lifeline, watch });
                 }
                 Err(_) if guard.has_fired() => {
                     return Err(failure::not_connected(io::ErrorKind::TimedOut.into(), node, &options.setting));
@@ -118,17 +143,21 @@ impl Link {
 
     fn start(
         options: &AmqpOptions,
+        node: &Node,
         watchdog: &Arc<Watchdog>,
-        lifeline: Arc<Lifeline>,
-        watch: Arc<Watch>,
-        mut connection: Connection,
+        opened: Opened,
+        purpose: &str,
+        on_end: Option<OnEnd>,
         deadline: Deadline,
     ) -> Result<Self> {
+        let Opened { mut connection, lifeline, watch } = opened;
         let guard = watchdog.watch(&lifeline, deadline);
         let notifications = connection.listen_for_connection_blocked();
         drop(guard);
         let link = Self {
-            connection: Mutex::new(Some(connection)),
+            connection: Arc::new(Mutex::new(Some(connection))),
+            node: node.address(),
+            what: format!("the connection to the broker at {} for {purpose}", node.address()),
             lifeline,
             watchdog: Arc::clone(watchdog),
             clock: Arc::clone(&options.clock),
@@ -138,12 +167,26 @@ impl Link {
         };
         let notifications =
             notifications.map_err(|error| failure::failed(&error, "opening a connection", Outcome::NotSent))?;
-        let (alive, gate, time) = (Arc::clone(&link.alive), Arc::clone(&link.gate), Arc::clone(&options.clock));
+        log::info!("connected to the broker at {} for {purpose}", link.node);
+        let vigil = Vigil {
+            what: link.what.clone(),
+            connection: Arc::clone(&link.connection),
+            alive: Arc::clone(&link.alive),
+            gate: Arc::clone(&link.gate),
+            clock: Arc::clone(&options.clock),
+            watch: Arc::clone(&link.watch),
+            on_end,
+        };
         thread::Builder::new()
             .name("zc-events-link".into())
-            .spawn(move || watch_notifications(&notifications, &alive, &gate, &*time))
+            .spawn(move || vigil.run(&notifications))
             .map_err(|error| failure::lost("opening a connection", error.to_string(), Outcome::NotSent))?;
         Ok(link)
+    }
+
+    /// Host and port.
+    pub(super) fn node(&self) -> &str {
+        &self.node
     }
 
     /// Whether it was there when last looked at.
@@ -193,14 +236,18 @@ impl Link {
         drop(guard);
         self.lifeline.cut();
         self.alive.store(false, Ordering::Release);
-        if let Some(Err(error)) = closed {
-            log::debug!("a connection ended: {error}");
+        match closed {
+            _ if fired => log::info!("{} was cut, since it did not close in time", self.what),
+            Some(Ok(())) => log::info!("{} is closed", self.what),
+            // Found by whoever used it, before its watcher did.
+            Some(Err(error)) => log::warn!("{} was lost: {}", self.what, failure::reason(&error)),
+            None => {}
         }
         if fired { Err(failure::timeout(Stage::Close)) } else { Ok(()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.connection)
     }
 }
 
@@ -211,27 +258,52 @@ impl Drop for Link {
     }
 }
 
-/// Keeps the gate, and notices the end: amiquip drops its side of the channel with it.
-fn watch_notifications(
-    notifications: &Receiver<ConnectionBlockedNotification>,
-    alive: &AtomicBool,
-    gate: &Gate,
-    clock: &dyn Clock,
-) {
-    for notification in notifications {
-        match notification {
-            ConnectionBlockedNotification::Blocked(reason) => {
-                log::warn!("the broker accepts no messages: {reason}");
-                gate.shut(reason, clock.now());
-            }
-            ConnectionBlockedNotification::Unblocked => {
-                log::info!("the broker accepts messages again");
-                gate.open();
+fn lock(connection: &Mutex<Option<Connection>>) -> MutexGuard<'_, Option<Connection>> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps the gate, and notices the end. It holds nothing that would keep the link alive.
+struct Vigil {
+    what: String,
+    connection: Arc<Mutex<Option<Connection>>>,
+    alive: Arc<AtomicBool>,
+    gate: Arc<Gate>,
+    clock: Arc<dyn Clock>,
+    watch: Arc<Watch>,
+    on_end: Option<OnEnd>,
+}
+
+impl Vigil {
+    /// Runs until amiquip drops its side of the channel, which it does with the connection.
+    fn run(self, notifications: &Receiver<ConnectionBlockedNotification>) {
+        for notification in notifications {
+            match notification {
+                ConnectionBlockedNotification::Blocked(reason) => {
+                    log::warn!("{}: the broker accepts no messages: {reason}", self.what);
+                    self.gate.shut(reason, self.clock.now());
+                }
+                ConnectionBlockedNotification::Unblocked => {
+                    log::info!("{}: the broker accepts messages again", self.what);
+                    self.gate.open();
+                }
             }
         }
+        self.alive.store(false, Ordering::Release);
+        self.gate.open();
+        // Where it is there still, nobody has closed it. The I/O thread has ended, or is
+        // about to, so this returns at once, with the reason; a panic of that thread is one.
+        let connection = lock(&self.connection).take();
+        // Else somebody has closed it, and has said so.
+        let Some(connection) = connection else { return };
+        let why = match connection.close() {
+            Ok(()) => "it ended without a reason".to_owned(),
+            Err(error) => self.watch.refusal().map_or_else(|| failure::reason(&error), str::to_owned),
+        };
+        log::warn!("{} was lost: {why}", self.what);
+        if let Some(on_end) = self.on_end {
+            on_end(&why);
+        }
     }
-    alive.store(false, Ordering::Release);
-    gate.open();
 }
 
 /// TCP, with small messages sent at once (the default would hold each confirm up by 40 ms)

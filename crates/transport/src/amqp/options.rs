@@ -23,12 +23,13 @@ pub struct AmqpOptions {
     pub(super) heartbeat: u16,
     pub(super) connect_timeout: Duration,
     pub(super) max_body: usize,
+    pub(super) in_flight_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl AmqpOptions {
     /// The defaults for this URL: 8 channels, a heartbeat of 10 s, 10 s to connect, bodies
-    /// of up to 128 MiB.
+    /// of up to 128 MiB, 64 MiB of them unconfirmed at a time.
     #[must_use]
     pub fn new(url: BrokerUrl) -> Self {
         Self {
@@ -39,6 +40,7 @@ impl AmqpOptions {
             heartbeat: 10,
             connect_timeout: Duration::from_secs(10),
             max_body: 128 << 20,
+            in_flight_bytes: 64 << 20,
             clock: Arc::new(SystemClock),
         }
     }
@@ -80,10 +82,22 @@ impl AmqpOptions {
         self
     }
 
-    /// The largest body, in bytes, that is sent. RabbitMQ's own limit is 128 MiB by default.
+    /// The largest body, in bytes, that is sent: 128 MiB, as is RabbitMQ's own limit by
+    /// default, so that whatever arrived can be sent on.
     #[must_use]
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
+        self
+    }
+
+    /// How many bytes of bodies may have been handed over and not be confirmed yet: 64 MiB.
+    /// A send beyond that waits, by its deadline, until confirms have come, and fails with
+    /// [`Timeout`](crate::Error::Timeout) of [`Stage::InFlight`](zc_events_protocol::Stage::InFlight), or
+    /// [`Blocked`](crate::Error::Blocked), without having sent anything. A message that is larger by
+    /// itself goes out when nothing else is out.
+    #[must_use]
+    pub fn in_flight_bytes(mut self, bytes: usize) -> Self {
+        self.in_flight_bytes = bytes;
         self
     }
 

@@ -1,18 +1,20 @@
-//! Publishing: one connection, opened when needed, and an r2d2 pool of its channels.
-//! Opening the connection is done here and not by the pool, so that its failure is told at
-//! once and not by the pool's patience running out.
+//! Publishing: an r2d2 pool of the channels of one connection. Opening that connection is
+//! the business of `keeper` and not of the pool, so that its failure is told at once and
+//! not by the pool's patience running out.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::Receiver;
 use r2d2::{HandleError, ManageConnection, Pool};
-use zc_events_protocol::{Deadline, Outcome, Stage, clock};
+use zc_events_protocol::{Deadline, Outcome, Stage};
 
 use super::channel::ConfirmChannel;
-use super::declare::declare;
 use super::failure;
+use super::in_flight::Source;
+use super::keeper::{Keeper, Running};
 use super::link::Link;
 use super::options::AmqpOptions;
 use super::watchdog::Watchdog;
@@ -23,41 +25,16 @@ const OPEN_CHANNEL: Duration = Duration::from_secs(5);
 
 /// The publishing side of a broker.
 pub(super) struct Publisher {
-    shared: Arc<Shared>,
+    keeper: Arc<Keeper>,
     pool: Pool<Channels>,
     marks: Marks,
-}
-
-/// What the pool's manager and the publisher share.
-struct Shared {
-    options: AmqpOptions,
-    watchdog: Arc<Watchdog>,
-    state: Mutex<State>,
-    /// Holds one token; whoever opens the connection has it.
-    turn: (Sender<()>, Receiver<()>),
-    closing: Receiver<()>,
-}
-
-#[derive(Default)]
-struct State {
-    link: Option<Arc<Link>>,
-    /// All that was ever declared; repeated on each new connection.
-    topologies: Vec<Topology>,
-    last_error: Option<String>,
-    closed: bool,
-    /// Dropped by closing, which ends all that hold `closing`.
-    open: Option<Sender<()>>,
+    _running: Running,
 }
 
 impl Publisher {
-    pub(super) fn new(options: AmqpOptions, watchdog: Arc<Watchdog>) -> Self {
-        let turn = bounded(1);
-        let (open, closing) = bounded(0);
-        let state = Mutex::new(State { open: Some(open), ..State::default() });
-        // An empty channel of capacity one: this cannot fail.
-        let _ = turn.0.try_send(());
+    pub(super) fn new(options: AmqpOptions, watchdog: Arc<Watchdog>) -> std::io::Result<Self> {
         let channels = options.channels;
-        let shared = Arc::new(Shared { options, watchdog, state, turn, closing });
+        let (keeper, running) = Keeper::start(options, watchdog)?;
         let pool = Pool::builder()
             .max_size(channels)
             .min_idle(Some(0))
@@ -67,12 +44,12 @@ impl Publisher {
             .test_on_check_out(true)
             .connection_timeout(OPEN_CHANNEL)
             .error_handler(Box::new(Quiet))
-            .build_unchecked(Channels(Arc::clone(&shared)));
-        Self { shared, pool, marks: Marks::new() }
+            .build_unchecked(Channels(Arc::clone(&keeper)));
+        Ok(Self { keeper, pool, marks: Marks::new(), _running: running })
     }
 
     pub(super) fn send(&self, message: &Outgoing<'_>, deadline: Deadline) -> Result<Receipt> {
-        let clock = &*self.shared.options.clock;
+        let clock = &*self.keeper.options.clock;
         let fresh;
         let message_id = match &message.properties.message_id {
             Some(id) => id,
@@ -83,138 +60,89 @@ impl Publisher {
         };
         let mut retried = false;
         loop {
-            let link = self.shared.link(deadline)?;
+            let link = self.keeper.link(deadline)?;
+            link.gate.pass(clock, deadline)?;
+            let Some(room) = self.keeper.in_flight.room(message.body.len(), clock, deadline) else {
+                return Err(match link.gate.blocked() {
+                    Some((_, reason)) => Error::Blocked { reason },
+                    None => failure::timeout(Stage::InFlight),
+                });
+            };
             link.gate.pass(clock, deadline)?;
             let channel = self.channel(deadline)?;
-            match channel.publish(message, message_id, deadline) {
+            match channel.publish(message, message_id, room, deadline) {
                 // The channel had died unnoticed; nothing was sent.
                 Err(Error::Unavailable { outcome: Outcome::NotSent, .. }) if !retried => retried = true,
-                Err(error) => return Err(self.shared.note(error)),
+                Err(error) => return Err(self.keeper.note(error)),
                 Ok(receipt) => return Ok(receipt),
             }
         }
     }
 
     pub(super) fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
-        let link = self.shared.link(deadline)?;
-        declare(&link, topology, true, deadline).map_err(|error| self.shared.note(error))?;
-        let mut state = self.shared.state();
-        if !state.topologies.contains(topology) {
-            state.topologies.push(topology.clone());
-        }
-        Ok(())
+        self.keeper.declare(topology, deadline)
     }
 
     /// Opens a connection of the same kind for somebody else, with all topologies declared,
     /// and with the channel whose end tells of this broker's closing.
-    pub(super) fn open_link(&self, deadline: Deadline) -> Result<(Link, Receiver<()>)> {
-        if self.shared.state().closed {
-            return Err(Error::Closed);
-        }
-        let closing = self.shared.closing.clone();
-        let link = self.shared.open(deadline).map_err(|error| self.shared.note(error))?;
+    pub(super) fn open_link(&self, purpose: &str, deadline: Deadline) -> Result<(Link, Receiver<()>)> {
+        self.keeper.current()?;
+        let closing = self.keeper.closing.clone();
+        let link = self.keeper.open(purpose, || None, deadline).map_err(|error| self.keeper.note(error))?;
         Ok((link, closing))
     }
 
     pub(super) fn health(&self) -> Health {
-        let state = self.shared.state();
-        let link = state.link.as_ref().filter(|link| link.is_alive());
-        Health {
-            connected: link.is_some(),
-            blocked: link.and_then(|link| link.gate.blocked()),
-            last_error: state.last_error.clone(),
-        }
+        self.keeper.health()
     }
 
     pub(super) fn close(&self, deadline: Deadline) -> Result<()> {
-        let link = {
-            let mut state = self.shared.state();
-            state.closed = true;
-            state.open = None;
-            state.link.take()
-        };
-        link.map_or(Ok(()), |link| link.close(deadline))
+        self.keeper.close().map_or(Ok(()), |link| link.close(deadline))
     }
 
     fn channel(&self, deadline: Deadline) -> Result<Arc<ConfirmChannel>> {
-        let left = deadline.remaining(&*self.shared.options.clock);
+        let left = deadline.remaining(&*self.keeper.options.clock);
         match self.pool.get_timeout(left) {
             // Lent for the time of handing over; what it holds outlives the loan.
             Ok(channel) => Ok(Arc::clone(&channel)),
-            Err(_) => Err(failure::timeout(Stage::Pool)),
+            Err(_) => {
+                // Told from a pool whose channels are all in use.
+                self.keeper.current()?;
+                Err(failure::timeout(Stage::Pool))
+            }
         }
     }
 }
 
-impl Shared {
-    /// The connection, opened where there is none.
-    fn link(&self, deadline: Deadline) -> Result<Arc<Link>> {
-        if let Some(link) = self.current()? {
-            return Ok(link);
-        }
-        // One opens, the others wait for it: with a refusing broker all are told at once.
-        if clock::receive(&*self.options.clock, &self.turn.1, deadline).is_err() {
-            return Err(failure::timeout(Stage::Connect));
-        }
-        let opened = match self.current() {
-            Ok(None) => self.reopen(deadline),
-            current => current.transpose().unwrap_or(Err(Error::Closed)),
-        };
-        let _ = self.turn.0.try_send(());
-        opened.map_err(|error| self.note(error))
-    }
-
-    fn current(&self) -> Result<Option<Arc<Link>>> {
-        let state = self.state();
-        if state.closed {
-            return Err(Error::Closed);
-        }
-        Ok(state.link.as_ref().filter(|link| link.is_alive()).cloned())
-    }
-
-    fn reopen(&self, deadline: Deadline) -> Result<Arc<Link>> {
-        let link = Arc::new(self.open(deadline)?);
-        log::info!("connected to the broker for publishing");
-        let mut state = self.state();
-        if state.closed {
-            return Err(Error::Closed);
-        }
-        let old = state.link.replace(Arc::clone(&link));
-        drop(state);
-        drop(old);
-        Ok(link)
-    }
-
-    fn open(&self, deadline: Deadline) -> Result<Link> {
-        let link = Link::open(&self.options, &self.watchdog, deadline)?;
-        let topologies = self.state().topologies.clone();
-        for topology in &topologies {
-            declare(&link, topology, false, deadline)?;
-        }
-        Ok(link)
-    }
-
-    fn note(&self, error: Error) -> Error {
-        self.state().last_error = Some(error.to_string());
-        error
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        // What is out keeps it until its receipts are gone.
+        drop(self.keeper.close());
     }
 }
 
 /// Opens and judges channels for the pool.
-struct Channels(Arc<Shared>);
+struct Channels(Arc<Keeper>);
 
 impl ManageConnection for Channels {
     type Connection = Arc<ConfirmChannel>;
     type Error = Error;
 
     fn connect(&self) -> Result<Arc<ConfirmChannel>> {
-        let deadline = self.0.options.clock.deadline(OPEN_CHANNEL);
-        let link = self.0.link(deadline)?;
-        ConfirmChannel::open(&link, deadline).map(Arc::new)
+        let open = || {
+            let deadline = self.0.options.clock.deadline(OPEN_CHANNEL);
+            let link = self.0.link(deadline)?;
+            ConfirmChannel::open(&link, self.0.bin.clone(), deadline).map(Arc::new)
+        };
+        // A panic would cost the pool the place for good.
+        let channel = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
+            let why = "the client library panicked".to_owned();
+            Err(failure::lost("opening a channel", why, Outcome::NotSent))
+        })?;
+        let source: Weak<ConfirmChannel> = Arc::downgrade(&channel);
+        let source: Weak<dyn Source> = source;
+        self.0.in_flight.register(source);
+        Ok(channel)
     }
 
     /// Asks nothing of the broker.

@@ -126,13 +126,20 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Host and port.
+    pub(super) fn address(&self) -> String {
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        format!("{open}{}{close}:{}", self.host, self.port)
+    }
+}
+
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "amqps" } else { "amqp" };
-        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
         let user = utf8_percent_encode(&self.user, SHOWN);
         let vhost = utf8_percent_encode(&self.vhost, SHOWN);
-        write!(f, "{scheme}://{user}@{open}{}{close}:{}/{vhost}", self.host, self.port)
+        write!(f, "{scheme}://{user}@{}/{vhost}", self.address())
     }
 }
 

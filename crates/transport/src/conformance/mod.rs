@@ -11,6 +11,7 @@ mod delivery;
 mod failure;
 mod fidelity;
 mod limits;
+mod quorum;
 mod routing;
 mod scene;
 mod sharing;
@@ -99,7 +100,7 @@ impl Suite<'_> {
 
 /// All of them, for a runner that reports each by itself.
 pub fn behaviours() -> impl Iterator<Item = Behaviour> {
-    let themes: [&[Behaviour]; 8] = [
+    let themes: [&[Behaviour]; 9] = [
         routing::BEHAVIOURS,
         fidelity::BEHAVIOURS,
         delivery::BEHAVIOURS,
@@ -107,6 +108,7 @@ pub fn behaviours() -> impl Iterator<Item = Behaviour> {
         sharing::BEHAVIOURS,
         confirm::BEHAVIOURS,
         limits::BEHAVIOURS,
+        quorum::BEHAVIOURS,
         failure::BEHAVIOURS,
     ];
     themes.into_iter().flatten().copied()

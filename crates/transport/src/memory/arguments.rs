@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zc_events_protocol::{HeaderValue, Headers};
 
-use crate::{Error, Result};
+use crate::{Error, Queue, Result};
 
 /// Where messages go that a queue refuses, drops or lets expire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +28,46 @@ pub(super) struct Arguments {
     pub(super) refuses_when_full: bool,
     /// `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
     pub(super) dead_letter: Option<DeadLetter>,
+    /// `x-queue-type` is `quorum`: it counts how often a message came back.
+    pub(super) quorum: bool,
+    /// `x-delivery-limit`: how often a message may come back.
+    pub(super) delivery_limit: Option<u64>,
+    /// `x-dead-letter-strategy` is `at-least-once`, and `x-overflow` is `reject-publish`,
+    /// without which it has no effect: a letter stays until its target has taken it.
+    pub(super) at_least_once: bool,
 }
 
 impl Arguments {
+    /// Those of `queue`, or of its fallback where they are refused, and their table.
+    ///
     /// # Errors
-    /// [`Error::Rejected`] for a value that RabbitMQ answers with 406.
-    pub(super) fn read(queue: &str, table: &Headers) -> Result<Self> {
+    /// [`Error::Rejected`] for what RabbitMQ answers with 406.
+    pub(super) fn of(queue: &Queue) -> Result<(Self, &Headers)> {
+        match (Self::check(queue, &queue.arguments), &queue.fallback) {
+            (Err(Error::Rejected { why }), Some(fallback)) => {
+                log::warn!("queue `{}` is declared as a lesser one: {why}", queue.name);
+                Ok((Self::check(queue, fallback)?, fallback))
+            }
+            (arguments, _) => Ok((arguments?, &queue.arguments)),
+        }
+    }
+
+    fn check(queue: &Queue, table: &Headers) -> Result<Self> {
+        let arguments = Self::read(&queue.name, table)?;
+        let property = match (arguments.quorum, queue.durable, queue.exclusive) {
+            (true, false, _) => "non-durable",
+            (true, _, true) => "exclusive-owner",
+            _ => return Ok(arguments),
+        };
+        Err(Error::Rejected {
+            why: format!(
+                "PRECONDITION_FAILED - invalid property '{property}' for queue '{}': quorum queues are durable, and nobody's own",
+                queue.name
+            ),
+        })
+    }
+
+    fn read(queue: &str, table: &Headers) -> Result<Self> {
         let refuse = |key: &str| Error::Rejected {
             why: format!(
                 "PRECONDITION_FAILED - invalid arg '{key}' for queue '{queue}': see RabbitMQ's documentation for what it takes"
@@ -53,6 +87,20 @@ impl Arguments {
         if !matches!(overflow.as_deref(), None | Some("drop-head" | "reject-publish" | "reject-publish-dlx")) {
             return Err(refuse("x-overflow"));
         }
+        let quorum = match text("x-queue-type")?.as_deref() {
+            None | Some("classic") => false,
+            Some("quorum") => true,
+            Some(_) => return Err(refuse("x-queue-type")),
+        };
+        let strategy = text("x-dead-letter-strategy")?;
+        if !matches!(strategy.as_deref(), None | Some("at-most-once" | "at-least-once")) {
+            return Err(refuse("x-dead-letter-strategy"));
+        }
+        let others: &[&str] =
+            if quorum { &["x-max-priority"] } else { &["x-delivery-limit", "x-dead-letter-strategy"] };
+        if let Some(key) = others.iter().find(|key| table.contains_key(**key)) {
+            return Err(refuse(key));
+        }
         let routing_key = text("x-dead-letter-routing-key")?;
         let dead_letter = text("x-dead-letter-exchange")?;
         if routing_key.is_some() && dead_letter.is_none() {
@@ -62,7 +110,11 @@ impl Arguments {
             max_priority: number("x-max-priority", 255)?.and_then(|max| u8::try_from(max).ok()),
             ttl: number("x-message-ttl", i64::from(u32::MAX))?.map(Duration::from_millis),
             max_length: number("x-max-length", i64::MAX)?.map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
+            at_least_once: strategy.as_deref() == Some("at-least-once")
+                && overflow.as_deref() == Some("reject-publish"),
             refuses_when_full: overflow.is_some_and(|overflow| overflow.starts_with("reject")),
+            quorum,
+            delivery_limit: number("x-delivery-limit", i64::MAX)?,
             dead_letter: dead_letter.map(|exchange| DeadLetter { exchange, routing_key }),
         })
     }
@@ -85,7 +137,7 @@ mod tests {
             ("x-overflow", "reject-publish".into()),
             ("x-dead-letter-exchange", "".into()),
             ("x-dead-letter-routing-key", "dead".into()),
-            ("x-queue-type", "quorum".into()),
+            ("x-queue-type", "classic".into()),
         ]);
         let expected = Arguments {
             max_priority: Some(10),
@@ -93,9 +145,32 @@ mod tests {
             max_length: Some(3),
             refuses_when_full: true,
             dead_letter: Some(DeadLetter { exchange: String::new(), routing_key: Some("dead".into()) }),
+            ..Arguments::default()
         };
         assert_eq!(arguments.unwrap(), expected);
         assert_eq!(read([]).unwrap(), Arguments::default());
+    }
+
+    #[test]
+    fn those_of_a_quorum_queue_are_read_and_refused_elsewhere() {
+        let ours = [
+            ("x-delivery-limit", HeaderValue::from(3)),
+            ("x-dead-letter-strategy", "at-least-once".into()),
+            ("x-overflow", "reject-publish".into()),
+            ("x-queue-type", "quorum".into()),
+        ];
+        let arguments = read(ours.clone()).unwrap();
+        assert_eq!((arguments.quorum, arguments.delivery_limit, arguments.at_least_once), (true, Some(3), true));
+        let [limit, strategy, overflow, quorum] = ours;
+        // Without the overflow the strategy has no effect.
+        assert!(!read([strategy.clone(), quorum.clone()]).unwrap().at_least_once);
+        for (key, refused) in [
+            ("x-delivery-limit", read([limit])),
+            ("x-dead-letter-strategy", read([strategy, overflow])),
+            ("x-max-priority", read([quorum, ("x-max-priority", 10.into())])),
+        ] {
+            assert!(matches!(&refused, Err(Error::Rejected { why }) if why.contains(key)), "{refused:?}");
+        }
     }
 
     #[test]
@@ -105,6 +180,7 @@ mod tests {
             ("x-max-priority", "10".into()),
             ("x-message-ttl", (-1).into()),
             ("x-overflow", "spill".into()),
+            ("x-queue-type", "stack".into()),
             ("x-dead-letter-exchange", 1.into()),
             ("x-dead-letter-routing-key", "key without exchange".into()),
         ] {

@@ -20,6 +20,7 @@ pub(super) enum Ended {
 pub(super) struct Taken {
     pub(super) tag: u64,
     pub(super) redelivered: bool,
+    pub(super) returns: u64,
     pub(super) content: Arc<Content>,
 }
 
@@ -77,7 +78,12 @@ impl Consumer {
     pub(super) fn take(&mut self) -> Option<Taken> {
         let tag = self.waiting.pop_front()?;
         let message = self.unsettled.get(&tag)?;
-        Some(Taken { tag, redelivered: message.redelivered, content: message.content.clone() })
+        Some(Taken {
+            tag,
+            redelivered: message.redelivered,
+            returns: message.returns,
+            content: message.content.clone(),
+        })
     }
 
     /// The message that a verdict is for; `None` where it has one already.

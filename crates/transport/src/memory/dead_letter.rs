@@ -14,6 +14,8 @@ pub(super) enum Reason {
     Rejected,
     Expired,
     TooMany,
+    /// It came back more often than the queue allows.
+    ReturnedTooOften,
 }
 
 impl Reason {
@@ -22,6 +24,7 @@ impl Reason {
             Reason::Rejected => "rejected",
             Reason::Expired => "expired",
             Reason::TooMany => "maxlen",
+            Reason::ReturnedTooOften => "delivery_limit",
         }
     }
 }

@@ -3,7 +3,11 @@
 //! it keeps nothing on disk. Nothing here knows AMQP.
 //!
 //! Of the arguments of queues it honours `x-max-priority`, `x-message-ttl`, `x-max-length`,
-//! `x-overflow`, `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
+//! `x-overflow`, `x-dead-letter-exchange` and `x-dead-letter-routing-key`; with `x-queue-type:
+//! quorum` also `x-delivery-limit` and `x-dead-letter-strategy`, but no `x-max-priority`. A letter
+//! held for a target that is full or gone is sent as soon as that changes (RabbitMQ looks
+//! again every 3 minutes). What is requeued takes its old place, in a quorum queue, too, where
+//! RabbitMQ may put it behind all others.
 
 mod arguments;
 mod consumer;
@@ -90,7 +94,8 @@ impl MemoryBroker {
     }
 
     /// How many messages are ready in a queue, those that are out with subscriptions not
-    /// counted; `None` where there is no such queue.
+    /// counted, those included that wait for a dead letter target that is full or gone;
+    /// `None` where there is no such queue.
     #[must_use]
     pub fn queue_len(&self, queue: &str) -> Option<usize> {
         self.0.server.with(|state, _| state.ready(queue))
@@ -137,7 +142,7 @@ impl MemoryBroker {
 impl Broker for MemoryBroker {
     fn declare(&self, topology: &Topology, _deadline: Deadline) -> Result<()> {
         limits::topology(topology)?;
-        self.with(|state, _| state.declare(topology, self.0.id))
+        self.with(|state, moment| state.declare(topology, self.0.id, moment))
     }
 
     fn send(&self, message: &Outgoing<'_>, _deadline: Deadline) -> Result<Receipt> {
@@ -161,13 +166,16 @@ impl Broker for MemoryBroker {
     fn subscribe(&self, queue: &str, options: ConsumeOptions, _deadline: Deadline) -> Result<Box<dyn Subscription>> {
         limits::name("the name of a queue", queue)?;
         let (wake, woken) = bounded(1);
-        let consumer = self.with(|state, moment| state.subscribe(queue, self.0.id, options.prefetch, wake, moment))?;
-        Ok(Box::new(MemorySubscription::new(self.0.clone(), queue, consumer, woken)))
+        let (consumer, counts) = self.with(|state, moment| {
+            let consumer = state.subscribe(queue, self.0.id, options.prefetch, wake, moment)?;
+            Ok((consumer, state.is_quorum(queue)))
+        })?;
+        Ok(Box::new(MemorySubscription::new(self.0.clone(), queue, consumer, counts, woken)))
     }
 
     fn health(&self) -> Health {
         let connected = self.0.used.load(Ordering::Relaxed) && !self.0.closed.load(Ordering::SeqCst);
-        Health { connected, ..Health::default() }
+        Health { connected, connections: u64::from(self.0.used.load(Ordering::Relaxed)), ..Health::default() }
     }
 
     fn close(&self, _deadline: Deadline) -> Result<()> {

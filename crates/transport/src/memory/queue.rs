@@ -28,6 +28,8 @@ pub(super) struct Message {
     pub(super) number: u64,
     pub(super) priority: u8,
     pub(super) redelivered: bool,
+    /// How often it came back.
+    pub(super) returns: u64,
     pub(super) expires: Option<Instant>,
     pub(super) content: Arc<Content>,
 }
@@ -36,6 +38,14 @@ impl Message {
     fn has_expired(&self, now: Instant) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
+}
+
+/// A dead letter that has not reached all of its targets.
+#[derive(Debug)]
+pub(super) struct Letter {
+    pub(super) content: Arc<Content>,
+    pub(super) reason: Reason,
+    pub(super) reached: Vec<Arc<str>>,
 }
 
 /// What a queue did with a new message.
@@ -55,17 +65,29 @@ pub(super) struct Queue {
     pub(super) alarm: Option<Instant>,
     /// Consumers that want messages, the next one whose turn it is in front.
     pub(super) consumers: VecDeque<u64>,
+    /// Letters that stay until their targets take them.
+    pub(super) letters: VecDeque<Letter>,
+    /// As it was declared, for comparison.
+    pub(super) declared: crate::Queue,
     ready: BTreeMap<(Reverse<u8>, u64), Message>,
 }
 
 impl Queue {
-    pub(super) fn new(arguments: Arguments, owner: Option<u64>) -> Self {
-        Self { arguments, owner, alarm: None, consumers: VecDeque::new(), ready: BTreeMap::new() }
+    pub(super) fn new(arguments: Arguments, declared: crate::Queue, owner: Option<u64>) -> Self {
+        Self {
+            arguments,
+            owner,
+            alarm: None,
+            consumers: VecDeque::new(),
+            letters: VecDeque::new(),
+            declared,
+            ready: BTreeMap::new(),
+        }
     }
 
-    /// How many messages are ready.
+    /// How many messages are ready, or wait for their dead letter target.
     pub(super) fn len(&self) -> usize {
-        self.ready.len()
+        self.ready.len() + self.letters.len()
     }
 
     /// Drops what is ready.
@@ -94,14 +116,14 @@ impl Queue {
             None => 0,
         };
         let expires = ttl.and_then(|ttl| now.checked_add(ttl));
-        let message = Message { number, priority, redelivered: false, expires, content };
+        let message = Message { number, priority, redelivered: false, returns: 0, expires, content };
         if self.ready.is_empty()
             && let Some(consumer) = self.turn(consumers)
         {
             consumer.hand(message);
             return Admission::Taken;
         }
-        let full = self.arguments.max_length.is_some_and(|max| self.ready.len() >= max);
+        let full = self.arguments.max_length.is_some_and(|max| self.len() >= max);
         if full && self.arguments.refuses_when_full {
             return Admission::Refused;
         }
@@ -109,9 +131,15 @@ impl Queue {
         Admission::Taken
     }
 
-    /// Takes a message back that was out, to where it came from.
-    pub(super) fn put_back(&mut self, message: Message) {
-        self.put(Message { redelivered: true, ..message });
+    /// Takes a message back that was out, to where it came from; or gives it on where it
+    /// came back too often.
+    pub(super) fn put_back(&mut self, message: Message) -> Option<Message> {
+        let message = Message { redelivered: true, returns: message.returns + 1, ..message };
+        if self.arguments.delivery_limit.is_some_and(|limit| message.returns > limit) {
+            return Some(message);
+        }
+        self.put(message);
+        None
     }
 
     /// Hands out what consumers have room for, and gives back what has died: what

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
+use zc_events_protocol::Headers;
 
-use super::arguments::{Arguments, DeadLetter};
+use super::arguments::Arguments;
 use super::consumer::{Consumer, Ended, Taken};
 use super::dead_letter::{self, Reason};
 use super::exchange::Exchange;
-use super::queue::{Admission, Content, Message, Queue};
+use super::queue::{Admission, Content, Letter, Message, Queue};
 use crate::{Binding, Error, Result, Topology, Verdict};
 
 /// The time at which something happens, read before the lock was taken.
@@ -37,6 +38,8 @@ pub(super) struct State {
     consumers: HashMap<u64, Consumer>,
     /// When the heads of queues expire.
     alarms: BTreeSet<(Instant, Arc<str>)>,
+    /// The queues with letters whose targets have not taken them.
+    holding: BTreeSet<Arc<str>>,
     last_number: u64,
 }
 
@@ -49,7 +52,14 @@ impl State {
 
     /// # Errors
     /// [`Error::Rejected`]; what came before in the topology is there then.
-    pub(super) fn declare(&mut self, topology: &Topology, connection: u64) -> Result<()> {
+    pub(super) fn declare(&mut self, topology: &Topology, connection: u64, moment: Moment) -> Result<()> {
+        let declared = self.make(topology, connection);
+        // A letter may have a target now.
+        self.advance(VecDeque::new(), moment);
+        declared
+    }
+
+    fn make(&mut self, topology: &Topology, connection: u64) -> Result<()> {
         for exchange in &topology.exchanges {
             if exchange.name.is_empty() {
                 return Err(rejected(
@@ -70,11 +80,15 @@ impl State {
                 return Err(rejected("a queue needs a name".to_owned()));
             }
             match self.queues.get(queue.name.as_str()) {
-                Some(existing) => unlocked(&queue.name, existing, connection)?,
+                Some(existing) => {
+                    unlocked(&queue.name, existing, connection)?;
+                    compare(queue, existing, topology.strict)?;
+                }
                 None => {
-                    let arguments = Arguments::read(&queue.name, &queue.arguments)?;
+                    let (arguments, table) = Arguments::of(queue)?;
                     let owner = queue.exclusive.then_some(connection);
-                    self.queues.insert(queue.name.as_str().into(), Queue::new(arguments, owner));
+                    let declared = crate::Queue { arguments: table.clone(), fallback: None, ..queue.clone() };
+                    self.queues.insert(queue.name.as_str().into(), Queue::new(arguments, declared, owner));
                 }
             }
         }
@@ -198,12 +212,12 @@ impl State {
         let mut changed = VecDeque::from([name.clone()]);
         match verdict {
             Verdict::Ack => {}
-            Verdict::Requeue => queue.put_back(message),
-            Verdict::Reject => {
-                if let Some(to) = queue.arguments.dead_letter.clone() {
-                    changed.extend(self.bury(&name, &to, &message, Reason::Rejected, moment));
+            Verdict::Requeue => {
+                if let Some(dead) = queue.put_back(message) {
+                    changed.extend(self.bury(&name, &dead, Reason::ReturnedTooOften, moment));
                 }
             }
+            Verdict::Reject => changed.extend(self.bury(&name, &message, Reason::Rejected, moment)),
         }
         self.advance(changed, moment);
     }
@@ -211,6 +225,7 @@ impl State {
     /// Deletes a queue and ends its consumers. Says whether it was there.
     pub(super) fn delete_queue(&mut self, name: &str) -> bool {
         let Some(queue) = self.queues.remove(name) else { return false };
+        self.holding.remove(name);
         if let Some(when) = queue.alarm {
             self.alarms.remove(&(when, name.into()));
         }
@@ -230,6 +245,10 @@ impl State {
         self.queues.get_mut(&name)?.purge();
         self.advance(VecDeque::from([name]), moment);
         Some(dropped)
+    }
+
+    pub(super) fn is_quorum(&self, name: &str) -> bool {
+        self.queues.get(name).is_some_and(|queue| queue.arguments.quorum)
     }
 
     pub(super) fn ready(&self, name: &str) -> Option<usize> {
@@ -254,10 +273,12 @@ impl State {
     fn leave(&mut self, id: u64, name: Arc<str>, messages: Vec<Message>, moment: Moment) {
         let Some(queue) = self.queues.get_mut(&name) else { return };
         queue.consumers.retain(|consumer| *consumer != id);
-        for message in messages {
-            queue.put_back(message);
+        let dead: Vec<Message> = messages.into_iter().filter_map(|message| queue.put_back(message)).collect();
+        let mut changed = VecDeque::from([name.clone()]);
+        for message in dead {
+            changed.extend(self.bury(&name, &message, Reason::ReturnedTooOften, moment));
         }
-        self.advance(VecDeque::from([name]), moment);
+        self.advance(changed, moment);
     }
 
     /// The queues that a message reaches; `None` where there is no such exchange.
@@ -278,30 +299,80 @@ impl State {
 
     /// Moves on what can move in these queues, and in those that get their dead letters.
     fn advance(&mut self, mut queues: VecDeque<Arc<str>>, moment: Moment) {
-        while let Some(name) = queues.pop_front() {
-            let Some(queue) = self.queues.get_mut(&name) else { continue };
-            let dead = queue.advance(&mut self.consumers, moment.now);
-            let to = queue.arguments.dead_letter.clone();
-            self.set_alarm(&name);
-            if let Some(to) = to {
+        loop {
+            while let Some(name) = queues.pop_front() {
+                let Some(queue) = self.queues.get_mut(&name) else { continue };
+                let dead = queue.advance(&mut self.consumers, moment.now);
+                self.set_alarm(&name);
                 for (message, reason) in dead {
-                    queues.extend(self.bury(&name, &to, &message, reason, moment));
+                    queues.extend(self.bury(&name, &message, reason, moment));
                 }
+            }
+            // What moved may have made room for letters that are held.
+            let holding: Vec<Arc<str>> = self.holding.iter().cloned().collect();
+            queues.extend(holding.iter().flat_map(|name| self.send_held(name, moment)));
+            if queues.is_empty() {
+                return;
             }
         }
     }
 
     /// Sends a dead message on. Says which queues got it: they have to be advanced.
-    fn bury(&mut self, queue: &str, to: &DeadLetter, dead: &Message, reason: Reason, moment: Moment) -> Vec<Arc<str>> {
-        let letter = dead_letter::letter(&dead.content, queue, to, reason, moment.wall);
-        // A missing exchange, and a target that refuses, lose the letter: so they do in RabbitMQ.
-        let mut targets = self.route(&letter.exchange, &letter.routing_key).unwrap_or_default();
-        targets.retain(|target| reason == Reason::Rejected || !dead_letter::is_cycle(&letter, target));
-        let letter = Arc::new(letter);
-        for target in &targets {
-            self.admit(target, &letter, None, moment);
+    fn bury(&mut self, name: &Arc<str>, dead: &Message, reason: Reason, moment: Moment) -> Vec<Arc<str>> {
+        let Some(queue) = self.queues.get_mut(name) else { return Vec::new() };
+        let Some(to) = &queue.arguments.dead_letter else { return Vec::new() };
+        let content = Arc::new(dead_letter::letter(&dead.content, name, to, reason, moment.wall));
+        let mut letter = Letter { content, reason, reached: Vec::new() };
+        if queue.arguments.at_least_once {
+            queue.letters.push_back(letter);
+            self.holding.insert(name.clone());
+            return self.send_held(name, moment);
         }
-        targets
+        // A missing exchange, and a target that refuses, lose the letter: so they do in RabbitMQ.
+        self.send_letter(&mut letter, moment);
+        letter.reached
+    }
+
+    /// Tries again to send the letters that a queue holds. Says which queues got one.
+    fn send_held(&mut self, name: &Arc<str>, moment: Moment) -> Vec<Arc<str>> {
+        let Some(queue) = self.queues.get_mut(name) else { return Vec::new() };
+        let mut changed = Vec::new();
+        let mut held = VecDeque::new();
+        for mut letter in std::mem::take(&mut queue.letters) {
+            let before = letter.reached.len();
+            let done = self.send_letter(&mut letter, moment);
+            changed.extend(letter.reached.iter().skip(before).cloned());
+            if !done {
+                held.push_back(letter);
+            }
+        }
+        if held.is_empty() {
+            self.holding.remove(name);
+        }
+        if let Some(queue) = self.queues.get_mut(name) {
+            queue.letters = held;
+        }
+        changed
+    }
+
+    /// Sends a letter to those of its targets that have not taken it before. Says whether
+    /// there are any, and all have it now.
+    fn send_letter(&mut self, letter: &mut Letter, moment: Moment) -> bool {
+        let content = Arc::clone(&letter.content);
+        let mut targets = self.route(&content.exchange, &content.routing_key).unwrap_or_default();
+        targets.retain(|target| letter.reason == Reason::Rejected || !dead_letter::is_cycle(&content, target));
+        let mut all = !targets.is_empty();
+        for target in targets {
+            if letter.reached.contains(&target) {
+                continue;
+            }
+            if self.admit(&target, &content, None, moment) == Admission::Taken {
+                letter.reached.push(target);
+            } else {
+                all = false;
+            }
+        }
+        all
     }
 
     /// Notes when the head of a queue expires. Whoever waits has to know only where that
@@ -341,6 +412,30 @@ fn unlocked(name: &str, queue: &Queue, connection: u64) -> Result<()> {
         return Ok(());
     }
     Err(rejected(format!("RESOURCE_LOCKED - queue '{name}' is exclusive and belongs to another connection")))
+}
+
+/// An existing queue is used as it is; a difference is told.
+fn compare(wanted: &crate::Queue, existing: &Queue, strict: bool) -> Result<()> {
+    let there = &existing.declared;
+    let same = |arguments: &Headers| *arguments == there.arguments;
+    let keys = wanted.arguments.keys().chain(there.arguments.keys());
+    let mut differing = keys.filter(|key| wanted.arguments.get(*key) != there.arguments.get(*key));
+    let key = if wanted.durable != there.durable {
+        "durable"
+    } else if same(&wanted.arguments) || wanted.fallback.as_ref().is_some_and(same) {
+        return Ok(());
+    } else {
+        differing.next().map_or("", String::as_str)
+    };
+    let why = format!(
+        "PRECONDITION_FAILED - inequivalent arg '{key}' for queue '{}': it exists with other arguments",
+        wanted.name
+    );
+    if strict {
+        return Err(rejected(why));
+    }
+    log::warn!("{why}; it is used as it is");
+    Ok(())
 }
 
 fn no_exchange(name: &str) -> Error {

@@ -16,14 +16,22 @@ pub(super) struct MemorySubscription {
     connection: Arc<Connection>,
     queue: String,
     consumer: u64,
+    /// Whether it is a quorum queue, which stamps what comes back.
+    counts: bool,
     wake: Receiver<()>,
     verdicts: Arc<Verdicts>,
 }
 
 impl MemorySubscription {
-    pub(super) fn new(connection: Arc<Connection>, queue: &str, consumer: u64, wake: Receiver<()>) -> Self {
+    pub(super) fn new(
+        connection: Arc<Connection>,
+        queue: &str,
+        consumer: u64,
+        counts: bool,
+        wake: Receiver<()>,
+    ) -> Self {
         let verdicts = Arc::new(Verdicts { server: Arc::downgrade(&connection.server), consumer });
-        Self { connection, queue: queue.to_owned(), consumer, wake, verdicts }
+        Self { connection, queue: queue.to_owned(), consumer, counts, wake, verdicts }
     }
 
     fn error(&self, ended: Ended) -> Error {
@@ -39,11 +47,16 @@ impl MemorySubscription {
     }
 
     fn delivery(&self, taken: Taken) -> Delivery {
+        let mut properties = taken.content.properties.clone();
+        if self.counts && taken.returns > 0 {
+            let count = i64::try_from(taken.returns).unwrap_or(i64::MAX);
+            properties.headers.get_or_insert_default().insert("x-delivery-count".to_owned(), count.into());
+        }
         Delivery {
             exchange: taken.content.exchange.clone(),
             routing_key: taken.content.routing_key.clone(),
             redelivered: taken.redelivered,
-            properties: taken.content.properties.clone(),
+            properties,
             body: taken.content.body.clone(),
             settler: Settler::new(taken.tag, self.verdicts.clone()),
             defect: None,

@@ -1,0 +1,115 @@
+//! What services do, counted. `event_type` is one that has a handler here, never whatever a peer sent.
+
+// The service's threads call these; what none of them calls yet is no mistake.
+#![allow(dead_code)]
+
+use std::time::Duration;
+
+use super::facade::{add, count, observe, set};
+use super::{
+    CONSUMING, DEAD_LETTERS, DELIVERIES, HANDLED, HANDLER, IGNORED, IN_PROGRESS, RECEIVED_BYTES, RECONNECTS, REPLIES,
+    RETRIES,
+};
+
+/// What became of a message that has a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handled {
+    /// The handler did its work, or the request was answered.
+    Processed,
+    /// The handler failed, and will be tried again.
+    Retried,
+    /// The handler failed for good.
+    DeadLettered,
+    /// It came too late, or nobody waits for it any more.
+    Expired,
+    /// It was completed before.
+    Duplicate,
+    /// The service stopped before the handler returned.
+    Abandoned,
+    /// The handler did not return in `EVENTS_HANDLER_TIMEOUT`.
+    Stuck,
+}
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replied {
+    Pushed,
+    /// The store did not take it.
+    Failed,
+    /// It was larger than `EVENTS_MAX_REPLY`, and the caller was told 500.
+    TooLarge,
+    /// Nobody waits for one.
+    NoKey,
+    /// The response key is none that a caller makes.
+    BadKey,
+}
+
+/// A message arrived, with a body of so many bytes.
+pub(crate) fn delivered(is_redelivered: bool, bytes: usize) {
+    count(&DELIVERIES, 1, &[("redelivered", if is_redelivered { "true" } else { "false" })]);
+    count(&RECEIVED_BYTES, bytes as u64, &[]);
+}
+
+/// A message was for others.
+pub(crate) fn ignored() {
+    count(&IGNORED, 1, &[]);
+}
+
+/// A message has its verdict; `took` is how long its handler ran, where it ran.
+pub(crate) fn handled(event_type: &str, outcome: Handled, took: Option<Duration>) {
+    let outcome = match outcome {
+        Handled::Processed => "processed",
+        Handled::Retried => "retried",
+        Handled::DeadLettered => "dead_lettered",
+        Handled::Expired => "expired",
+        Handled::Duplicate => "duplicate",
+        Handled::Abandoned => "abandoned",
+        Handled::Stuck => "stuck",
+    };
+    count(&HANDLED, 1, &[("event_type", event_type), ("outcome", outcome)]);
+    if let Some(took) = took {
+        observe(&HANDLER, took, &[("event_type", event_type)]);
+    }
+}
+
+/// An attempt was put off until later.
+pub(crate) fn retried(event_type: &str) {
+    count(&RETRIES, 1, &[("event_type", event_type)]);
+}
+
+/// A message is among the dead letters; the reasons are from a fixed set.
+pub(crate) fn dead_lettered(reason: &'static str) {
+    count(&DEAD_LETTERS, 1, &[("reason", reason)]);
+}
+
+/// An answer was handed in, or not.
+pub(crate) fn replied(outcome: Replied) {
+    let outcome = match outcome {
+        Replied::Pushed => "pushed",
+        Replied::Failed => "failed",
+        Replied::TooLarge => "too_large",
+        Replied::NoKey => "no_key",
+        Replied::BadKey => "bad_key",
+    };
+    count(&REPLIES, 1, &[("outcome", outcome)]);
+}
+
+/// A message was handed to the workers.
+pub(crate) fn begun() {
+    add(&IN_PROGRESS, 1.0);
+}
+
+/// A message is with the workers no more.
+pub(crate) fn finished() {
+    add(&IN_PROGRESS, -1.0);
+}
+
+/// Whether the queue is consumed.
+pub(crate) fn consuming(queue: &str, is_consuming: bool) {
+    set(&CONSUMING, f64::from(u8::from(is_consuming)), &[("queue", queue)]);
+}
+
+/// The queue is consumed again after its connection was lost.
+pub(crate) fn reconnected(queue: &str) {
+    count(&RECONNECTS, 1, &[("queue", queue)]);
+}

@@ -1,0 +1,308 @@
+//! The one connection for publishing: opened when first needed, brought back when it was
+//! lost, by a thread that does nothing else. What is sent over it is the business of
+//! `publisher`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
+use zc_events_protocol::{Deadline, Outcome, Stage, clock};
+
+use super::backoff::Backoff;
+use super::channel::Discarded;
+use super::declare::{Fallbacks, declare};
+use super::failure;
+use super::in_flight::InFlight;
+use super::link::{Link, OnEnd};
+use super::options::AmqpOptions;
+use super::watchdog::Watchdog;
+use crate::{Error, Health, Result, Topology};
+
+/// The least time between a failed attempt and the next one that callers make: however
+/// many they are, a dead broker is asked ten times a second, and all are told the answer.
+const PACE: Duration = Duration::from_millis(100);
+
+pub(super) struct Keeper {
+    pub(super) options: AmqpOptions,
+    pub(super) in_flight: Arc<InFlight>,
+    /// Where channels go that nobody needs; the thread closes them.
+    pub(super) bin: Sender<Discarded>,
+    watchdog: Arc<Watchdog>,
+    fallbacks: Fallbacks,
+    state: Mutex<State>,
+    last_error: Arc<Mutex<Option<(String, Instant)>>>,
+    /// Holds one token; whoever opens the connection has it.
+    turn: (Sender<()>, Receiver<()>),
+    /// Tells the thread that the connection was lost.
+    lost: Sender<()>,
+    pub(super) closing: Receiver<()>,
+}
+
+#[derive(Default)]
+struct State {
+    link: Option<Arc<Link>>,
+    /// All that was ever declared; repeated on each new connection.
+    topologies: Vec<Topology>,
+    opened: u64,
+    failed: u64,
+    failure: Option<Failure>,
+    closed: bool,
+    /// Dropped by closing, which ends all that hold `closing`.
+    open: Option<Sender<()>>,
+}
+
+/// The last attempt to open the connection that failed.
+struct Failure {
+    at: Instant,
+    error: Error,
+    /// Until when it was tried.
+    deadline: Deadline,
+    /// Whether it would have failed with more time, too.
+    conclusive: bool,
+}
+
+/// The thread that brings the connection back. It ends when this is dropped.
+pub(super) struct Running(#[expect(dead_code, reason = "its end is the signal")] Sender<()>);
+
+impl Keeper {
+    pub(super) fn start(options: AmqpOptions, watchdog: Arc<Watchdog>) -> std::io::Result<(Arc<Self>, Running)> {
+        let turn = bounded(1);
+        // An empty channel of capacity one: this cannot fail.
+        let _ = turn.0.try_send(());
+        let (open, closing) = bounded(0);
+        let (lost, losses) = bounded(1);
+        let (bin, discarded) = unbounded();
+        let (running, stopped) = bounded(0);
+        let keeper = Arc::new(Self {
+            in_flight: InFlight::new(options.in_flight_bytes),
+            options,
+            bin,
+            watchdog,
+            fallbacks: Fallbacks::default(),
+            state: Mutex::new(State { open: Some(open), ..State::default() }),
+            last_error: Arc::default(),
+            turn,
+            lost,
+            closing,
+        });
+        let thread = Arc::clone(&keeper);
+        thread::Builder::new()
+            .name("zc-events-keeper".into())
+            .spawn(move || thread.run(&losses, &discarded, &stopped))?;
+        Ok((keeper, Running(running)))
+    }
+
+    /// The connection, opened where there is none.
+    pub(super) fn link(&self, deadline: Deadline) -> Result<Arc<Link>> {
+        if let Some(link) = self.current()? {
+            return Ok(link);
+        }
+        let failed = self.state().failed;
+        // One opens, the others wait for it: with a refusing broker all are told at once.
+        if clock::receive(&*self.options.clock, &self.turn.1, deadline).is_err() {
+            return Err(failure::timeout(Stage::Connect));
+        }
+        let opened = match self.current() {
+            Ok(None) => self.take_turn(failed, deadline),
+            current => current.transpose().unwrap_or(Err(Error::Closed)),
+        };
+        let _ = self.turn.0.try_send(());
+        opened.map_err(|error| self.note(error))
+    }
+
+    /// The connection, where there is one.
+    pub(super) fn current(&self) -> Result<Option<Arc<Link>>> {
+        let state = self.state();
+        if state.closed {
+            return Err(Error::Closed);
+        }
+        Ok(state.link.as_ref().filter(|link| link.is_alive()).cloned())
+    }
+
+    pub(super) fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
+        loop {
+            let link = self.link(deadline)?;
+            let fallbacks = self.fallbacks.len();
+            match declare(&link, topology, &self.fallbacks, true, deadline) {
+                Ok(()) => break,
+                Err(_) if self.fallbacks.len() > fallbacks => {}
+                Err(error) => return Err(self.note(error)),
+            }
+        }
+        let mut state = self.state();
+        if !state.topologies.contains(topology) {
+            state.topologies.push(topology.clone());
+        }
+        Ok(())
+    }
+
+    /// Opens a connection of the same kind, with all topologies declared.
+    pub(super) fn open(&self, purpose: &str, on_end: impl Fn() -> Option<OnEnd>, deadline: Deadline) -> Result<Link> {
+        let topologies = self.state().topologies.clone();
+        loop {
+            let link = Link::open(&self.options, &self.watchdog, purpose, on_end(), deadline)?;
+            let fallbacks = self.fallbacks.len();
+            let mut declared = topologies.iter();
+            match declared.try_for_each(|topology| declare(&link, topology, &self.fallbacks, false, deadline)) {
+                Ok(()) => return Ok(link),
+                Err(_) if self.fallbacks.len() > fallbacks => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let (unconfirmed, unconfirmed_bytes) = self.in_flight.count();
+        let last_error = self.last_error().clone();
+        let state = self.state();
+        let link = state.link.as_ref().filter(|link| link.is_alive());
+        Health {
+            connected: link.is_some(),
+            node: link.map(|link| link.node().to_owned()),
+            blocked: link.and_then(|link| link.gate.blocked()),
+            last_error_at: last_error.as_ref().map(|(_, at)| *at),
+            last_error: last_error.map(|(error, _)| error),
+            connections: state.opened,
+            unconfirmed,
+            unconfirmed_bytes,
+        }
+    }
+
+    /// Ends everything; what is left of the connection is for the caller to close.
+    pub(super) fn close(&self) -> Option<Arc<Link>> {
+        let mut state = self.state();
+        state.closed = true;
+        state.open = None;
+        state.link.take()
+    }
+
+    pub(super) fn note(&self, error: Error) -> Error {
+        if !matches!(error, Error::Closed) {
+            *self.last_error() = Some((error.to_string(), self.options.clock.now()));
+        }
+        error
+    }
+
+    /// Opens the connection, unless an attempt that failed meanwhile says enough. `failed`
+    /// is how many had failed when the caller came.
+    fn take_turn(&self, failed: u64, deadline: Deadline) -> Result<Arc<Link>> {
+        let clock = &*self.options.clock;
+        let next = {
+            let state = self.state();
+            match &state.failure {
+                Some(failure) if state.failed > failed && (failure.conclusive || failure.deadline >= deadline) => {
+                    return Err(again(&failure.error));
+                }
+                Some(failure) => failure.at.checked_add(PACE).map(Deadline::at),
+                None => None,
+            }
+        };
+        if let Some(next) = next.filter(|next| !next.has_passed(clock)) {
+            if next >= deadline {
+                return Err(self.state().failure.as_ref().map_or(Error::Closed, |failure| again(&failure.error)));
+            }
+            if !clock::pause(clock, next, &self.closing) {
+                return Err(Error::Closed);
+            }
+        }
+        self.attempt(deadline)
+    }
+
+    /// The caller holds the token.
+    fn attempt(&self, deadline: Deadline) -> Result<Arc<Link>> {
+        let opened = self.open("publishing", || Some(self.on_end()), deadline);
+        let clock = &*self.options.clock;
+        let mut state = self.state();
+        match opened {
+            Ok(_) if state.closed => Err(Error::Closed),
+            Ok(link) => {
+                let link = Arc::new(link);
+                let old = state.link.replace(Arc::clone(&link));
+                state.opened += 1;
+                state.failure = None;
+                drop(state);
+                drop(old);
+                // Its end may have been told before it was in its place.
+                if !link.is_alive() {
+                    let _ = self.lost.try_send(());
+                }
+                Ok(link)
+            }
+            Err(error) => {
+                state.failed += 1;
+                let conclusive = !deadline.has_passed(clock);
+                state.failure = Some(Failure { at: clock.now(), error: again(&error), deadline, conclusive });
+                Err(error)
+            }
+        }
+    }
+
+    fn on_end(&self) -> OnEnd {
+        let (lost, last_error, clock) =
+            (self.lost.clone(), Arc::clone(&self.last_error), Arc::clone(&self.options.clock));
+        Box::new(move |why| {
+            let text = format!("the connection was lost: {why}");
+            *last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((text, clock.now()));
+            // A full channel means that it was told already.
+            let _ = lost.try_send(());
+        })
+    }
+
+    /// The thread: nothing to do while all is well.
+    fn run(&self, losses: &Receiver<()>, discarded: &Receiver<Discarded>, stopped: &Receiver<()>) {
+        let clock = &*self.options.clock;
+        let mut backoff = Backoff::default();
+        let mut due: Option<Instant> = None;
+        loop {
+            let alarm = due.map_or_else(never, |due| clock.at(due));
+            select! {
+                recv(stopped) -> _ => return,
+                recv(discarded) -> channel => drop(channel),
+                recv(losses) -> _ => due = due.or_else(|| clock.now().checked_add(backoff.next())),
+                recv(alarm) -> _ => due = self.revive(&mut backoff),
+            }
+        }
+    }
+
+    /// One attempt to bring the connection back. Says when to make the next one.
+    fn revive(&self, backoff: &mut Backoff) -> Option<Instant> {
+        let clock = &*self.options.clock;
+        let nodes = u32::try_from(self.options.url.nodes().len()).unwrap_or(u32::MAX);
+        let deadline = clock.deadline(self.options.connect_timeout.saturating_mul(nodes));
+        match self.link(deadline) {
+            Ok(_) => backoff.reset(),
+            Err(Error::Closed) => {}
+            Err(error) => {
+                let pause = backoff.next();
+                log::debug!("the connection for publishing is not back, next attempt in {pause:?}: {error}");
+                return clock.now().checked_add(pause);
+            }
+        }
+        None
+    }
+
+    fn last_error(&self) -> MutexGuard<'_, Option<(String, Instant)>> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same error for another caller; of its cause only the text is left.
+fn again(error: &Error) -> Error {
+    match error {
+        Error::Timeout { stage } => failure::timeout(*stage),
+        Error::Rejected { why } => Error::Rejected { why: why.clone() },
+        Error::Config { why } => Error::Config { why: why.clone() },
+        Error::Closed => Error::Closed,
+        Error::Unavailable { what, outcome, source } => Error::Unavailable {
+            what: what.clone(),
+            outcome: *outcome,
+            source: source.as_ref().map(|source| source.to_string().into()),
+        },
+        other => Error::Unavailable { what: other.to_string(), outcome: Outcome::NotSent, source: None },
+    }
+}

@@ -1,0 +1,205 @@
+//! Queues that count deliveries, and queues that messages wait in.
+
+use std::time::Duration;
+
+use zc_events_protocol::{HeaderValue, Headers, Properties};
+
+use super::Behaviour;
+use super::scene::{Scene, plain, text};
+use crate::{Delivery, Error, Queue, Topology, Verdict};
+
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
+    Behaviour { name: "a quorum queue counts how often a message came back", check: counted },
+    Behaviour { name: "a quorum queue keeps order and ignores priorities", check: order },
+    Behaviour { name: "a quorum queue dead-letters what came back too often", check: limited },
+    Behaviour { name: "what a queue's type does not have is rejected", check: refused },
+    Behaviour { name: "a queue that is refused is declared with its fallback", check: fallback },
+    Behaviour { name: "a queue with other arguments is an error where the topology is strict", check: strict },
+    Behaviour { name: "a retry queue gives back after its delay", check: retry },
+    Behaviour { name: "a full retry queue refuses", check: full },
+];
+
+fn quorum<const N: usize>(scene: &Scene<'_>, stem: &str, arguments: [(&str, HeaderValue); N]) -> String {
+    let mut queue = plain(&scene.name(stem), arguments);
+    queue.durable = true;
+    queue.arguments.insert("x-queue-type".to_owned(), "quorum".into());
+    declare(scene, Topology::new().queue(queue))
+}
+
+/// Declares the one queue of a topology.
+fn declare(scene: &Scene<'_>, topology: Topology) -> String {
+    scene.declare(&topology).expect("declaring a queue");
+    let name = topology.queues[0].name.clone();
+    scene.owns(&name);
+    name
+}
+
+fn count(delivery: &Delivery) -> Option<i64> {
+    let headers = delivery.properties.headers.as_ref()?;
+    headers.get("x-delivery-count").map(|count| count.as_int().expect("a number"))
+}
+
+fn counted(scene: &Scene<'_>) {
+    let queue = declare(scene, Topology::new().quarantine_queue(scene.name("quarantine")));
+    scene.put(&queue, "a");
+    let mut subscription = scene.subscribe(&queue, 1);
+    let first = scene.next(&mut subscription);
+    assert_eq!((count(&first), first.redelivered), (None, false));
+    first.settler.settle(Verdict::Requeue);
+    let second = scene.next(&mut subscription);
+    assert_eq!((count(&second), second.redelivered), (Some(1), true));
+    // The end of a subscription counts as well.
+    drop(subscription);
+    let mut subscription = scene.subscribe(&queue, 1);
+    let third = scene.next(&mut subscription);
+    assert_eq!((count(&third), third.redelivered), (Some(2), true));
+    third.settler.ack();
+    scene.expect_nothing(&mut subscription);
+}
+
+fn order(scene: &Scene<'_>) {
+    let queue = quorum(scene, "queue", []);
+    for (priority, body) in [(None, "a"), (Some(5), "b"), (Some(0), "c")] {
+        scene.put_with(&queue, &Properties { priority, ..Properties::default() }, body.as_bytes());
+    }
+    scene.expect_content(&queue, &["a", "b", "c"]);
+    // Where what comes back goes is the broker's choice; that it comes is not.
+    for body in ["a", "b"] {
+        scene.put(&queue, body);
+    }
+    let mut subscription = scene.subscribe(&queue, 1);
+    let first = scene.next(&mut subscription);
+    assert_eq!(text(&first), "a");
+    first.settler.settle(Verdict::Requeue);
+    let mut rest = [(), ()].map(|()| {
+        let delivery = scene.next(&mut subscription);
+        delivery.settler.ack();
+        text(&delivery)
+    });
+    rest.sort_unstable();
+    assert_eq!(rest, ["a", "b"]);
+}
+
+fn limited(scene: &Scene<'_>) {
+    let dead = declare(scene, Topology::new().dead_queue(scene.name("dead")));
+    let to_dead = ("x-dead-letter-routing-key", dead.as_str().into());
+    let queue =
+        quorum(scene, "queue", [("x-delivery-limit", 2.into()), ("x-dead-letter-exchange", "".into()), to_dead]);
+    scene.put(&queue, "a");
+    let mut subscription = scene.subscribe(&queue, 1);
+    for returns in [None, Some(1), Some(2)] {
+        let delivery = scene.next(&mut subscription);
+        assert_eq!(count(&delivery), returns);
+        delivery.settler.settle(Verdict::Requeue);
+    }
+    let letter = scene.expect(&mut scene.subscribe(&dead, 1), "a");
+    assert_eq!(count(&letter), None);
+    let headers = letter.properties.headers.expect("headers with the reason");
+    assert_eq!(headers.get("x-first-death-reason"), Some(&"delivery_limit".into()));
+    scene.expect_nothing(&mut subscription);
+}
+
+fn refused(scene: &Scene<'_>) {
+    let name = scene.name("refused");
+    let quorum = |more: &[(&str, HeaderValue)]| {
+        let mut arguments: Headers = more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        arguments.insert("x-queue-type".to_owned(), "quorum".into());
+        Queue::durable(&name).arguments(arguments)
+    };
+    let classic =
+        |key: &str, value: HeaderValue| Queue::durable(&name).arguments(Headers::from([(key.to_owned(), value)]));
+    for (what, queue) in [
+        ("x-max-priority", quorum(&[("x-max-priority", 10.into())])),
+        ("non-durable", Queue { durable: false, ..quorum(&[]) }),
+        ("exclusive", Queue { exclusive: true, ..quorum(&[]) }),
+        ("x-delivery-limit", classic("x-delivery-limit", 3.into())),
+        ("x-dead-letter-strategy", classic("x-dead-letter-strategy", "at-least-once".into())),
+        ("x-queue-type", classic("x-queue-type", "stack".into())),
+    ] {
+        match scene.declare(&Topology::new().queue(queue)) {
+            Err(Error::Rejected { why }) => assert!(why.contains(what), "an error that does not name {what}: {why}"),
+            other => panic!("{what}: it should be rejected, and is {other:?}"),
+        }
+    }
+    scene.expect_usable();
+}
+
+fn fallback(scene: &Scene<'_>) {
+    let priorities = |max: i64| Headers::from([("x-max-priority".to_owned(), max.into())]);
+    let mut arguments = priorities(10);
+    arguments.insert("x-queue-type".to_owned(), "quorum".into());
+    let fallback = Some(priorities(10));
+    let mut topology =
+        Topology::new().queue(Queue { fallback, ..Queue::durable(scene.name("queue")).arguments(arguments) });
+    topology.strict = true;
+    let queue = declare(scene, topology.clone());
+    for (priority, body) in [(1, "low"), (9, "high")] {
+        scene.put_with(&queue, &Properties { priority: Some(priority), ..Properties::default() }, body.as_bytes());
+    }
+    // Once more: it has its fallback, which is no difference.
+    scene.declare(&topology).expect("declaring it again");
+    scene.expect_content(&queue, &["high", "low"]);
+    // A fallback that is refused as well is an error.
+    let name = scene.name("refused");
+    topology.queues[0].name.clone_from(&name);
+    topology.queues[0].fallback = Some(priorities(256));
+    match scene.declare(&topology) {
+        Err(Error::Rejected { why }) => assert!(why.contains(&name), "{why}"),
+        other => panic!("it should be rejected, and is {other:?}"),
+    }
+}
+
+fn strict(scene: &Scene<'_>) {
+    let queue = scene.queue_with("queue", [("x-max-priority", 5.into())]);
+    let mut topology = Topology::new().queue(plain(&queue, [("x-max-priority", 10.into())]));
+    scene.declare(&topology).expect("it is used as it is");
+    topology.strict = true;
+    match scene.declare(&topology) {
+        Err(Error::Rejected { why }) => {
+            assert!(why.contains(&queue) && why.contains("x-max-priority"), "{why}");
+        }
+        other => panic!("it should be rejected, and is {other:?}"),
+    }
+    topology.queues = vec![plain(&queue, [("x-max-priority", 5.into())])];
+    scene.declare(&topology).expect("it is the same");
+    scene.expect_usable();
+}
+
+fn retry(scene: &Scene<'_>) {
+    const DELAY: Duration = Duration::from_millis(300);
+    let target = scene.queue("target");
+    let queue = declare(scene, Topology::new().retry_queue(scene.name("retry"), DELAY, &target));
+    let mut subscription = scene.subscribe(&target, 1);
+    let clock = scene.suite.clock;
+    let sent = Properties { correlation_id: Some("id".to_owned()), ..Properties::default() };
+    for round in 1..=2 {
+        let start = clock.now();
+        scene.put_with(&queue, &sent, b"a");
+        let delivery = scene.expect(&mut subscription, "a");
+        let took = clock.now() - start;
+        assert!(took >= DELAY - Duration::from_millis(1), "round {round}: it came after {took:?}");
+        assert_eq!(delivery.routing_key, target);
+        assert_eq!(delivery.properties.correlation_id, sent.correlation_id);
+        let headers = delivery.properties.headers.expect("headers with the reason");
+        assert_eq!(headers.get("x-first-death-reason"), Some(&"expired".into()));
+        assert_eq!(headers.get("x-first-death-queue"), Some(&queue.as_str().into()));
+    }
+    scene.expect_nothing(&mut subscription);
+}
+
+fn full(scene: &Scene<'_>) {
+    let target = scene.queue("target");
+    let mut topology = Topology::new().retry_queue(scene.name("retry"), Duration::from_secs(600), target);
+    topology.queues[0].arguments.insert("x-max-length".to_owned(), 1.into());
+    let queue = declare(scene, topology);
+    let mut sent = 0;
+    // A broker may notice a little late that it is full.
+    let refused = loop {
+        assert!(sent < 1000, "1000 messages in a queue with a length of 1");
+        match scene.send("", &queue, true, "a").wait(scene.soon()) {
+            Ok(()) => sent += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(sent > 0 && matches!(refused, Error::Nacked { .. }), "{sent} sent, then {refused:?}");
+}

@@ -1,0 +1,332 @@
+//! The reply store on a real Redis under pressure and through a network that fails: more
+//! callers than connections, connections cut and stalled. Run by `cargo xtask integration`.
+//!
+//! The network is a proxy in this process, so that nobody else who uses the server notices.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use integration_tests::{eventually, redis_url, unique};
+use zc_events_cache::redis::{RedisOptions, RedisReplyStore, RedisUrl};
+use zc_events_cache::{Error, ReplyStore};
+use zc_events_protocol::{Clock, Deadline, Stage, SystemClock};
+
+const TTL: Duration = Duration::from_secs(60);
+const CALLERS: usize = 200;
+const POOL: u32 = 8;
+/// How late the slowest of all calls may end.
+const ALL: Duration = Duration::from_millis(500);
+
+fn within(millis: u64) -> Deadline {
+    SystemClock.deadline(Duration::from_millis(millis))
+}
+
+fn store(url: &str) -> RedisReplyStore {
+    let mut options = RedisOptions::new(RedisUrl::parse(url).unwrap(), Arc::new(SystemClock));
+    options.pool_size = POOL;
+    RedisReplyStore::new(options).unwrap()
+}
+
+/// Forwards to the real server; cuts and stalls what passes.
+struct Proxy {
+    address: SocketAddr,
+    stalls: Arc<AtomicBool>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Proxy {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Self { address: listener.local_addr().unwrap(), stalls: Arc::default(), open: Arc::default() };
+        let (stalls, open) = (Arc::clone(&proxy.stalls), Arc::clone(&proxy.open));
+        let url = RedisUrl::parse(&redis_url()).unwrap();
+        let target = format!("{}:{}", url.host(), url.port());
+        thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let far = TcpStream::connect(&target).unwrap();
+                for stream in [&near, &far] {
+                    stream.set_nodelay(true).unwrap();
+                    open.lock().unwrap().push(stream.try_clone().unwrap());
+                }
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let stalls = Arc::clone(&stalls);
+                    thread::spawn(move || forward(from, to, &stalls));
+                }
+            }
+        });
+        proxy
+    }
+
+    fn url(&self) -> String {
+        let real = redis_url();
+        let (scheme, rest) = real.split_once("://").unwrap();
+        let login = rest.rsplit_once('@').map(|(login, _)| format!("{login}@")).unwrap_or_default();
+        let database = rest.rsplit('@').next().unwrap().split_once('/').map(|(_, db)| db).unwrap_or_default();
+        format!("{scheme}://{login}{}/{database}", self.address)
+    }
+
+    /// Cuts every connection that is open now.
+    fn cut(&self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn stall(&self, stalls: bool) {
+        self.stalls.store(stalls, Ordering::SeqCst);
+    }
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream, stalls: &AtomicBool) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        while stalls.load(Ordering::SeqCst) {
+            // tidy: allow(thread::sleep) because a network that stalls has nothing to wait for.
+            thread::sleep(Duration::from_millis(5));
+        }
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    for stream in [from, to] {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// How late `call` ended, and what it said.
+fn timed<T>(deadline: Deadline, call: impl FnOnce() -> T) -> (Duration, T) {
+    let result = call();
+    (Instant::now().saturating_duration_since(deadline.instant()), result)
+}
+
+/// All end by [`ALL`], and 99 of 100 by `p99`.
+fn on_time(mut late: Vec<Duration>, p99: Duration) {
+    late.sort();
+    let (at_99, worst) = (late[(late.len() * 99).div_ceil(100) - 1], late[late.len() - 1]);
+    assert!(worst <= ALL, "the last ended {worst:?} after its deadline");
+    assert!(at_99 <= p99, "99 % ended up to {at_99:?} after their deadlines, the last {worst:?}");
+}
+
+#[test]
+fn two_hundred_callers_on_eight_connections_each_get_their_own_answer() {
+    let store = store(&redis_url());
+    let pushing = store.clone();
+    let keys: Vec<String> = (0..CALLERS).map(|_| unique("zc-crowd")).collect();
+    for _ in 0..5 {
+        thread::scope(|scope| {
+            let waiting: Vec<_> =
+                keys.iter().map(|key| scope.spawn(|| (store.pop(&[key], within(20_000)), Instant::now()))).collect();
+            eventually(Duration::from_secs(20), || pushing.health().waiting == CALLERS);
+            let mut pushed = Vec::new();
+            for key in keys.iter().rev() {
+                pushing.push(key, key.as_bytes(), TTL, within(20_000)).unwrap();
+                pushed.push(Instant::now());
+            }
+            let mut delays = Vec::new();
+            for ((key, thread), pushed) in keys.iter().zip(waiting).zip(pushed.into_iter().rev()) {
+                let (found, ended) = thread.join().unwrap();
+                assert_eq!(found.unwrap(), Some((key.clone(), key.clone().into_bytes())));
+                delays.push(ended.saturating_duration_since(pushed));
+            }
+            on_time(delays, ALL);
+        });
+    }
+}
+
+#[test]
+fn two_hundred_callers_without_an_answer_end_on_time() {
+    let store = store(&redis_url());
+    store.ping(within(20_000)).unwrap();
+    thread::scope(|scope| {
+        let waiting: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let (key, deadline) = (unique("zc-crowd"), within(1_500));
+                    timed(deadline, || store.pop(&[&key], deadline))
+                })
+            })
+            .collect();
+        let ended: Vec<_> = waiting.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert!(ended.iter().all(|(_, result)| matches!(result, Ok(None))), "{ended:?}");
+        on_time(ended.into_iter().map(|(late, _)| late).collect(), ALL);
+    });
+}
+
+#[test]
+fn an_answer_that_comes_as_its_caller_leaves_is_there_for_the_next_call() {
+    let store = store(&redis_url());
+    thread::scope(|scope| {
+        for caller in 0..40_u64 {
+            let store = &store;
+            scope.spawn(move || {
+                for round in 0..20_u64 {
+                    let key = unique("zc-late");
+                    let deadline = within(20 + (caller + round) % 7);
+                    thread::scope(|scope| {
+                        scope.spawn(|| {
+                            // Pushed within a few milliseconds of the deadline, on either side.
+                            let alarm = SystemClock.at(deadline.instant());
+                            let _ = alarm.recv();
+                            store.push(&key, b"v", TTL, within(20_000)).unwrap();
+                        });
+                        let first = store.pop(&[&key], deadline).unwrap();
+                        let found = match first {
+                            Some(found) => found,
+                            None => store.pop(&[&key], within(20_000)).unwrap().expect("the answer is lost"),
+                        };
+                        assert_eq!(found.1, b"v");
+                    });
+                }
+            });
+        }
+    });
+    assert_eq!(store.health().lost, 0);
+}
+
+#[test]
+fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() {
+    let proxy = Proxy::start();
+    let (store, direct) = (store(&proxy.url()), store(&redis_url()));
+    let (answered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..40)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let key = unique("zc-cut");
+                        direct.push(&key, key.as_bytes(), TTL, within(20_000)).unwrap();
+                        let deadline = within(300);
+                        let (late, result) = timed(deadline, || store.pop(&[&key], deadline));
+                        assert!(late <= ALL, "ended {late:?} after its deadline");
+                        match result {
+                            Ok(Some((found, value))) => {
+                                assert_eq!((&found, value.as_slice()), (&key, key.as_bytes()));
+                                answered.fetch_add(1, Ordering::Relaxed);
+                            }
+                            Ok(None) | Err(Error::Timeout { .. } | Error::Unavailable { .. }) => {
+                                failed.fetch_add(1, Ordering::Relaxed);
+                            }
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                })
+            })
+            .collect();
+        let cutting = scope.spawn(|| {
+            let mut cuts = 0;
+            while !over.load(Ordering::SeqCst) {
+                proxy.cut();
+                cuts += 1;
+                // tidy: allow(thread::sleep) because cuts come at some rate, and wait for nothing.
+                thread::sleep(Duration::from_millis(7));
+            }
+            cuts
+        });
+        for caller in callers {
+            caller.join().unwrap();
+        }
+        over.store(true, Ordering::SeqCst);
+        assert!(cutting.join().unwrap() > 10);
+    });
+    let (answered, failed) = (answered.into_inner(), failed.into_inner());
+    assert_eq!(answered + failed, 4000);
+    assert!(answered > 0 && failed > 0, "{answered} answered, {failed} failed");
+    // Whatever the last cut left: the next call works.
+    store.ping(within(5_000)).unwrap();
+}
+
+#[test]
+fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
+    let proxy = Proxy::start();
+    let (store, direct) = (store(&proxy.url()), store(&redis_url()));
+    store.ping(within(20_000)).unwrap();
+    for round in 0..3 {
+        proxy.stall(true);
+        let keys: Vec<String> = (0..CALLERS).map(|_| unique("zc-stall")).collect();
+        let late: Vec<Duration> = thread::scope(|scope| {
+            let waiting: Vec<_> = keys
+                .iter()
+                .map(|key| {
+                    scope.spawn(|| {
+                        direct.push(key, key.as_bytes(), TTL, within(20_000)).unwrap();
+                        let deadline = within(700);
+                        let (late, result) = timed(deadline, || store.pop(&[key], deadline));
+                        assert!(matches!(result, Ok(None) | Err(Error::Timeout { .. } | Error::Unavailable { .. })));
+                        late
+                    })
+                })
+                .collect();
+            waiting.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        on_time(late, ALL);
+        proxy.stall(false);
+        // Round by round: what the late answers of one do to the next.
+        for key in &keys {
+            match store.pop(&[key], within(1_000)) {
+                Ok(Some((found, value))) => assert_eq!((&found, value.as_slice()), (key, key.as_bytes())),
+                Ok(None) | Err(Error::Timeout { .. } | Error::Unavailable { .. }) => assert!(round < 3),
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_finds_no_free_connection_for_a_push_is_told_that_it_was_the_pool() {
+    let proxy = Proxy::start();
+    let store = store(&proxy.url());
+    store.ping(within(20_000)).unwrap();
+    proxy.stall(true);
+    let ended: Vec<(Duration, Stage)> = thread::scope(|scope| {
+        let pushing: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let deadline = within(700);
+                    let push = || store.push(&unique("zc-full"), b"v", TTL, deadline).unwrap_err();
+                    match timed(deadline, push) {
+                        (late, Error::Timeout { stage }) => (late, stage),
+                        (_, other) => panic!("{other}"),
+                    }
+                })
+            })
+            .collect();
+        pushing.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let of_the_pool = ended.iter().filter(|(_, stage)| *stage == Stage::Pool).count();
+    assert!(of_the_pool >= CALLERS - POOL as usize, "{of_the_pool}");
+    on_time(ended.into_iter().map(|(late, _)| late).collect(), ALL);
+    proxy.stall(false);
+    store.push(&unique("zc-full"), b"v", TTL, within(5_000)).unwrap();
+}
+
+#[test]
+fn after_a_cut_the_first_call_works_and_health_tells_both() {
+    let proxy = Proxy::start();
+    let store = store(&proxy.url());
+    let key = unique("zc-back");
+    for _ in 0..20 {
+        store.push(&key, b"v", TTL, within(5_000)).unwrap();
+        assert!(store.pop(&[&key], within(5_000)).unwrap().is_some());
+        assert_eq!(store.health().reachable, Some(true));
+        proxy.cut();
+    }
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| store.pop(&[&key], within(20_000)));
+        // Until it is out; a cut before that goes unnoticed, and the next one does not.
+        eventually(Duration::from_secs(20), || {
+            proxy.cut();
+            waiting.is_finished()
+        });
+        assert!(matches!(waiting.join().unwrap(), Err(Error::Unavailable { .. })));
+    });
+    assert_eq!(store.health().reachable, Some(false));
+    store.push(&key, b"v", TTL, within(5_000)).unwrap();
+    assert_eq!(store.health().reachable, Some(true));
+    assert!(store.health().last_error.is_some_and(|what| what.contains("may have been taken and lost")));
+}
