@@ -330,3 +330,23 @@ fn after_a_cut_the_first_call_works_and_health_tells_both() {
     assert_eq!(store.health().reachable, Some(true));
     assert!(store.health().last_error.is_some_and(|what| what.contains("may have been taken and lost")));
 }
+
+#[test]
+fn a_key_that_is_refused_concerns_nobody_else_who_waits() {
+    let store = store(&redis_url());
+    let (keys, record) = ((0..30).map(|_| unique("zc-type")).collect::<Vec<_>>(), unique("zc-type"));
+    store.claim(&record, "owner", TTL, within(20_000)).unwrap();
+    thread::scope(|scope| {
+        let waiting: Vec<_> = keys.iter().map(|key| scope.spawn(|| store.pop(&[key], within(20_000)))).collect();
+        eventually(Duration::from_secs(20), || store.health().waiting == keys.len());
+        // All places are taken: this one waits together with the others.
+        let refused = store.pop(&[&record], within(20_000));
+        assert!(matches!(&refused, Err(Error::Rejected { why }) if why.contains("something else")), "{refused:?}");
+        for key in &keys {
+            store.push(key, key.as_bytes(), TTL, within(20_000)).unwrap();
+        }
+        for (key, thread) in keys.iter().zip(waiting) {
+            assert_eq!(thread.join().unwrap().unwrap().unwrap().1, key.as_bytes());
+        }
+    });
+}
