@@ -206,7 +206,8 @@ impl ConfirmChannel {
     fn discard(&self, channel: Option<Channel>) {
         self.ledger().end("the channel was given up");
         // Where the bin is gone, it is dropped here.
-        let _ = channel.map(|channel| self.bin.send(Discarded { channel: Some(channel), link: Arc::clone(&self.link) }));
+        let _ =
+            channel.map(|channel| self.bin.send(Discarded { channel: Some(channel), link: Arc::clone(&self.link) }));
     }
 
     fn channel(&self) -> MutexGuard<'_, Option<Channel>> {

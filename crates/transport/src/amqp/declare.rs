@@ -180,7 +180,10 @@ impl Declarer<'_> {
         let answer = self.ask(doing, |channel| channel.queue_declare(&queue.name, options.clone()).map(drop));
         // The connection is gone; the next one declares the fallback at once.
         if self.hung && queue.fallback.is_some() {
-            log::warn!("the broker ends the connection over queue `{}`, which will be declared as a lesser one", queue.name);
+            log::warn!(
+                "the broker ends the connection over queue `{}`, which will be declared as a lesser one",
+                queue.name
+            );
             self.fallbacks.lock().insert(queue.name.clone());
         }
         answer
@@ -208,10 +211,8 @@ impl Declarer<'_> {
                 _ => Err(failure::failed(&error, doing, Outcome::NotSent)),
             },
             Err(error) => {
-                self.hung = matches!(
-                    failure::cause(&error),
-                    Cause::Refused { code: NOT_IMPLEMENTED | INTERNAL_ERROR, .. }
-                );
+                self.hung =
+                    matches!(failure::cause(&error), Cause::Refused { code: NOT_IMPLEMENTED | INTERNAL_ERROR, .. });
                 self.link.note_dead();
                 Err(failure::failed(&error, doing, Outcome::NotSent))
             }

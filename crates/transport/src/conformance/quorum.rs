@@ -83,11 +83,8 @@ fn order(scene: &Scene<'_>) {
 fn limited(scene: &Scene<'_>) {
     let dead = declare(scene, Topology::new().dead_queue(scene.name("dead")));
     let to_dead = ("x-dead-letter-routing-key", dead.as_str().into());
-    let queue = quorum(
-        scene,
-        "queue",
-        [("x-delivery-limit", 2.into()), ("x-dead-letter-exchange", "".into()), to_dead],
-    );
+    let queue =
+        quorum(scene, "queue", [("x-delivery-limit", 2.into()), ("x-dead-letter-exchange", "".into()), to_dead]);
     scene.put(&queue, "a");
     let mut subscription = scene.subscribe(&queue, 1);
     for returns in [None, Some(1), Some(2)] {
@@ -109,9 +106,8 @@ fn refused(scene: &Scene<'_>) {
         arguments.insert("x-queue-type".to_owned(), "quorum".into());
         Queue::durable(&name).arguments(arguments)
     };
-    let classic = |key: &str, value: HeaderValue| {
-        Queue::durable(&name).arguments(Headers::from([(key.to_owned(), value)]))
-    };
+    let classic =
+        |key: &str, value: HeaderValue| Queue::durable(&name).arguments(Headers::from([(key.to_owned(), value)]));
     for (what, queue) in [
         ("x-max-priority", quorum(&[("x-max-priority", 10.into())])),
         ("non-durable", Queue { durable: false, ..quorum(&[]) }),

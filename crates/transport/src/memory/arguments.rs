@@ -110,7 +110,8 @@ impl Arguments {
             max_priority: number("x-max-priority", 255)?.and_then(|max| u8::try_from(max).ok()),
             ttl: number("x-message-ttl", i64::from(u32::MAX))?.map(Duration::from_millis),
             max_length: number("x-max-length", i64::MAX)?.map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
-            at_least_once: strategy.as_deref() == Some("at-least-once") && overflow.as_deref() == Some("reject-publish"),
+            at_least_once: strategy.as_deref() == Some("at-least-once")
+                && overflow.as_deref() == Some("reject-publish"),
             refuses_when_full: overflow.is_some_and(|overflow| overflow.starts_with("reject")),
             quorum,
             delivery_limit: number("x-delivery-limit", i64::MAX)?,

@@ -23,7 +23,13 @@ pub(super) struct MemorySubscription {
 }
 
 impl MemorySubscription {
-    pub(super) fn new(connection: Arc<Connection>, queue: &str, consumer: u64, counts: bool, wake: Receiver<()>) -> Self {
+    pub(super) fn new(
+        connection: Arc<Connection>,
+        queue: &str,
+        consumer: u64,
+        counts: bool,
+        wake: Receiver<()>,
+    ) -> Self {
         let verdicts = Arc::new(Verdicts { server: Arc::downgrade(&connection.server), consumer });
         Self { connection, queue: queue.to_owned(), consumer, counts, wake, verdicts }
     }
