@@ -247,3 +247,84 @@ fn debug_shows_no_message() {
     let shown = format!("{:?}", fixture.broker);
     assert!(shown.starts_with("MemoryBroker") && !shown.contains("secret"), "{shown}");
 }
+
+/// A retry queue of one second to `target`, and a message in it.
+fn retrying(fixture: &Fixture) {
+    declare_all(fixture, Topology::new().retry_queue("retry", SECOND, "target"));
+    fixture.put("retry", None, "a");
+    fixture.clock.advance(SECOND);
+}
+
+fn declare_all(fixture: &Fixture, topology: Topology) {
+    fixture.broker.declare(&topology, SystemClock.deadline(SECOND)).unwrap();
+}
+
+#[test]
+fn a_letter_stays_until_its_target_is_there() {
+    let fixture = Fixture::new();
+    retrying(&fixture);
+    fixture.clock.advance(3600 * SECOND);
+    assert_eq!(fixture.broker.queue_len("retry"), Some(1));
+    declare_all(&fixture, Topology::new().dead_queue("target"));
+    assert_eq!((fixture.broker.queue_len("retry"), fixture.broker.queue_len("target")), (Some(0), Some(1)));
+    // Gone again, with what was in it; what comes later waits again.
+    assert!(fixture.broker.delete_queue("target"));
+    fixture.put("retry", None, "b");
+    fixture.clock.advance(SECOND);
+    assert_eq!(fixture.broker.queue_len("retry"), Some(1));
+    assert!(fixture.broker.delete_queue("retry"));
+    declare_all(&fixture, Topology::new().dead_queue("target"));
+    assert_eq!(fixture.broker.queue_len("target"), Some(0));
+}
+
+#[test]
+fn a_letter_stays_until_its_target_has_room() {
+    let fixture = Fixture::new();
+    fixture.queue("target", [("x-max-length", 1.into()), ("x-overflow", "reject-publish".into())]);
+    fixture.put("target", None, "full");
+    retrying(&fixture);
+    assert_eq!(fixture.broker.queue_len("retry"), Some(1));
+    let mut subscription = fixture.subscribe("target", 1);
+    // What is out is not in the queue any more: there is room.
+    assert_eq!(fixture.broker.queue_len("retry"), Some(0));
+    for body in ["full", "a"] {
+        let delivery = fixture.next(&mut subscription).unwrap();
+        assert_eq!(delivery.body, body.as_bytes());
+        delivery.settler.ack();
+    }
+}
+
+#[test]
+fn letters_that_are_held_count_towards_the_length() {
+    let fixture = Fixture::new();
+    let mut topology = Topology::new().retry_queue("retry", SECOND, "target");
+    topology.queues[0].arguments.insert("x-max-length".into(), 1.into());
+    declare_all(&fixture, topology);
+    fixture.put("retry", None, "a");
+    fixture.clock.advance(SECOND);
+    assert!(matches!(put(&fixture.broker, "retry", &Properties::default(), "b"), Err(Error::Nacked { .. })));
+}
+
+#[test]
+fn a_queue_without_the_strategy_loses_a_letter_without_a_target() {
+    let fixture = Fixture::new();
+    let mut topology = Topology::new().retry_queue("retry", SECOND, "target");
+    topology.queues[0].arguments = topology.queues[0].fallback.take().unwrap();
+    declare_all(&fixture, topology);
+    fixture.put("retry", None, "a");
+    fixture.clock.advance(SECOND);
+    assert_eq!(fixture.broker.queue_len("retry"), Some(0));
+}
+
+#[test]
+fn what_is_declared_differs_from_what_is_there_in_strict_topologies_alone() {
+    let fixture = Fixture::new();
+    fixture.queue("dead", []);
+    // A classic queue is what the fallback asks for.
+    let mut topology = Topology::new().dead_queue("dead");
+    topology.strict = true;
+    declare_all(&fixture, topology.clone());
+    topology.queues[0].durable = false;
+    let error = fixture.broker.declare(&topology, SystemClock.deadline(SECOND)).unwrap_err();
+    assert!(error.to_string().contains("durable"), "{error}");
+}
