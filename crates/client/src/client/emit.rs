@@ -86,7 +86,8 @@ impl EventClient {
 
     fn hand_over(&self, event: &Event, emission: &Emission) -> Result<(Receipt, Deadline)> {
         let inner = self.inner();
-        let deadline = self.deadline(inner.settings.publish_timeout)?;
+        // Not the handler's caller's: what has happened is told, whoever still waits.
+        let deadline = inner.deadline(inner.settings.publish_timeout);
         let encoded = event.encode(&self.encode_options())?;
         log::info!("MICROSERVICE_EVENT::EMIT: Emitting {}", about(event));
         let receipt = inner.send_event(&encoded, deadline)?;

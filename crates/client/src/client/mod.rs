@@ -126,8 +126,7 @@ impl EventClient {
     }
 
     /// The same client for calls made within a handler: what it sends carries the ids, and
-    /// none of its calls outlives the deadline.
-    #[cfg_attr(not(test), allow(dead_code))]
+    /// no request of its waits beyond the deadline.
     pub(crate) fn scoped(&self, scope: Scope) -> Self {
         Self { inner: Arc::clone(&self.inner), scope: Some(Arc::new(scope.trusted())) }
     }

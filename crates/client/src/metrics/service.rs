@@ -1,8 +1,5 @@
 //! What services do, counted. `event_type` is one that has a handler here, never whatever a peer sent.
 
-// The service's threads call these; what none of them calls yet is no mistake.
-#![allow(dead_code)]
-
 use std::time::Duration;
 
 use super::facade::{add, count, observe, set};
@@ -24,8 +21,6 @@ pub(crate) enum Handled {
     Expired,
     /// It was completed before.
     Duplicate,
-    /// The service stopped before the handler returned.
-    Abandoned,
     /// The handler did not return in `EVENTS_HANDLER_TIMEOUT`.
     Stuck,
 }
@@ -55,21 +50,22 @@ pub(crate) fn ignored() {
     count(&IGNORED, 1, &[]);
 }
 
-/// A message has its verdict; `took` is how long its handler ran, where it ran.
-pub(crate) fn handled(event_type: &str, outcome: Handled, took: Option<Duration>) {
+/// A handler or a view returned.
+pub(crate) fn ran(event_type: &str, took: Duration) {
+    observe(&HANDLER, took, &[("event_type", event_type)]);
+}
+
+/// A message has its verdict.
+pub(crate) fn handled(event_type: &str, outcome: Handled) {
     let outcome = match outcome {
         Handled::Processed => "processed",
         Handled::Retried => "retried",
         Handled::DeadLettered => "dead_lettered",
         Handled::Expired => "expired",
         Handled::Duplicate => "duplicate",
-        Handled::Abandoned => "abandoned",
         Handled::Stuck => "stuck",
     };
     count(&HANDLED, 1, &[("event_type", event_type), ("outcome", outcome)]);
-    if let Some(took) = took {
-        observe(&HANDLER, took, &[("event_type", event_type)]);
-    }
 }
 
 /// An attempt was put off until later.

@@ -15,6 +15,7 @@ use super::view::{self, ResourceView};
 use super::work::Work;
 use super::worker::{self, Fate};
 use crate::lines::Line;
+use crate::metrics::{self, Replied};
 
 /// How long handing in an answer may take.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -56,7 +57,7 @@ pub(super) fn again(shared: &Shared, work: &Work, task: &Task, answer: Answer) {
             shared.count(Tally::Duplicate);
             hand_in(shared, work, request.response_key.as_deref(), answer);
         }
-        _ => work.drop_it(shared, Tally::Duplicate),
+        _ => work.skip(shared),
     }
 }
 
@@ -78,16 +79,20 @@ fn hand_in(shared: &Shared, work: &Work, key: Option<&str>, answer: Arc<[u8]>) {
 /// Hands in an answer. Without a key nobody waits for one.
 fn push(shared: &Shared, work: &Work, key: Option<&str>, answer: &[u8]) -> Result<(), String> {
     let Some(key) = key else {
+        metrics::replied(Replied::NoKey);
         return Ok(());
     };
     if !is_a_callers(key) {
         log::warn!("{}: its response_key is none that a caller makes; it stays unanswered", work.label);
         shared.count(Tally::Unanswered);
+        metrics::replied(Replied::BadKey);
         return Ok(());
     }
     let inner = shared.client.inner();
     let store = inner.store().map_err(|error| error.to_string())?;
-    store.push(key, answer, REPLY_TTL, inner.deadline(ANSWER)).map_err(|error| error.to_string())
+    let pushed = store.push(key, answer, REPLY_TTL, inner.deadline(ANSWER));
+    metrics::replied(if pushed.is_ok() { Replied::Pushed } else { Replied::Failed });
+    pushed.map_err(|error| error.to_string())
 }
 
 /// Whether a key has the shape of those that callers make; it names what is written in Redis.
@@ -104,6 +109,7 @@ fn encode(shared: &Shared, reply: &Reply) -> Arc<[u8]> {
     });
     let bytes = encoded.unwrap_or_else(|why| {
         log::error!("an answer cannot be sent, the caller is told 500: {why}");
+        metrics::replied(Replied::TooLarge);
         Reply::empty(500).encode().unwrap_or_default()
     });
     Arc::from(bytes)

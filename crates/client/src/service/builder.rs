@@ -68,8 +68,8 @@ impl ServiceBuilder {
             None => self.retry = retry,
             Some(Some(Route::Event { retry: policy, .. })) => *policy = Some(retry),
             Some(_) => {
-                self.wrong =
-                    Some("`retry` follows a resource: a request that fails is answered, not tried again".to_owned())
+                let wrong = "`retry` follows a resource: a request that fails is answered, not tried again";
+                self.wrong = Some(wrong.to_owned());
             }
         }
         self

@@ -99,7 +99,7 @@ impl Context {
 
     /// When the handler must have ended: when its caller gives up, where that is told, and
     /// at the latest when it would count as stuck (`EVENTS_HANDLER_TIMEOUT`). What it asks
-    /// through [`Context::client`] ends by then as well.
+    /// other services through [`Context::client`] ends by then as well; what it emits does not.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.deadline

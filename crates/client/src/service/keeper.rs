@@ -12,6 +12,7 @@ use super::dedup;
 use super::forward::Cause;
 use super::roll::Running;
 use super::shared::Shared;
+use super::work::STUCK;
 use super::worker::{self, Jobs};
 
 /// The longest time between two looks, and the shortest.
@@ -48,6 +49,6 @@ fn give_up(shared: &Arc<Shared>, jobs: &Jobs, running: &Running, timeout: Durati
         if replaced { "another thread takes its place" } else { "there is no other thread to take its place" },
     );
     let detail = format!("the handler had not returned within {timeout:?}");
-    work.bury(shared, &Cause { reason: "stuck", detail });
+    work.bury(shared, &Cause { reason: STUCK, detail });
     work.job.lane.finished();
 }

@@ -9,6 +9,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use zc_events_protocol::Deadline;
 use zc_events_transport::{Delivery, Verdict};
 
+use crate::metrics;
+
 /// A lane.
 pub(super) struct Lane {
     pub(super) queue: String,
@@ -93,10 +95,12 @@ impl Lane {
     }
 
     pub(super) fn begun(&self) {
+        metrics::begun();
         self.under_way.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn finished(&self) {
+        metrics::finished();
         self.under_way.fetch_sub(1, Ordering::AcqRel);
         let _ = self.done.0.try_send(());
     }
@@ -107,6 +111,7 @@ impl Lane {
 
     pub(super) fn set_consuming(&self, consuming: bool) {
         self.consuming.store(consuming, Ordering::Release);
+        metrics::consuming(&self.queue, consuming);
     }
 
     pub(super) fn is_consuming(&self) -> bool {

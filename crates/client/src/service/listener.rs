@@ -12,7 +12,7 @@ use zc_events_transport::{ConsumeOptions, Delivery, Subscription};
 use super::lane::{Held, Job, Lane, Then};
 use super::shared::{Route, Shared};
 use super::worker;
-use crate::{Error, Result};
+use crate::{Error, Result, metrics};
 
 /// The longest pause before connecting again, and the first.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -38,6 +38,7 @@ impl Listener {
     pub(super) fn run(self, first: Box<dyn Subscription>) -> usize {
         let mut subscription = Some(first);
         let mut pause = FIRST_PAUSE;
+        let mut lost = false;
         loop {
             let consuming = match subscription.take() {
                 Some(subscription) => Ok(subscription),
@@ -45,6 +46,9 @@ impl Listener {
             };
             match consuming {
                 Ok(mut consuming) => {
+                    if std::mem::replace(&mut lost, true) {
+                        metrics::reconnected(&self.lane.queue);
+                    }
                     let since = self.shared.clock().now();
                     self.lane.set_consuming(true);
                     let end = self.consume(&mut *consuming);
@@ -107,6 +111,7 @@ impl Listener {
             let until = later.keys().next().map_or_else(|| clock.deadline(IDLE), |(instant, _)| Deadline::at(*instant));
             if let Some(delivery) = subscription.next_unless(&self.lane.wake.1, until)? {
                 self.shared.note_delivery();
+                metrics::delivered(delivery.redelivered, delivery.body.len());
                 self.hand_out(Job::new(delivery, clock.now(), Arc::clone(&self.lane)));
             }
         }

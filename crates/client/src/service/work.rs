@@ -14,9 +14,13 @@ use super::retry;
 use super::seen::{Answer, End};
 use super::shared::Shared;
 use crate::Result;
+use crate::metrics::{self, Handled};
 
 /// How long a message is kept before it goes back to its queue because it could go nowhere else.
 const GIVE_BACK: Duration = Duration::from_secs(1);
+
+/// Why the message of a handler that does not return is a dead letter.
+pub(super) const STUCK: &str = "stuck";
 
 /// A message and what is known of it.
 #[derive(Clone)]
@@ -27,6 +31,8 @@ pub(super) struct Work {
     /// What it is claimed by among processes.
     pub(super) claim: Option<String>,
     pub(super) history: History,
+    /// Its event type, where that is one that is handled here.
+    pub(super) event_type: String,
     /// What log lines call it.
     pub(super) label: String,
 }
@@ -35,11 +41,24 @@ impl Work {
     /// It was completed.
     pub(super) fn complete(&self, shared: &Shared, answer: Answer) {
         shared.count(Tally::Processed);
+        metrics::handled(&self.event_type, Handled::Processed);
         self.end(shared, End::Completed(answer));
         self.job.ack();
     }
 
-    /// It was completed before, or need not be done.
+    /// It came too late.
+    pub(super) fn expire(&self, shared: &Shared) {
+        metrics::handled(&self.event_type, Handled::Expired);
+        self.drop_it(shared, Tally::Expired);
+    }
+
+    /// It was completed before.
+    pub(super) fn skip(&self, shared: &Shared) {
+        metrics::handled(&self.event_type, Handled::Duplicate);
+        self.drop_it(shared, Tally::Duplicate);
+    }
+
+    /// It is done with, for the reason that is counted.
     pub(super) fn drop_it(&self, shared: &Shared, tally: Tally) {
         shared.count(tally);
         self.end(shared, End::Gone);
@@ -51,6 +70,9 @@ impl Work {
         match forward::bury(shared, &self.job.delivery, &self.history, cause) {
             Ok(()) => {
                 log::debug!("{}: dead letter, {}", self.label, cause.reason);
+                metrics::dead_lettered(cause.reason);
+                let outcome = if cause.reason == STUCK { Handled::Stuck } else { Handled::DeadLettered };
+                metrics::handled(&self.event_type, outcome);
                 self.drop_it(shared, Tally::DeadLettered);
             }
             Err(error) => {
@@ -66,6 +88,8 @@ impl Work {
         self.end(shared, End::Moved);
         if self.put_off(shared, self.history.next(), pause) {
             shared.count(Tally::Retried);
+            metrics::retried(&self.event_type);
+            metrics::handled(&self.event_type, Handled::Retried);
         }
     }
 

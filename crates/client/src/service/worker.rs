@@ -25,9 +25,12 @@ use super::seen::{self, Begun};
 use super::shared::{Route, Shared};
 use super::work::Work;
 use super::{answer, thread};
-use crate::Result;
+use crate::client::Scope;
 use crate::lines::{About, Line};
+use crate::{Result, metrics};
 
+/// What metrics call an event type that cannot be read, or that is not handled here.
+const UNKNOWN: &str = "unknown";
 /// Longer than this a message is held back in a queue and not in memory.
 const HOLD: Duration = Duration::from_secs(30);
 
@@ -82,7 +85,14 @@ pub(super) enum Fate {
 
 fn work(shared: &Shared, job: &Arc<Job>) -> Fate {
     let history = History::of(&job.delivery, job.lane.is_quarantine);
-    let mut work = Work { job: Arc::clone(job), key: None, claim: None, history, label: "a message".to_owned() };
+    let mut work = Work {
+        job: Arc::clone(job),
+        key: None,
+        claim: None,
+        history,
+        event_type: UNKNOWN.to_owned(),
+        label: "a message".to_owned(),
+    };
     let task = match read(shared, &job.delivery) {
         Ok(task) => task,
         Err(cause) => {
@@ -92,14 +102,17 @@ fn work(shared: &Shared, job: &Arc<Job>) -> Fate {
         }
     };
     let now = shared.clock().wall();
+    let event_type = task.event_type().unwrap_or_default();
+    let route = if task.task == names::EVENT_TASK { shared.routes.get_key_value(event_type) } else { None };
+    if let Some((event_type, _)) = route {
+        work.event_type = event_type.clone();
+    }
     if is_over(shared, job, &task, now) {
         log::info!("MICROSERVICE_EVENT::EXPIRED: Received {}", about(&task));
-        work.drop_it(shared, Tally::Expired);
+        work.expire(shared);
         return Fate::Decided;
     }
-    let event_type = task.event_type().unwrap_or_default();
-    let route = if task.task == names::EVENT_TASK { shared.routes.get(event_type) } else { None };
-    let Some(route) = route else {
+    let Some((_, route)) = route else {
         ignore(shared, Some(&task));
         job.ack();
         return Fate::Decided;
@@ -255,9 +268,11 @@ pub(super) fn run_handler<T>(
     handler: impl FnOnce() -> Result<T, HandlerError>,
     then: impl FnOnce(&Work, Result<T, HandlerError>),
 ) -> Fate {
-    let (number, running) = shared.roll.enter(work, shared.clock().now());
+    let begun = shared.clock().now();
+    let (number, running) = shared.roll.enter(work, begun);
     let handled = caught(handler);
     shared.roll.strike(number);
+    metrics::ran(&running.work.event_type, shared.clock().now().saturating_duration_since(begun));
     if !running.work.job.decide() {
         log::warn!("MICROSERVICE_EVENT::STUCK: {}: its handler has returned after all", running.work.label);
         return Fate::TooLate { replaced: running.is_replaced() };
@@ -270,6 +285,7 @@ pub(super) fn run_handler<T>(
 /// for others.
 pub(super) fn ignore(shared: &Shared, task: Option<&Task>) {
     shared.count(Tally::Ignored);
+    metrics::ignored();
     if let Some(task) = task {
         log::info!("MICROSERVICE_EVENT::IGNORED: Received {}", about(task));
     }
@@ -294,13 +310,19 @@ pub(super) fn context(shared: &Shared, work: &Work, task: Task) -> Context {
     let now = shared.clock().now();
     let longest = Deadline::at(now + shared.client.settings().handler_timeout);
     let caller = time_to_live(&work.job).and_then(|ttl| work.job.arrived.checked_add(ttl)).map(Deadline::at);
+    let deadline = caller.map_or(longest, |caller| caller.min(longest));
+    let scope = Scope {
+        root_id: task.root_id.clone().or_else(|| task.id.clone()),
+        parent_id: task.id.clone(),
+        deadline: Some(deadline),
+    };
     Context {
-        client: shared.client.clone(),
+        client: shared.client.scoped(scope),
         task,
         request: None,
         redelivered: work.job.delivery.redelivered,
         attempt: work.history.attempt,
-        deadline: caller.map_or(longest, |caller| caller.min(longest)),
+        deadline,
     }
 }
 

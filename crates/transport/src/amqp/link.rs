@@ -87,12 +87,7 @@ impl Link {
         Err(last)
     }
 
-    fn open_node(
-        options: &AmqpOptions,
-        node: &Node,
-        watchdog: &Arc<Watchdog>,
-        deadline: Deadline,
-    ) -> Result<Opened> {
+    fn open_node(options: &AmqpOptions, node: &Node, watchdog: &Arc<Watchdog>, deadline: Deadline) -> Result<Opened> {
         if node.tls {
             return Err(Error::Config {
                 why: format!(
