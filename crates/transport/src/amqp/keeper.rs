@@ -120,6 +120,14 @@ impl Keeper {
         Ok(state.link.as_ref().filter(|link| link.is_alive()).cloned())
     }
 
+    /// Why there is no connection; `None` where there is one, or nobody has tried.
+    pub(super) fn absence(&self) -> Result<Option<Error>> {
+        Ok(match self.current()? {
+            Some(_) => None,
+            None => self.state().failure.as_ref().map(|failure| again(&failure.error)),
+        })
+    }
+
     pub(super) fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
         loop {
             let link = self.link(deadline)?;

@@ -107,8 +107,7 @@ impl Publisher {
             Ok(channel) => Ok(Arc::clone(&channel)),
             Err(_) => {
                 // Told from a pool whose channels are all in use.
-                self.keeper.current()?;
-                Err(failure::timeout(Stage::Pool))
+                Err(self.keeper.absence()?.unwrap_or(failure::timeout(Stage::Pool)))
             }
         }
     }
