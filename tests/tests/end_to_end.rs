@@ -7,7 +7,7 @@ use std::time::Duration;
 use integration_tests::{broker_url, eventually, redis_url, unique};
 use serde_json::{Value, json};
 use zc_events::{
-    Context, Document, Error, Event, EventClient, HandlerError, ResourceObject, ResourceView, Service, Settings,
+    Context, Document, Error, Event, EventClient, HandlerError, ResourceObject, ResourceView, Retry, Service, Settings,
     ViewResult,
 };
 
@@ -153,6 +153,7 @@ fn what_cannot_be_handled_goes_to_the_dead_letters_as_it_came() {
             counted.fetch_add(1, Ordering::SeqCst);
             Err(HandlerError::new("out of luck"))
         })
+        .retry(Retry::attempts(2).backoff(Duration::from_millis(1), Duration::from_millis(1)))
         .start()
         .unwrap();
     client("caller").emit(&Event::new("bad")).unwrap();

@@ -100,7 +100,7 @@ fn broker() -> AmqpBroker {
 
 /// A consumed queue behind a fanout of the same name.
 fn consume(broker: &AmqpBroker, name: &str) -> Box<dyn Subscription> {
-    let queue = Queue { name: name.to_owned(), durable: true, exclusive: false, arguments: Headers::new() };
+    let queue = Queue::durable(name);
     let topology = Topology::new().exchange(name, ExchangeKind::Fanout).queue(queue).bind(name, name, "");
     broker.declare(&topology, soon()).unwrap();
     broker.subscribe(name, ConsumeOptions::default(), soon()).unwrap()
@@ -176,7 +176,7 @@ fn headers_that_dead_lettering_made_larger_than_a_frame_arrive() {
     let mut subscription = consume(&broker, &name);
     let arguments =
         Headers::from([("x-dead-letter-exchange".into(), name.as_str().into()), ("x-message-ttl".into(), 1.into())]);
-    let queue = Queue { name: source.clone(), durable: true, exclusive: false, arguments };
+    let queue = Queue::durable(source.as_str()).arguments(arguments);
     broker.declare(&Topology::new().queue(queue), soon()).unwrap();
     let mut raw = Raw::connect();
     // The frame of the header is then exactly as large as was agreed on.
