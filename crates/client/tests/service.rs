@@ -136,15 +136,17 @@ fn a_handler_that_does_not_return_is_abandoned_and_its_message_goes_back() {
     let fleet = Fleet::new("stuck");
     let client = fleet.client();
     let (release, stuck) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::channel();
     let stuck = std::sync::Mutex::new(stuck);
     let service = Service::builder(&client)
         .on("stuck", move |_: &Context, _: Value| {
+            begin.send(())?;
             Ok(stuck.lock().map_err(|_| HandlerError::new("poisoned"))?.recv()?)
         })
         .start()
         .unwrap();
     client.emit(&Event::new("stuck")).unwrap();
-    eventually(|| service.health().under_way == 1);
+    begun.recv_timeout(PATIENCE).unwrap();
     let stopping = thread::spawn(move || service.stop(Duration::from_secs(5)));
     eventually(|| {
         fleet.clock.advance(Duration::from_secs(1));

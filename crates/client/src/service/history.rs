@@ -15,6 +15,8 @@ const EXCHANGE: &str = "x-zc-exchange";
 const ROUTING_KEY: &str = "x-zc-routing-key";
 /// Of a quorum queue: how often it was delivered and came back.
 const DELIVERY_COUNT: &str = "x-delivery-count";
+/// What the broker notes when a message leaves a delay queue.
+const DEATH_NOTES: [&str; 3] = ["x-death", "x-first-death-", "x-last-death-"];
 /// More than any policy asks for.
 const MOST: i64 = 1_000_000;
 
@@ -66,8 +68,10 @@ impl History {
             ..delivery.properties.clone()
         };
         let headers = properties.headers.get_or_insert_default();
-        headers.remove(DELIVERY_COUNT);
         headers.remove(DUE);
+        // The broker's notes on the way so far: they would grow with each attempt, and a
+        // count of another queue's would be taken for that of the next.
+        headers.retain(|name, _| name != DELIVERY_COUNT && !DEATH_NOTES.iter().any(|note| name.starts_with(note)));
         self.write(headers);
         properties
     }
