@@ -147,11 +147,10 @@ fn a_handler_that_does_not_return_is_abandoned_and_its_message_goes_back() {
         .unwrap();
     client.emit(&Event::new("stuck")).unwrap();
     begun.recv_timeout(PATIENCE).unwrap();
+    let handle = service.handle();
     let stopping = thread::spawn(move || service.stop(Duration::from_secs(5)));
-    eventually(|| {
-        fleet.clock.advance(Duration::from_secs(1));
-        stopping.is_finished()
-    });
+    eventually(|| handle.health().stopping);
+    fleet.clock.advance(Duration::from_secs(6));
     assert_eq!(stopping.join().unwrap().abandoned, 1);
     assert_eq!(fleet.broker().queue_len("orders-events"), Some(1));
     drop(release);
