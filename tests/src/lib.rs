@@ -3,6 +3,8 @@
 //! Nothing here starts a server. `cargo xtask integration` does, and names it in the environment; without one these
 //! tests fail instead of being skipped.
 
+pub mod chaos;
+
 use std::time::{Duration, Instant};
 
 /// The RabbitMQ to test against, from `ZC_EVENTS_TEST_BROKER_URL`.
@@ -75,15 +77,29 @@ impl<T> Condition for Option<T> {
 /// # Panics
 /// If it is not met within `patience`; the message names the caller's line.
 #[track_caller]
-pub fn eventually<C: Condition>(patience: Duration, mut condition: impl FnMut() -> C) -> C::Value {
+pub fn eventually<C: Condition>(patience: Duration, condition: impl FnMut() -> C) -> C::Value {
+    // Not a closure: it would have no caller's line.
+    match wait_until(patience, condition) {
+        Ok(value) => value,
+        Err(late) => panic!("{late}"),
+    }
+}
+
+/// [`eventually`] for programs that must go on.
+///
+/// # Errors
+/// It is not met within `patience`; the text says no more than that.
+pub fn wait_until<C: Condition>(patience: Duration, mut condition: impl FnMut() -> C) -> Result<C::Value, String> {
     let deadline = Instant::now() + patience;
     let mut pause = Duration::from_millis(1);
     loop {
         let last = Instant::now() >= deadline;
         if let Some(value) = condition().met() {
-            return value;
+            return Ok(value);
         }
-        assert!(!last, "did not happen within {patience:?}");
+        if last {
+            return Err(format!("did not happen within {patience:?}"));
+        }
         // tidy: allow(thread::sleep) between two questions; the condition decides, not the pause
         std::thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
         pause = (pause * 2).min(Duration::from_millis(50));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::{ExitCode, ExitStatus};
 
-pub(crate) type Result<T> = std::result::Result<T, Failure>;
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// Why a command stopped.
 #[derive(Debug)]

@@ -88,7 +88,7 @@ impl Process {
     }
 
     /// SIGKILL to whatever is left of the group; the child itself is reaped.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         signal("KILL", -i64::from(self.id()));
         if self.ended.is_none() {
             drop(self.child.kill());

@@ -60,6 +60,14 @@ pub(crate) enum Place {
     Apt,
 }
 
+/// Nodes of this machine, for programs that kill them and start them again.
+pub(crate) use native::{Nodes, start as start_nodes};
+
+/// Installs the servers where they are missing and that can be done.
+pub(crate) fn install_if_missing(interrupt: &Interrupt) -> Result<()> {
+    if native::are_installed() { Ok(()) } else { apt::install(interrupt) }
+}
+
 /// Where to reach the two.
 #[derive(Clone)]
 pub(crate) struct Urls {

@@ -33,7 +33,7 @@ const OTHER_FOLDERS: [&str; 6] =
     ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/lib/erlang/bin"];
 
 /// The programs that are needed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Programs {
     rabbitmq: PathBuf,
     epmd: PathBuf,
@@ -76,8 +76,12 @@ pub(super) fn are_installed() -> bool {
 }
 
 /// The running nodes. Dropping them kills them and removes their folder.
-pub(super) struct Nodes {
+pub(crate) struct Nodes {
     urls: Urls,
+    programs: Programs,
+    home: Home,
+    /// Of RabbitMQ, its distribution, epmd and Redis.
+    ports: [u16; 4],
     // Stopped from the first to the last: a node logs out at epmd.
     rabbitmq: Process,
     redis: Process,
@@ -88,7 +92,7 @@ pub(super) struct Nodes {
 }
 
 /// Starts both and waits until both answer.
-pub(super) fn start(interrupt: &Interrupt) -> Result<Nodes> {
+pub(crate) fn start(interrupt: &Interrupt) -> Result<Nodes> {
     let programs = Programs::find()?;
     localhost_resolves()?;
     log::info!("starting {} and {} on free ports", programs.rabbitmq.display(), programs.redis.display());
@@ -116,6 +120,10 @@ fn localhost_resolves() -> Result<()> {
     ))
 }
 
+fn unusable(error: std::io::Error) -> Failure {
+    Failure::says(format!("cannot prepare a folder for servers: {error}"))
+}
+
 /// Whether a failed start is only a port that was taken between choosing and using it.
 fn lost_a_port(text: &str) -> bool {
     let text = text.to_lowercase();
@@ -124,9 +132,9 @@ fn lost_a_port(text: &str) -> bool {
 
 impl Nodes {
     fn start(programs: &Programs, interrupt: &Interrupt) -> Result<Self> {
-        let unusable = |error: std::io::Error| Failure::says(format!("cannot prepare a folder for servers: {error}"));
         let folder = tempfile::Builder::new().prefix("zc-events-servers-").tempdir().map_err(unusable)?;
-        let [amqp, dist, epmd_port, redis_port] = ports::free()?;
+        let ports = ports::free()?;
+        let [amqp, _, epmd_port, redis_port] = ports;
         let home = Home::prepare(folder.path()).map_err(unusable)?;
         let urls = Urls {
             broker: format!("amqp://guest:guest@127.0.0.1:{amqp}/%2F"),
@@ -139,54 +147,84 @@ impl Nodes {
         epmd.env("ERL_EPMD_ADDRESS", "127.0.0.1").args(["-port", &epmd_port.to_string()]);
         let epmd = Process::start("epmd", &mut epmd)?;
         warden.watch(&epmd);
-        let mut redis = home.command(&programs.redis, "redis.log").map_err(unusable)?;
-        redis.args(["--bind", "127.0.0.1", "--port", &redis_port.to_string(), "--save", "", "--appendonly", "no"]);
-        redis.arg("--dir").arg(folder.path());
-        let redis = Process::start("redis-server", &mut redis)?;
+        let redis = home.start_redis(programs, ports)?;
         warden.watch(&redis);
-        let mut rabbitmq = home.rabbitmq(&programs.rabbitmq, [amqp, dist, epmd_port]).map_err(unusable)?;
-        let rabbitmq = Process::start("rabbitmq-server", &mut rabbitmq)?;
+        let rabbitmq = home.start_rabbitmq(programs, ports)?;
         warden.watch(&rabbitmq);
 
-        let mut nodes = Nodes { urls, rabbitmq, redis, epmd, warden, folder };
+        let programs = programs.clone();
+        let mut nodes = Nodes { urls, programs, home, ports, rabbitmq, redis, epmd, warden, folder };
         let deadline = Instant::now() + BOOT;
-        nodes.until_redis_is_ready(&home, deadline, interrupt)?;
-        nodes.until_rabbitmq_is_ready(&home, deadline, interrupt)?;
+        nodes.until_redis_is_ready(deadline, interrupt)?;
+        nodes.until_rabbitmq_is_ready(deadline, interrupt)?;
         Ok(nodes)
     }
 
-    fn until_redis_is_ready(&mut self, home: &Home, deadline: Instant, interrupt: &Interrupt) -> Result<()> {
+    /// SIGKILL. Returns when it is gone.
+    pub(crate) fn kill_rabbitmq(&mut self) {
+        self.rabbitmq.kill();
+    }
+
+    /// See [`Nodes::kill_rabbitmq`].
+    pub(crate) fn kill_redis(&mut self) {
+        self.redis.kill();
+    }
+
+    /// A killed node again, with its ports and its data. Returns when it answers.
+    pub(crate) fn start_rabbitmq(&mut self, interrupt: &Interrupt) -> Result<()> {
+        self.rabbitmq = self.home.start_rabbitmq(&self.programs, self.ports)?;
+        self.warden.watch(&self.rabbitmq);
+        self.until_rabbitmq_is_ready(Instant::now() + BOOT, interrupt)
+    }
+
+    /// See [`Nodes::start_rabbitmq`].
+    pub(crate) fn start_redis(&mut self, interrupt: &Interrupt) -> Result<()> {
+        self.redis = self.home.start_redis(&self.programs, self.ports)?;
+        self.warden.watch(&self.redis);
+        self.until_redis_is_ready(Instant::now() + BOOT, interrupt)
+    }
+
+    /// `rabbitmqctl` for this node, without arguments.
+    pub(crate) fn rabbitmqctl(&self) -> Result<Command> {
+        let program = self.programs.rabbitmq.with_file_name("rabbitmqctl");
+        if !is_program(&program) {
+            return Err(Failure::says(format!("not found: {}", program.display())));
+        }
+        self.home.rabbitmq(&program, self.ports).map_err(unusable)
+    }
+
+    fn until_redis_is_ready(&mut self, deadline: Instant, interrupt: &Interrupt) -> Result<()> {
         loop {
             let Err(why) = ready::redis(&self.urls.redis, Some(self.redis.id())) else { return Ok(()) };
             if let Some(status) = self.redis.ended() {
-                return Err(home.failed(&format!("redis-server ended while starting ({status})"), &["redis.log"]));
+                return Err(self.home.failed(&format!("redis-server ended while starting ({status})"), &["redis.log"]));
             }
             if Instant::now() >= deadline {
-                return Err(home.failed(&format!("redis-server is not ready in time ({why})"), &["redis.log"]));
+                return Err(self.home.failed(&format!("redis-server is not ready in time ({why})"), &["redis.log"]));
             }
             interrupt.pause(Duration::from_millis(50))?;
         }
     }
 
-    fn until_rabbitmq_is_ready(&mut self, home: &Home, deadline: Instant, interrupt: &Interrupt) -> Result<()> {
-        let logs = [home.node_log.as_str(), "rabbitmq.out"];
+    fn until_rabbitmq_is_ready(&mut self, deadline: Instant, interrupt: &Interrupt) -> Result<()> {
+        let logs = [self.home.node_log.as_str(), "rabbitmq.out"];
         loop {
             // Before the answer counts: without its own epmd a node uses whoever's is on that port.
             if self.epmd.ended().is_some() {
-                return Err(home.failed(EPMD_ENDED, &["epmd.log"]));
+                return Err(self.home.failed(EPMD_ENDED, &["epmd.log"]));
             }
-            let Err(why) = ready::broker(&self.urls.broker, Some(&home.cluster)) else { return Ok(()) };
+            let Err(why) = ready::broker(&self.urls.broker, Some(&self.home.cluster)) else { return Ok(()) };
             if let Some(status) = self.rabbitmq.ended() {
-                return Err(home.failed(&format!("rabbitmq-server ended while starting ({status})"), &logs));
+                return Err(self.home.failed(&format!("rabbitmq-server ended while starting ({status})"), &logs));
             }
             if Instant::now() >= deadline {
-                return Err(home.failed(&format!("rabbitmq-server is not ready in time ({why})"), &logs));
+                return Err(self.home.failed(&format!("rabbitmq-server is not ready in time ({why})"), &logs));
             }
             interrupt.pause(Duration::from_millis(100))?;
         }
     }
 
-    pub(super) fn urls(&self) -> &Urls {
+    pub(crate) fn urls(&self) -> &Urls {
         &self.urls
     }
 
@@ -243,7 +281,19 @@ impl Home {
         Ok(command)
     }
 
-    fn rabbitmq(&self, program: &Path, [amqp, dist, epmd]: [u16; 3]) -> std::io::Result<Command> {
+    fn start_redis(&self, programs: &Programs, [_, _, _, port]: [u16; 4]) -> Result<Process> {
+        let mut redis = self.command(&programs.redis, "redis.log").map_err(unusable)?;
+        redis.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
+        redis.arg("--dir").arg(&self.folder);
+        Process::start("redis-server", &mut redis)
+    }
+
+    fn start_rabbitmq(&self, programs: &Programs, ports: [u16; 4]) -> Result<Process> {
+        Process::start("rabbitmq-server", &mut self.rabbitmq(&programs.rabbitmq, ports).map_err(unusable)?)
+    }
+
+    /// `program`, which is RabbitMQ's, with the settings of this node.
+    fn rabbitmq(&self, program: &Path, [amqp, dist, epmd, _]: [u16; 4]) -> std::io::Result<Command> {
         let loopback = "-kernel inet_dist_use_interface {127,0,0,1}";
         let mut command = self.command(program, "rabbitmq.out")?;
         command

@@ -13,7 +13,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("zc-events-bench", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events"]),
     (
         "integration-tests",
-        &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events", "zc-events-cli"],
+        &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events", "zc-events-cli", "xtask"],
     ),
     ("xtask", &[]),
 ];

@@ -1,0 +1,28 @@
+//! Faults injected into private servers, and what became of every message: `cargo xtask chaos`.
+//!
+//! `rows` has one file for each fault. A row gets a `scene` (the servers, proxies, children) and writes what it saw into
+//! a `report`; `table` prints it. `ledger` knows what became of each message, `sleeper` how late this machine is.
+
+mod child;
+mod ledger;
+mod plain;
+mod proxy;
+mod redis;
+mod report;
+mod row;
+mod rows;
+mod run;
+mod scene;
+mod sleeper;
+mod table;
+
+pub use child::{Child, say};
+pub use ledger::Ledger;
+pub use plain::Plain;
+pub use proxy::{Ending, Mode, Proxy, Way};
+pub use redis::Redis;
+pub use report::Report;
+pub use row::{Done, Row};
+pub use run::{Options, run};
+pub use scene::Scene;
+pub use sleeper::{Lateness, Sleeper};

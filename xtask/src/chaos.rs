@@ -1,0 +1,74 @@
+//! `cargo xtask chaos`: faults injected into private servers, and a table of what became of every message.
+//!
+//! The rows are in `tests/src/chaos`; this file only starts the program that runs them.
+
+use std::time::Duration;
+
+use crate::failure::{Failure, Result};
+use crate::interrupt::Interrupt;
+use crate::process::{Polite, Process};
+use crate::workspace;
+
+/// Options of `cargo xtask chaos`.
+#[derive(clap::Args, Default)]
+pub(crate) struct Options {
+    /// Fewer crashes, cuts and messages: under 4 minutes in all
+    #[arg(long)]
+    quick: bool,
+    /// Only this row, or these
+    #[arg(long, value_name = "NAME")]
+    row: Vec<String>,
+    /// Name the rows and what each must hold, and run none
+    #[arg(long)]
+    list: bool,
+}
+
+/// How long the program may take to end after a SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs the rows; the error is their verdict.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    started(options, &Interrupt::listen()?)
+}
+
+/// The quick form, as a part of another command.
+pub(crate) fn quick(interrupt: &Interrupt) -> Result<()> {
+    started(&Options { quick: true, ..Options::default() }, interrupt)
+}
+
+fn started(options: &Options, interrupt: &Interrupt) -> Result<()> {
+    let arguments = arguments(options);
+    let line = format!("cargo {}", arguments.join(" "));
+    log::info!("{line}");
+    let mut chaos = Process::start(&line, workspace::cargo(&workspace::root()).args(&arguments))?;
+    match chaos.wait(interrupt, None) {
+        Ok(Some(status)) => Failure::unless_success("cargo xtask chaos", status),
+        Ok(None) => Err(Failure::says("the rows did not end")),
+        Err(stopped) => {
+            chaos.stop(Polite::Group, GRACE);
+            Err(stopped)
+        }
+    }
+}
+
+fn arguments(options: &Options) -> Vec<String> {
+    let mut words: Vec<String> =
+        ["run", "--quiet", "--package", "integration-tests", "--bin", "chaos", "--"].map(str::to_owned).to_vec();
+    words.extend(
+        [("--quick", options.quick), ("--list", options.list)].iter().filter(|it| it.1).map(|it| it.0.to_owned()),
+    );
+    words.extend(options.row.iter().flat_map(|row| ["--row".to_owned(), row.clone()]));
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_is_passed_on() {
+        let options = Options { quick: true, row: vec!["poison".to_owned(), "redis-full".to_owned()], list: false };
+        let line = arguments(&options).join(" ");
+        assert!(line.ends_with("--bin chaos -- --quick --row poison --row redis-full"), "{line}");
+    }
+}

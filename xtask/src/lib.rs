@@ -1,0 +1,67 @@
+//! The project's own commands, `cargo xtask NAME`: what each does is in the file of its name.
+//!
+//! This file reads the command line and picks; it holds nothing else. It is a library for the sake of [`rig`] alone:
+//! servers of their own for programs that break them.
+
+mod bench;
+mod chaos;
+mod ci;
+mod failure;
+mod integration;
+mod interrupt;
+mod process;
+pub mod rig;
+mod servers;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_version_flag = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every test of the workspace, with a RabbitMQ and a Redis that are started for it
+    Integration(integration::Options),
+    /// Start a private RabbitMQ and Redis, print their URLs, stop them on Ctrl-C
+    Servers(servers::Options),
+    /// Check the layout: crate arrows, owners of dependencies, file sizes, the README's commands
+    Tidy,
+    /// Formatting, lints, documentation, tidy: what has to pass before tests are worth running
+    Ci,
+    /// Break brokers, stores and connections under load, and print what became of every message
+    Chaos(chaos::Options),
+    /// Run the measurements against a RabbitMQ and a Redis that are started for them
+    Bench(bench::Options),
+}
+
+/// Does what the command line says.
+#[must_use]
+pub fn main() -> ExitCode {
+    // amiquip's debug lines hold the password of the login.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .filter_module("amiquip", log::LevelFilter::Off)
+        .format_timestamp(None)
+        .format_target(false)
+        .init();
+    let done = match Cli::parse().command {
+        Command::Integration(options) => integration::run(options),
+        Command::Servers(options) => servers::run(&options),
+        Command::Tidy => tidy::run(),
+        Command::Ci => ci::run(),
+        Command::Chaos(options) => chaos::run(&options),
+        Command::Bench(options) => bench::run(options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,91 @@
+//! A private RabbitMQ and Redis that a test may kill and start again, on the same ports and the same data.
+//!
+//! Errors are texts for people. Dropping a rig, or the death of its program, ends what it started.
+
+use std::time::Duration;
+
+use crate::failure::{Failure, Result};
+use crate::interrupt::Interrupt;
+use crate::process::run_quietly;
+use crate::servers::{Nodes, TEST_BROKER_URL, TEST_REDIS_URL, install_if_missing};
+
+/// A question to a node takes 2 to 4 s, most of it the start of the program that asks.
+const ASK: Duration = Duration::from_secs(60);
+
+/// The two servers.
+pub struct Rig {
+    nodes: Nodes,
+    interrupt: Interrupt,
+}
+
+impl Rig {
+    /// Starts both, and installs them first where they are missing and that is possible. Blocks for 7 to 25 s.
+    ///
+    /// # Errors
+    /// Says what is missing or what did not start.
+    pub fn start() -> Result<Self, String> {
+        let interrupt = Interrupt::deaf();
+        install_if_missing(&interrupt).map_err(text)?;
+        let nodes = crate::servers::start_nodes(&interrupt).map_err(text)?;
+        Ok(Self { nodes, interrupt })
+    }
+
+    /// Where RabbitMQ is, with its login.
+    #[must_use]
+    pub fn broker_url(&self) -> String {
+        self.nodes.urls().broker.clone()
+    }
+
+    /// Where Redis is.
+    #[must_use]
+    pub fn redis_url(&self) -> String {
+        self.nodes.urls().redis.clone()
+    }
+
+    /// The variables by which tests find both.
+    #[must_use]
+    pub fn environment(&self) -> [(&'static str, String); 2] {
+        [(TEST_BROKER_URL, self.broker_url()), (TEST_REDIS_URL, self.redis_url())]
+    }
+
+    /// SIGKILL to RabbitMQ: nothing is flushed, nobody is told.
+    pub fn kill_broker(&mut self) {
+        self.nodes.kill_rabbitmq();
+    }
+
+    /// Starts RabbitMQ again on its data, and returns when a plain client can log in and declare a queue.
+    ///
+    /// # Errors
+    /// The end of its log, if it does not come.
+    pub fn start_broker(&mut self) -> Result<(), String> {
+        self.nodes.start_rabbitmq(&self.interrupt).map_err(text)
+    }
+
+    /// SIGKILL to Redis, which keeps nothing on disk: all its keys are gone.
+    pub fn kill_redis(&mut self) {
+        self.nodes.kill_redis();
+    }
+
+    /// Starts Redis again, empty, and returns when it answers.
+    ///
+    /// # Errors
+    /// The end of its log, if it does not come.
+    pub fn start_redis(&mut self) -> Result<(), String> {
+        self.nodes.start_redis(&self.interrupt).map_err(text)
+    }
+
+    /// What `rabbitmqctl` prints for these arguments (its last 15 lines). Blocks for 2 to 4 s.
+    ///
+    /// # Errors
+    /// What it printed, where it failed.
+    pub fn rabbitmqctl(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = self.nodes.rabbitmqctl().map_err(text)?;
+        command.args(arguments);
+        let (status, printed) = run_quietly("rabbitmqctl", &mut command, ASK, &self.interrupt).map_err(text)?;
+        if status.success() { Ok(printed) } else { Err(format!("rabbitmqctl {}: {printed}", arguments.join(" "))) }
+    }
+}
+
+fn text(failure: Failure) -> String {
+    failure.to_string()
+}
