@@ -6,7 +6,6 @@
 mod child;
 mod ledger;
 mod plain;
-mod proxy;
 mod redis;
 mod report;
 mod row;
@@ -16,10 +15,10 @@ mod scene;
 mod sleeper;
 mod table;
 
+pub use crate::proxy::{Ending, Mode, Proxy, Way};
 pub use child::{Child, say};
 pub use ledger::Ledger;
 pub use plain::Plain;
-pub use proxy::{Ending, Mode, Proxy, Way};
 pub use redis::Redis;
 pub use report::Report;
 pub use row::{Done, Row};

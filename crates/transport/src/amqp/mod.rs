@@ -26,7 +26,7 @@ mod watchdog;
 
 use std::sync::Arc;
 
-use zc_events_protocol::{Deadline, Outcome};
+use zc_events_protocol::{Deadline, Outcome, size_of_headers};
 
 use crate::{Broker, ConsumeOptions, Error, Health, Outgoing, Receipt, Result, Subscription, Topology};
 use consumer::AmqpSubscription;
@@ -132,7 +132,7 @@ fn check(message: &Outgoing<'_>, max_body: usize) -> Result<()> {
     }
     if let Some(headers) = &properties.headers {
         limit("a header's name", convert::longest_name(headers), SHORT_STRING)?;
-        limit("the headers", convert::size_of_headers(headers), MAX_HEADERS)?;
+        limit("the headers", size_of_headers(headers), MAX_HEADERS)?;
     }
     limit("the body", message.body.len(), max_body)
 }
