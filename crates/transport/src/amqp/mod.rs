@@ -43,7 +43,7 @@ const MAX_HEADERS: usize = 120 * 1024;
 /// A broker reached over AMQP. Clones share the connection. It connects when it is first
 /// used. From then on a connection that was lost comes back by itself, with everything
 /// declared that was declared before: after 0 to 200 ms, then after pauses that grow to at
-/// most 30 s. A call that needs it meanwhile makes an attempt of its own.
+/// most 3 s. A call that needs it meanwhile makes an attempt of its own.
 ///
 /// A publish that fails because the connection had died unnoticed is repeated once, on a
 /// new one: nothing had been sent. No other message is sent twice.
