@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use zc_events_protocol::resource::{Document, ErrorObject, ResourceError};
-use zc_events_protocol::{DecodeError, EncodeError, Outcome, Reply, Stage};
+use zc_events_protocol::{CallReply, DecodeError, EncodeError, Outcome, RemoteError, Reply, Stage};
 use zc_events_transport as transport;
 
 /// A result of this crate.
@@ -81,6 +81,14 @@ pub enum Error {
         /// What it said, which is not shown, since it may hold anything.
         failure: Failure,
     },
+    /// The function that was called failed, and its service says so.
+    #[error("the call of `{key}` failed at the other service{}", Kind(failure))]
+    Call {
+        /// Which function was called.
+        key: String,
+        /// What it said, which is not shown, since it may hold anything.
+        failure: CallFailure,
+    },
     /// What came back is not what was expected.
     #[error("{what} cannot be read: {source}")]
     Decode {
@@ -137,7 +145,7 @@ impl Error {
             Error::Timeout { stage } => stage.outcome(),
             Error::Unavailable { outcome, .. } | Error::Rejected { outcome, .. } => *outcome,
             Error::Nacked { .. } => Outcome::Unknown,
-            Error::Remote { .. } | Error::Decode { .. } => Outcome::Delivered,
+            Error::Remote { .. } | Error::Call { .. } | Error::Decode { .. } => Outcome::Delivered,
             _ => Outcome::NotSent,
         }
     }
@@ -157,6 +165,10 @@ impl Error {
 
     pub(crate) fn remote(resource: &str, reply: Reply) -> Self {
         Error::Remote { resource: resource.to_owned(), status: reply.status, failure: Failure { reply } }
+    }
+
+    pub(crate) fn failed_call(key: &str, reply: &CallReply) -> Self {
+        Error::Call { key: key.to_owned(), failure: CallFailure { errors: reply.errors() } }
     }
 
     pub(crate) fn decode(what: &str, error: impl StdError + Send + Sync + 'static) -> Self {
@@ -184,9 +196,49 @@ impl Failure {
     }
 }
 
+impl Failure {
+    pub(crate) fn into_reply(self) -> Reply {
+        self.reply
+    }
+}
+
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Failure").finish_non_exhaustive()
+    }
+}
+
+/// What a function that failed said. Not shown by `Debug` or `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallFailure {
+    errors: Vec<RemoteError>,
+}
+
+impl CallFailure {
+    /// Its errors, with their types, messages and, where the service sends them, traces.
+    #[must_use]
+    pub fn errors(&self) -> &[RemoteError] {
+        &self.errors
+    }
+}
+
+impl fmt::Debug for CallFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallFailure").field("errors", &self.errors.len()).finish()
+    }
+}
+
+/// The type of the first error in a call's, where it has the form of a name.
+struct Kind<'a>(&'a CallFailure);
+
+impl fmt::Display for Kind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_name =
+            |kind: &str| kind.len() <= 64 && kind.bytes().all(|it| it.is_ascii_alphanumeric() || b"_.".contains(&it));
+        match self.0.errors.first() {
+            Some(error) if is_name(&error.kind) => write!(f, ": {}", error.kind),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -8,8 +8,10 @@ pub mod metrics;
 mod service;
 mod settings;
 
-pub use client::{Answer, ClientHealth, EmitReceipt, EventClient, Page, Pending, RemoteRequest};
-pub use error::{Error, Failure, Result};
+pub use client::{
+    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, Page, Pending, PendingSet, RemoteRequest,
+};
+pub use error::{CallFailure, Error, Failure, Result};
 pub use service::{
     Context, HandlerError, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
     ViewResult,
@@ -19,7 +21,8 @@ pub use settings::{Dedup, Settings, SettingsBuilder};
 pub use serde_json::Value;
 pub use zc_events_protocol::resource::{Document, Identifier, Relationship, Resource, ResourceObject};
 pub use zc_events_protocol::{
-    Clock, Event, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, Stage, SystemClock,
+    Clock, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, RemoteError, Stage,
+    SystemClock,
 };
 
 /// Compiles the examples of the workspace's README.

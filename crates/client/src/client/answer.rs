@@ -7,7 +7,7 @@ use serde_json::Value;
 use zc_events_protocol::Reply;
 use zc_events_protocol::resource::{Document, Resource};
 
-use crate::{Error, Result};
+use crate::{Error, Failure, Result};
 
 /// An answer: a status and a JSON:API document. `Debug` does not show the body.
 #[derive(Clone, PartialEq)]
@@ -77,6 +77,11 @@ impl Answer {
         let document = self.document()?;
         let items = document.resources().map_err(|error| self.unreadable(error))?;
         Ok(Page { items, document })
+    }
+
+    /// The answer that an error was made of.
+    pub(super) fn of_failure(resource: String, failure: Failure) -> Self {
+        Self { resource, reply: failure.into_reply() }
     }
 
     pub(super) fn or_remote_error(self) -> Result<Self> {

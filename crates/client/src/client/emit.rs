@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use zc_events_protocol::{Clock, Deadline, Event};
+use zc_events_protocol::{Clock, Deadline, Encoded, Event};
 use zc_events_transport::Receipt;
 
 use super::EventClient;
@@ -70,29 +70,33 @@ impl EventClient {
     /// # Errors
     /// As for [`EventClient::emit`]; the event was not sent, unless [`Error::outcome`] says otherwise.
     pub fn start_emit(&self, event: &Event) -> Result<EmitReceipt> {
+        self.hand_over_event(&about(event), || Ok(event.encode(&self.encode_options())?))
+    }
+
+    /// Hands over what nobody answers.
+    pub(super) fn hand_over_event(
+        &self,
+        about: &About<'_>,
+        encode: impl FnOnce() -> Result<Encoded>,
+    ) -> Result<EmitReceipt> {
         let inner = self.inner();
-        let emission = Emission::begin(event.event_type(), inner.clock());
-        match self.hand_over(event, &emission) {
-            Ok((receipt, deadline)) => {
-                Ok(EmitReceipt { receipt, deadline, clock: Arc::clone(&inner.settings.clock), emission })
-            }
+        let emission = Emission::begin(about.event_type, inner.clock());
+        // Not the handler's caller's: what has happened is told, whoever still waits.
+        let deadline = inner.deadline(inner.settings.publish_timeout);
+        let sent = encode().and_then(|encoded| {
+            log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
+            let receipt = inner.send_event(&encoded, deadline)?;
+            emission.sent(encoded.body.len());
+            Ok(receipt)
+        });
+        match sent {
+            Ok(receipt) => Ok(EmitReceipt { receipt, deadline, clock: Arc::clone(&inner.settings.clock), emission }),
             Err(error) => {
                 let failed = Err(error);
                 emission.end(&failed, inner.clock());
                 failed
             }
         }
-    }
-
-    fn hand_over(&self, event: &Event, emission: &Emission) -> Result<(Receipt, Deadline)> {
-        let inner = self.inner();
-        // Not the handler's caller's: what has happened is told, whoever still waits.
-        let deadline = inner.deadline(inner.settings.publish_timeout);
-        let encoded = event.encode(&self.encode_options())?;
-        log::info!("MICROSERVICE_EVENT::EMIT: Emitting {}", about(event));
-        let receipt = inner.send_event(&encoded, deadline)?;
-        emission.sent(encoded.body.len());
-        Ok((receipt, deadline))
     }
 
     /// Emits events with up to a thousand out at once, which is many times faster than one

@@ -1,9 +1,11 @@
-//! The client: what callers hold. Emitting is in `emit`, asking for resources in `remote`,
-//! waiting for their answers in `pending`, answers in `answer`; what calls inherit from the
+//! The client: what callers hold. Emitting is in `emit`, asking for resources in `remote`, calling functions in `call`,
+//! waiting for their answers in `pending` and `gather`, answers in `answer`; what calls inherit from the
 //! handler that makes them, in `scope`; how the connections are, in `health`.
 
 mod answer;
+mod call;
 mod emit;
+mod gather;
 mod health;
 mod pending;
 mod remote;
@@ -21,16 +23,23 @@ use zc_events_cache::ReplyStore;
 use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Stage};
 use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
+use crate::lines::About;
 use crate::{Error, Result, Settings, metrics};
+use pending::Sent;
 
 pub use answer::{Answer, Page};
+pub use call::CallRequest;
 pub use emit::EmitReceipt;
+pub use gather::PendingSet;
 pub use health::ClientHealth;
 pub use pending::Pending;
 pub use remote::RemoteRequest;
 pub(crate) use scope::Scope;
 
-/// A client of the fleet: emits events, asks other services for resources.
+/// Beyond the deadline, until a request that clocks may have delayed is discarded by its readers.
+const EXPIRES_MARGIN: Duration = Duration::from_secs(60);
+
+/// A client of the fleet: emits events, asks other services for resources, calls their functions.
 ///
 /// Clones share the connections, which are opened when they are first needed and again
 /// when they were lost; keep one client for a program. All calls block, at most until
@@ -142,6 +151,30 @@ impl EventClient {
             Some(inherited) => Ok(deadline.min(inherited)),
             None => Ok(deadline),
         }
+    }
+
+    /// How a request goes out that waits for so long: transient, and dropped by the broker when nobody waits any more.
+    ///
+    /// # Errors
+    /// [`Error::Config`] without a reply store; [`Error::Timeout`] as for [`EventClient::deadline`].
+    fn request_options(&self, timeout: Duration) -> Result<(EncodeOptions, Deadline)> {
+        let inner = self.inner();
+        inner.store()?;
+        let deadline = self.deadline(timeout)?;
+        let left = deadline.remaining(inner.clock());
+        let options = EncodeOptions {
+            persistent: false,
+            expiration: Some(left.max(Duration::from_millis(1))),
+            expires: inner.clock().wall().checked_add(left.saturating_add(EXPIRES_MARGIN)),
+            ..self.encode_options()
+        };
+        Ok((options, deadline))
+    }
+
+    fn hand_over_request(&self, about: &About<'_>, encoded: &Encoded, deadline: Deadline) -> Result<Sent> {
+        log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
+        let receipt = self.inner().send_event(encoded, deadline)?;
+        Ok(Sent { receipt, deadline, bytes: encoded.body.len() })
     }
 
     fn encode_options(&self) -> EncodeOptions {

@@ -1,9 +1,11 @@
-//! A request that was sent and whose answer is still out.
+//! A request or a call that was sent and whose answer is still out. How the answer is read is the business of who sent
+//! it; how many are awaited at once, of `gather`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zc_events_protocol::{Deadline, Limits, Outcome, Reply, Stage};
+use zc_events_protocol::{Deadline, Limits, Outcome, Stage};
 use zc_events_transport::Receipt;
 
 use super::{Answer, EventClient};
@@ -11,79 +13,147 @@ use crate::settings::in_redis_url;
 use crate::{Error, Result, metrics};
 
 /// How soon after sending it is looked whether anybody takes the request at all.
-const FIRST_LOOK: Duration = Duration::from_millis(50);
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(50);
 
-/// A request under way. Dropping it costs nothing: the answer, should one come, goes away
-/// by itself after a minute.
-#[derive(Debug)]
-#[must_use = "a request that is not waited for has no answer"]
-pub struct Pending {
-    pub(super) client: EventClient,
-    pub(super) resource: String,
-    pub(super) response_key: String,
-    pub(super) receipt: Receipt,
-    pub(super) deadline: Deadline,
-    pub(super) metered: metrics::Request,
+/// How an answer is read.
+pub(super) trait Read<T>: Send + Sync {
+    /// The answer as the caller gets it; [`Error::Remote`] and [`Error::Call`] where it is a failure.
+    fn read(&self, bytes: &[u8], limits: &Limits) -> Result<T>;
 }
 
-impl Pending {
-    /// Waits for the answer, at most until the deadline that began when the request was
-    /// sent. An answer that has come in the meantime is there at once.
-    ///
-    /// # Errors
-    /// [`Error::Remote`] for a status of 400 and above; else as for [`Pending::wait_any`].
-    pub fn wait(self) -> Result<Answer> {
-        self.wait_any()?.or_remote_error()
-    }
+/// What was handed to the broker.
+pub(super) struct Sent {
+    pub(super) receipt: Receipt,
+    pub(super) deadline: Deadline,
+    pub(super) bytes: usize,
+}
 
-    /// [`Pending::wait`], with answers of status 400 and above among the answers.
-    ///
-    /// # Errors
-    /// [`Error::Timeout`] with [`Stage::Reply`]: nobody answered; the request may still be
-    /// run. [`Error::Unroutable`]: no service is bound, which is told at once.
-    /// [`Error::Unavailable`] and [`Error::Rejected`] of the reply store: the outcome is
-    /// unknown. [`Error::Decode`]: the answer is no
-    /// answer, or larger than `EVENTS_MAX_REPLY`.
-    pub fn wait_any(mut self) -> Result<Answer> {
-        let awaited = self.reply();
-        let clock = &*self.client.settings().clock;
-        match awaited {
-            Ok(reply) => {
-                self.metered.answered(reply.is_error(), clock);
-                Ok(Answer::new(self.resource, reply))
+/// A request or a call under way. Dropping it costs nothing: the answer, should one come, goes away by itself after a
+/// minute.
+#[must_use = "what is not waited for has no answer"]
+pub struct Pending<T = Answer> {
+    client: EventClient,
+    what: String,
+    response_key: String,
+    receipt: Receipt,
+    deadline: Deadline,
+    metered: metrics::Request,
+    read: Arc<dyn Read<T>>,
+}
+
+impl<T> Pending<T> {
+    /// One that was sent, or why it was not.
+    pub(super) fn of(
+        client: EventClient,
+        what: String,
+        response_key: String,
+        metered: metrics::Request,
+        sent: Result<Sent>,
+        read: Arc<dyn Read<T>>,
+    ) -> Result<Self> {
+        match sent {
+            Ok(Sent { receipt, deadline, bytes }) => {
+                metered.sent(bytes);
+                Ok(Self { client, what, response_key, receipt, deadline, metered, read })
             }
             Err(error) => {
-                self.metered.failed(&error, clock);
+                metered.failed(&error, client.inner().clock());
                 Err(error)
             }
         }
     }
 
-    fn reply(&mut self) -> Result<Reply> {
+    /// Waits for the answer, at most until the deadline that began when it was sent. An answer that has come in the
+    /// meantime is there at once.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] for an answer with a status of 400 and above, [`Error::Call`] for a function that failed.
+    /// [`Error::Timeout`] with [`Stage::Reply`]: nobody answered; it may still be
+    /// run. [`Error::Unroutable`]: no service is bound, which is told at once.
+    /// [`Error::Unavailable`] and [`Error::Rejected`] of the reply store: the outcome is unknown.
+    /// [`Error::Decode`]: the answer is no answer, or larger than `EVENTS_MAX_REPLY`.
+    pub fn wait(mut self) -> Result<T> {
+        let awaited = self.reply();
+        self.end(awaited)
+    }
+
+    /// When whoever sent it gives up.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// Where its answer comes.
+    pub(super) fn response_key(&self) -> &str {
+        &self.response_key
+    }
+
+    pub(super) fn client(&self) -> &EventClient {
+        &self.client
+    }
+
+    /// What it is called in errors.
+    pub(super) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Why there will be no answer, where the broker has said so.
+    pub(super) fn refused(&mut self) -> Option<Error> {
+        self.receipt.verdict().and_then(std::result::Result::err).map(Error::from)
+    }
+
+    /// Its end: the answer as it came, or why there is none.
+    pub(super) fn end(self, awaited: Result<Vec<u8>>) -> Result<T> {
+        let settings = self.client.settings();
+        let limits = Limits { body: settings.max_reply, ..settings.limits };
+        let ended = awaited.and_then(|bytes| self.read.read(&bytes, &limits));
+        self.metered.end(&ended, &*settings.clock);
+        ended
+    }
+
+    fn reply(&mut self) -> Result<Vec<u8>> {
         let first_look = self.client.inner().deadline(FIRST_LOOK).min(self.deadline);
         let mut reply = self.pop(first_look)?;
         let mut doubt = None;
         if reply.is_none() {
-            doubt = self.receipt.verdict().and_then(std::result::Result::err).map(Error::from);
+            doubt = self.refused();
             // With any other outcome somebody may have it, and answer.
             if let Some(error) = doubt.take_if(|error| error.outcome() == Outcome::NotSent) {
                 return Err(error);
             }
             reply = self.pop(self.deadline)?;
         }
-        let Some(bytes) = reply else {
-            let verdict = self.receipt.verdict().and_then(std::result::Result::err).map(Error::from);
-            return Err(doubt.or(verdict).unwrap_or(Error::Timeout { stage: Stage::Reply }));
-        };
-        let settings = self.client.settings();
-        let limits = Limits { body: settings.max_reply, ..settings.limits };
-        Reply::decode(&bytes, &limits)
-            .map_err(|error| Error::decode(&format!("the answer to the request for {}", self.resource), error))
+        match reply {
+            Some(bytes) => Ok(bytes),
+            None => Err(doubt.or_else(|| self.refused()).unwrap_or(Error::Timeout { stage: Stage::Reply })),
+        }
     }
 
     fn pop(&self, deadline: Deadline) -> Result<Option<Vec<u8>>> {
-        let store = Arc::clone(self.client.inner().store()?);
+        let store = self.client.inner().store()?;
         let popped = store.pop(&[self.response_key.as_str()], deadline).map_err(in_redis_url)?;
         Ok(popped.map(|(_, value)| value))
+    }
+}
+
+impl Pending<Answer> {
+    /// [`Pending::wait`], with answers of status 400 and above among the answers.
+    ///
+    /// # Errors
+    /// As for [`Pending::wait`], but for [`Error::Remote`].
+    pub fn wait_any(self) -> Result<Answer> {
+        match self.wait() {
+            Err(Error::Remote { resource, failure, .. }) => Ok(Answer::of_failure(resource, failure)),
+            other => other,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("what", &self.what)
+            .field("response_key", &self.response_key)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }

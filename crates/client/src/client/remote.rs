@@ -7,15 +7,12 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zc_events_protocol::resource::{Document, Resource};
-use zc_events_protocol::{Deadline, Method, ResourceRequest};
-use zc_events_transport::Receipt;
+use zc_events_protocol::{Limits, Method, Reply, ResourceRequest};
 
-use super::{Answer, EventClient, Page, Pending};
+use super::pending::{Pending, Read};
+use super::{Answer, EventClient, Page};
 use crate::lines::About;
 use crate::{Error, Result, metrics};
-
-/// Beyond the deadline, until a request that clocks may have delayed is discarded by its readers.
-const EXPIRES_MARGIN: Duration = Duration::from_secs(60);
 
 /// A request for a resource of another service, in the making; see [`EventClient::remote`].
 ///
@@ -142,45 +139,19 @@ impl RemoteRequest {
     /// # Errors
     /// As for [`EventClient::emit`]; and [`Error::Config`] without an `EVENTS_REDIS_URL`.
     pub fn send(self) -> Result<Pending> {
-        let clock = Arc::clone(&self.client.settings().clock);
-        let metered = metrics::Request::begin(self.request.to_event().event_type(), &*clock);
-        match self.hand_over() {
-            Ok((receipt, deadline, bytes)) => {
-                metered.sent(bytes);
-                Ok(Pending {
-                    resource: self.request.resource_name().to_owned(),
-                    response_key: self.request.response_key().to_owned(),
-                    receipt,
-                    deadline,
-                    client: self.client,
-                    metered,
-                })
-            }
-            Err(error) => {
-                metered.failed(&error, &*clock);
-                Err(error)
-            }
-        }
-    }
-
-    fn hand_over(&self) -> Result<(Receipt, Deadline, usize)> {
-        let inner = self.client.inner();
-        inner.store()?;
-        let deadline = self.client.deadline(self.timeout)?;
-        let left = deadline.remaining(inner.clock());
-        let options = zc_events_protocol::EncodeOptions {
-            persistent: false,
-            expiration: Some(left.max(Duration::from_millis(1))),
-            expires: inner.clock().wall().checked_add(left.saturating_add(EXPIRES_MARGIN)),
-            ..self.client.encode_options()
-        };
-        let encoded = self.request.encode(&options)?;
-        let event = self.request.to_event();
+        let Self { client, request, timeout } = self;
+        let event = request.to_event();
+        let metered = metrics::Request::begin(event.event_type(), client.inner().clock());
         let about =
             About { event_type: event.event_type(), task_id: Some(event.effective_task_id()), kwargs: event.kwargs() };
-        log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
-        let receipt = inner.send_event(&encoded, deadline)?;
-        Ok((receipt, deadline, encoded.body.len()))
+        let sent = client.request_options(timeout).and_then(|(options, deadline)| {
+            let encoded = request.encode(&options)?;
+            client.hand_over_request(&about, &encoded, deadline)
+        });
+        let resource = request.resource_name().to_owned();
+        let what = format!("the request for {resource}");
+        let read = Arc::new(ReadAnswer { resource });
+        Pending::of(client, what, request.response_key().to_owned(), metered, sent, read)
     }
 
     /// Sends the request and gives the attributes of the one resource as a `T`.
@@ -225,5 +196,18 @@ impl RemoteRequest {
 
     fn answer(self) -> Result<Answer, Error> {
         self.send()?.wait()
+    }
+}
+
+/// Reads the answer to a request.
+struct ReadAnswer {
+    resource: String,
+}
+
+impl Read<Answer> for ReadAnswer {
+    fn read(&self, bytes: &[u8], limits: &Limits) -> Result<Answer> {
+        let reply = Reply::decode(bytes, limits)
+            .map_err(|error| Error::decode(&format!("the answer to the request for {}", self.resource), error))?;
+        Answer::new(self.resource.clone(), reply).or_remote_error()
     }
 }

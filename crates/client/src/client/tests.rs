@@ -92,11 +92,11 @@ fn nested_calls_have_what_is_left_of_the_handlers_time() {
     let scoped = bench.client.scoped(Scope { deadline, ..Scope::default() });
     bench.clock.advance(Duration::from_secs(1));
     let pending = scoped.remote("Order").pk("1").timeout(Duration::from_secs(60)).send().unwrap();
-    assert_eq!(Some(pending.deadline), deadline);
+    assert_eq!(Some(pending.deadline()), deadline);
     assert_eq!(bench.next().0.properties.expiration.as_deref(), Some("2000"));
     // A shorter timeout of its own stays as it is.
     let pending = scoped.remote("Order").pk("1").timeout(Duration::from_secs(1)).send().unwrap();
-    assert!(Some(pending.deadline) < deadline);
+    assert!(Some(pending.deadline()) < deadline);
 
     bench.clock.advance(Duration::from_secs(2));
     let late = scoped.remote("Order").pk("1").send().unwrap_err();
@@ -132,7 +132,7 @@ fn an_answer_larger_than_allowed_is_not_taken() {
         let answer = zc_events_protocol::Reply::new(200, &document).unwrap().encode().unwrap();
         assert_eq!(answer.len() <= 1024, fits);
         let store = bench.client.inner().store().unwrap();
-        store.push(&pending.response_key, &answer, PATIENCE, bench.clock.deadline(PATIENCE)).unwrap();
+        store.push(pending.response_key(), &answer, PATIENCE, bench.clock.deadline(PATIENCE)).unwrap();
         let awaited = pending.wait();
         assert_eq!(awaited.is_ok(), fits);
         assert!(fits || matches!(awaited, Err(Error::Decode { .. })));

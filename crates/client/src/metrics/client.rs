@@ -76,9 +76,9 @@ impl Request {
         count(&SENT_BYTES, bytes as u64, &[]);
     }
 
-    /// It was answered, with a status below 400 or not.
-    pub(crate) fn answered(mut self, is_error: bool, clock: &dyn Clock) {
-        self.count(if is_error { "remote_error" } else { "answered" });
+    /// It was answered, or not.
+    pub(crate) fn end<T>(mut self, ended: &Result<T, Error>, clock: &dyn Clock) {
+        self.count(ended.as_ref().err().map_or("answered", kind));
         self.observe(clock);
     }
 
@@ -131,7 +131,7 @@ fn kind(error: &Error) -> &'static str {
         Error::Blocked { .. } => "blocked",
         Error::Unavailable { .. } => "unavailable",
         Error::Rejected { .. } => "rejected",
-        Error::Remote { .. } => "remote_error",
+        Error::Remote { .. } | Error::Call { .. } => "remote_error",
         Error::Decode { .. } => "decode",
         Error::Encode { .. } => "encode",
         Error::TooLarge { .. } => "too_large",

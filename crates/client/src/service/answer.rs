@@ -52,16 +52,18 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, view: &dyn Resource
 /// A request that was answered before has come again: it gets the same answer. Anything
 /// else that was completed is done with.
 pub(super) fn again(shared: &Shared, work: &Work, task: &Task, answer: Answer) {
-    match (answer, task.resource_request()) {
-        (Some(answer), Some(request)) => {
+    let asked = || task.resource_request().map(|request| request.response_key);
+    let response_key = task.call().map(|call| call.response_key).or_else(asked);
+    match (answer, response_key) {
+        (Some(answer), Some(key)) => {
             shared.count(Tally::Duplicate);
-            hand_in(shared, work, request.response_key.as_deref(), answer);
+            hand_in(shared, work, key.as_deref(), answer);
         }
         _ => work.skip(shared),
     }
 }
 
-fn hand_in(shared: &Shared, work: &Work, key: Option<&str>, answer: Arc<[u8]>) {
+pub(super) fn hand_in(shared: &Shared, work: &Work, key: Option<&str>, answer: Arc<[u8]>) {
     let Err(why) = push(shared, work, key, &answer) else {
         log::info!("MICROSERVICE_EVENT::PROCESSED: Received {}", work.label);
         work.complete(shared, Some(answer));
@@ -100,17 +102,28 @@ fn is_a_callers(key: &str) -> bool {
     (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// An answer as it is handed in; one that is too large is a failure that the caller is told.
+/// The view's answer as it is handed in.
 fn encode(shared: &Shared, reply: &Reply) -> Arc<[u8]> {
+    within_limit(shared, reply.encode().map_err(|error| error.to_string()), || {
+        Reply::empty(500).encode().unwrap_or_default()
+    })
+}
+
+/// An answer as it is handed in; one that cannot be is a failure that the caller is told.
+pub(super) fn within_limit(
+    shared: &Shared,
+    encoded: Result<Vec<u8>, String>,
+    failure: impl FnOnce() -> Vec<u8>,
+) -> Arc<[u8]> {
     let limit = shared.client.settings().max_reply;
-    let encoded = reply.encode().map_err(|error| error.to_string()).and_then(|bytes| {
+    let encoded = encoded.and_then(|bytes| {
         let too_large = || format!("it is {} bytes long; EVENTS_MAX_REPLY allows {limit}", bytes.len());
         if bytes.len() <= limit { Ok(bytes) } else { Err(too_large()) }
     });
     let bytes = encoded.unwrap_or_else(|why| {
-        log::error!("an answer cannot be sent, the caller is told 500: {why}");
+        log::error!("an answer cannot be sent, the caller is told of a failure: {why}");
         metrics::replied(Replied::TooLarge);
-        Reply::empty(500).encode().unwrap_or_default()
+        failure()
     });
     Arc::from(bytes)
 }

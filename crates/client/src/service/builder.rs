@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zc_events_protocol::names;
 use zc_events_transport::{ExchangeKind, Topology};
 
 use super::context::Context;
-use super::handler::{HandlerError, erase};
+use super::handler::{HandlerError, erase, erase_call};
 use super::lane::Lane;
 use super::retry::Retry;
 use super::shared::{Parts, Route, Shared};
@@ -50,8 +51,37 @@ impl ServiceBuilder {
         self.route(event_type.into(), Route::Event { handler: erase(handler), retry: None })
     }
 
-    /// When the event named last is tried again after its handler failed. Named before any
-    /// event, it holds for all that have no policy of their own, in place of `EVENTS_ATTEMPTS`.
+    /// Answers calls of a function by its key, made by [`EventClient::get`] and its like, or Python's. The payload `T` is
+    /// made from the call's data; method and headers are in [`Context::call`].
+    ///
+    /// What the function returns is the answer, and so is its failure: with the type and the text of a
+    /// [`HandlerError::with_status`], and else without any detail. Where nobody waits
+    /// for the answer (`no_wait`), a failure is tried again as one of an event.
+    ///
+    /// ```
+    /// # use zc_events::{Context, Error, EventClient, HandlerError, Service, Settings};
+    /// # let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").service_name("sums").build()?;
+    /// # let client = EventClient::new(settings)?;
+    /// let service = Service::builder(&client)
+    ///     .call("divide", |_: &Context, (x, y): (i64, i64)| {
+    ///         x.checked_div(y).ok_or_else(|| HandlerError::with_status(400, "division by zero").kind("ZeroDivisionError"))
+    ///     })
+    ///     .start()?;
+    /// let Err(Error::Call { failure, .. }) = client.get("divide").data((1, 0))?.fetch::<i64>() else { panic!() };
+    /// assert_eq!(failure.errors()[0].kind, "ZeroDivisionError");
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    pub fn call<T, R, F>(self, key: impl Into<String>, function: F) -> Self
+    where
+        T: DeserializeOwned,
+        R: Serialize,
+        F: Fn(&Context, T) -> Result<R, HandlerError> + Send + Sync + 'static,
+    {
+        self.route(key.into(), Route::Call { handler: erase_call(function), retry: None })
+    }
+
+    /// When the event or the call named last is tried again after its handler failed (a call: where nobody
+    /// waits for its answer). Named before any event, it holds for all that have no policy of their own, in place of `EVENTS_ATTEMPTS`.
     ///
     /// ```
     /// # use zc_events::{Context, EventClient, HandlerError, Retry, Service, Settings, Value};
@@ -66,7 +96,7 @@ impl ServiceBuilder {
     pub fn retry(mut self, retry: Retry) -> Self {
         match self.last.as_ref().map(|last| self.routes.get_mut(last)) {
             None => self.retry = retry,
-            Some(Some(Route::Event { retry: policy, .. })) => *policy = Some(retry),
+            Some(Some(Route::Event { retry: policy, .. } | Route::Call { retry: policy, .. })) => *policy = Some(retry),
             Some(_) => {
                 let wrong = "`retry` follows a resource: a request that fails is answered, not tried again";
                 self.wrong = Some(wrong.to_owned());
@@ -119,7 +149,7 @@ impl ServiceBuilder {
                 "SERVICE_NAME is not set: events arrive in the queue `<service>-events`, so a service needs it",
             )
         })?;
-        if self.routes.values().any(|route| matches!(route, Route::Resource(_))) {
+        if self.routes.values().any(Route::answers) {
             // Answers need the store; better now than at the first request.
             self.client.inner().store()?;
         }

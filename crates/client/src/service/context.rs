@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde_json::Value;
-use zc_events_protocol::{Deadline, IncomingRequest, Task};
+use zc_events_protocol::{Deadline, IncomingCall, IncomingRequest, Task};
 
 use crate::EventClient;
 
@@ -12,6 +12,7 @@ pub struct Context {
     pub(super) client: EventClient,
     pub(super) task: Task,
     pub(super) request: Option<IncomingRequest>,
+    pub(super) call: Option<IncomingCall>,
     pub(super) redelivered: bool,
     pub(super) attempt: u32,
     pub(super) deadline: Deadline,
@@ -24,7 +25,7 @@ impl Context {
         &self.client
     }
 
-    /// The type of the event, such as `order_created` or `order_request`.
+    /// The type of the event, such as `order_created` or `order_request`; the key of a call.
     #[must_use]
     pub fn event_type(&self) -> &str {
         self.task.event_type().unwrap_or_default()
@@ -76,6 +77,12 @@ impl Context {
     #[must_use]
     pub fn request(&self) -> Option<&IncomingRequest> {
         self.request.as_ref()
+    }
+
+    /// The call, where this is one: method, headers and the rest.
+    #[must_use]
+    pub fn call(&self) -> Option<&IncomingCall> {
+        self.call.as_ref()
     }
 
     /// The id of the message that began it all, which nested events and requests carry on.

@@ -4,8 +4,10 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use zc_events_protocol::resource::fit;
 
 use super::context::Context;
 
@@ -29,6 +31,7 @@ pub struct HandlerError {
     permanent: bool,
     status: Option<u16>,
     pause: Option<Duration>,
+    kind: Option<String>,
     reason: &'static str,
 }
 
@@ -43,7 +46,7 @@ impl HandlerError {
     }
 
     fn of(source: Box<dyn StdError + Send + Sync>) -> Self {
-        Self { source, permanent: false, status: None, pause: None, reason: FAILED }
+        Self { source, permanent: false, status: None, pause: None, kind: None, reason: FAILED }
     }
 
     /// The error of a handler that panicked.
@@ -72,6 +75,33 @@ impl HandlerError {
     #[must_use]
     pub fn method_not_allowed(method: &str) -> Self {
         Self::with_status(405, format!("Method \"{method}\" not allowed."))
+    }
+
+    /// What the caller of a function is told that the error's type is; the name of Django REST framework's exception for
+    /// the status unless set.
+    ///
+    /// ```
+    /// use zc_events::HandlerError;
+    /// let error = HandlerError::with_status(404, "no such order").kind("DoesNotExist");
+    /// # let _ = error;
+    /// ```
+    #[must_use]
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.kind = Some(kind.into());
+        self
+    }
+
+    /// See [`HandlerError::kind`].
+    pub(super) fn told_kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or(match self.status {
+            Some(400) => "ValidationError",
+            Some(401) => "NotAuthenticated",
+            Some(403) => "PermissionDenied",
+            Some(404) => "NotFound",
+            Some(405) => "MethodNotAllowed",
+            Some(429) => "Throttled",
+            _ => "APIException",
+        })
     }
 
     /// Says that trying again cannot help.
@@ -138,6 +168,9 @@ impl fmt::Debug for HandlerError {
 /// An event handler without the type of its payload.
 pub(super) type EventHandler = Box<dyn Fn(&Context, Map<String, Value>) -> Result<(), HandlerError> + Send + Sync>;
 
+/// A function without the types of its data and its result.
+pub(super) type CallHandler = Box<dyn Fn(&Context, &Value) -> Result<Value, HandlerError> + Send + Sync>;
+
 /// Hides the type: the payload is the keyword arguments without `task_id`.
 pub(super) fn erase<T, F>(handler: F) -> EventHandler
 where
@@ -146,10 +179,27 @@ where
 {
     Box::new(move |context, mut kwargs| {
         kwargs.remove("task_id");
-        let payload = serde_json::from_value(Value::Object(kwargs)).map_err(|error| {
-            let text = format!("the payload does not fit the handler's type ({:?} error)", error.classify());
+        let payload = fit(&Value::Object(kwargs)).map_err(|misfit| {
+            let text = format!("the payload does not fit the handler's type: {misfit}");
             HandlerError { reason: "payload_mismatch", ..HandlerError::new(text).permanent() }
         })?;
         handler(context, payload)
+    })
+}
+
+/// Hides the types of a function: the payload is the call's data.
+pub(super) fn erase_call<T, R, F>(handler: F) -> CallHandler
+where
+    T: DeserializeOwned,
+    R: Serialize,
+    F: Fn(&Context, T) -> Result<R, HandlerError> + Send + Sync + 'static,
+{
+    Box::new(move |context, data| {
+        let payload = fit(data).map_err(|misfit| {
+            let text = format!("the data does not fit: {misfit}");
+            HandlerError { reason: "payload_mismatch", ..HandlerError::with_status(400, text).permanent() }
+        })?;
+        let result = handler(context, payload)?;
+        serde_json::to_value(result).map_err(|_| HandlerError::new("the result cannot be written as JSON").permanent())
     })
 }

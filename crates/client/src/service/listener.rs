@@ -10,7 +10,7 @@ use zc_events_protocol::{Deadline, Task, clock};
 use zc_events_transport::{ConsumeOptions, Delivery, Subscription};
 
 use super::lane::{Held, Job, Lane, Then};
-use super::shared::{Route, Shared};
+use super::shared::Shared;
 use super::worker;
 use crate::{Error, Result, metrics};
 
@@ -120,8 +120,8 @@ impl Listener {
     fn hand_out(&self, job: Arc<Job>) {
         let to = match worker::event_type(&job.delivery) {
             Some(event_type) => match self.shared.routes.get(event_type) {
-                Some(Route::Resource(_)) => &self.requests,
-                Some(Route::Event { .. }) => &self.events,
+                Some(route) if route.answers() => &self.requests,
+                Some(_) => &self.events,
                 None => return self.ignore(&job.delivery),
             },
             None => &self.events,

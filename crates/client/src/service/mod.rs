@@ -2,12 +2,13 @@
 //!
 //! A message's way: `listener` takes it from a `lane`'s queue, `worker` reads it and asks
 //! `seen` and `dedup` whether it was there before, a handler (`handler`, `context`) or a view (`view`,
-//! `answer`) does the work, and `work` ends it: done, or through `forward` into a queue of
+//! `answer`) or a function (`call`) does the work, and `work` ends it: done, or through `forward` into a queue of
 //! its service, with its `history` in the headers. `retry` says when; `keeper` looks after
 //! handlers on the `roll` that do not return.
 
 mod answer;
 mod builder;
+mod call;
 mod context;
 mod dedup;
 mod forward;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use zc_events_protocol::{Clock, Deadline};
 use zc_events_transport::Topology;
 
-use super::handler::EventHandler;
+use super::handler::{CallHandler, EventHandler};
 use super::health::{ServiceHealth, Tally};
 use super::lane::Lane;
 use super::retry::Retry;
@@ -21,7 +21,23 @@ use crate::{Error, EventClient};
 /// What an event type leads to.
 pub(super) enum Route {
     Event { handler: EventHandler, retry: Option<Retry> },
+    Call { handler: CallHandler, retry: Option<Retry> },
     Resource(Box<dyn ResourceView>),
+}
+
+impl Route {
+    /// Whether somebody may wait for the answer.
+    pub(super) fn answers(&self) -> bool {
+        !matches!(self, Route::Event { .. })
+    }
+
+    /// The policy of its own for what nobody waits for.
+    pub(super) fn retry(&self) -> Option<&Retry> {
+        match self {
+            Route::Event { retry, .. } | Route::Call { retry, .. } => retry.as_ref(),
+            Route::Resource(_) => None,
+        }
+    }
 }
 
 /// What the threads of a service share.

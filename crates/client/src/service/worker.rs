@@ -24,7 +24,7 @@ use super::retry::Retry;
 use super::seen::{self, Begun};
 use super::shared::{Route, Shared};
 use super::work::Work;
-use super::{answer, thread};
+use super::{answer, call, thread};
 use crate::client::Scope;
 use crate::lines::{About, Line};
 use crate::{Result, metrics};
@@ -127,6 +127,7 @@ fn work(shared: &Shared, job: &Arc<Job>) -> Fate {
     }
     match route {
         Route::Event { handler, retry } => handle(shared, work, task, handler, retry.as_ref().unwrap_or(&shared.retry)),
+        Route::Call { handler, .. } => call::serve(shared, work, task, handler, route.retry().unwrap_or(&shared.retry)),
         Route::Resource(view) => answer::serve(shared, work, task, &**view),
     }
 }
@@ -189,10 +190,7 @@ fn begin(shared: &Shared, work: &mut Work, task: &Task, route: &Route) -> bool {
     } else {
         job.delivery.redelivered && !known && !job.lane.excuse_one()
     };
-    let limit = match route {
-        Route::Event { retry, .. } => retry.as_ref().unwrap_or(&shared.retry).limit(),
-        Route::Resource(_) => shared.retry.limit(),
-    };
+    let limit = route.retry().unwrap_or(&shared.retry).limit();
     if work.history.attempt.saturating_add(u32::from(is_suspect)) > limit {
         let detail = format!("its worker vanished in the middle; {limit} attempts are allowed");
         log::error!("MICROSERVICE_EVENT::FAILED: {}: {detail}", work.label);
@@ -233,31 +231,27 @@ fn claim(shared: &Shared, work: &mut Work, task: &Task) -> bool {
 fn handle(shared: &Shared, work: Work, task: Task, handler: &EventHandler, retry: &Retry) -> Fate {
     let context = context(shared, &work, task);
     let kwargs = context.task.kwargs.clone();
-    run_handler(
-        shared,
-        work,
-        || handler(&context, kwargs),
-        |work, handled| match handled {
-            Ok(()) => {
-                log::info!("MICROSERVICE_EVENT::PROCESSED: Received {}", work.label);
-                work.complete(shared, None);
-            }
-            Err(error) => {
-                shared.count(Tally::Failed);
-                let text = error.to_string();
-                match retry.pause(work.history.attempt, &error) {
-                    Some(pause) => {
-                        log::warn!("MICROSERVICE_EVENT::RETRIED: {}: in {pause:?}: {}", work.label, Line(&text));
-                        work.retry(shared, pause);
-                    }
-                    None => {
-                        log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(&text));
-                        work.bury(shared, &Cause { reason: error.reason(), detail: text });
-                    }
-                }
-            }
-        },
-    )
+    run_handler(shared, work, || handler(&context, kwargs), |work, handled| conclude(shared, work, handled, retry))
+}
+
+/// What becomes of what nobody waits for, when its handler has returned.
+pub(super) fn conclude<T>(shared: &Shared, work: &Work, handled: Result<T, HandlerError>, retry: &Retry) {
+    let Err(error) = handled else {
+        log::info!("MICROSERVICE_EVENT::PROCESSED: Received {}", work.label);
+        return work.complete(shared, None);
+    };
+    shared.count(Tally::Failed);
+    let text = error.to_string();
+    match retry.pause(work.history.attempt, &error) {
+        Some(pause) => {
+            log::warn!("MICROSERVICE_EVENT::RETRIED: {}: in {pause:?}: {}", work.label, Line(&text));
+            work.retry(shared, pause);
+        }
+        None => {
+            log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(&text));
+            work.bury(shared, &Cause { reason: error.reason(), detail: text });
+        }
+    }
 }
 
 /// Runs a handler, on the roll; then `then`, unless the handler took so long that somebody
@@ -320,6 +314,7 @@ pub(super) fn context(shared: &Shared, work: &Work, task: Task) -> Context {
         client: shared.client.scoped(scope),
         task,
         request: None,
+        call: None,
         redelivered: work.job.delivery.redelivered,
         attempt: work.history.attempt,
         deadline,

@@ -38,6 +38,7 @@
 mod document;
 mod error;
 mod error_object;
+mod fit;
 mod json;
 mod mismatch;
 mod names;
@@ -50,6 +51,7 @@ mod typed;
 pub use document::{Document, PrimaryData};
 pub use error::{FieldError, ResourceError};
 pub use error_object::ErrorObject;
+pub use fit::{Misfit, fit};
 pub use names::snake_case;
 pub use object::ResourceObject;
 pub use related::{Index, Linked, Related};

@@ -1,0 +1,176 @@
+//! Many requests or calls awaited at once, on one connection to the reply store. Awaiting one is in `pending`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zc_events_protocol::{Clock, Deadline, Outcome, Stage};
+
+use super::pending::{FIRST_LOOK, Pending};
+use super::{Answer, EventClient};
+use crate::settings::in_redis_url;
+use crate::{Error, Result};
+
+/// Requests or calls that are awaited together. Each keeps the deadline that began when it was sent; dropping the set
+/// costs nothing.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use zc_events::{Context, EventClient, PendingSet, Service, Settings};
+/// # let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").service_name("sums").build()?;
+/// # let client = EventClient::new(settings)?;
+/// # let service = Service::builder(&client).call("square", |_: &Context, x: i64| Ok(x * x)).start()?;
+/// let squares: PendingSet<i64> =
+///     (1..=3).map(|x| client.get("square").data(x)?.send()).collect::<zc_events::Result<_>>()?;
+/// let squares: Vec<i64> = squares.wait_all(Duration::from_secs(5)).into_iter().collect::<zc_events::Result<_>>()?;
+/// assert_eq!(squares, [1, 4, 9]);
+/// # Ok::<(), zc_events::Error>(())
+/// ```
+#[must_use = "what is not waited for has no answer"]
+pub struct PendingSet<T = Answer> {
+    pending: BTreeMap<usize, Pending<T>>,
+    /// What ended before anybody waited for it.
+    ended: BTreeMap<usize, Result<T>>,
+    next: usize,
+}
+
+impl<T> PendingSet<T> {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self { pending: BTreeMap::new(), ended: BTreeMap::new(), next: 0 }
+    }
+
+    /// Adds one, and gives its index: 0 for the first, and so on.
+    ///
+    /// All must be of one client, its clones included: their answers come to one store. One of another ends as an
+    /// [`Error::Config`].
+    pub fn push(&mut self, pending: Pending<T>) -> usize {
+        let index = self.next;
+        self.next += 1;
+        let is_ours = self.client().is_none_or(|ours| Arc::ptr_eq(ours.inner(), pending.client().inner()));
+        if is_ours {
+            self.pending.insert(index, pending);
+        } else {
+            let why = format!("{} is of another client than the rest of its PendingSet", pending.what());
+            self.ended.insert(index, pending.end(Err(Error::config(why))));
+        }
+        index
+    }
+
+    /// How many are still out.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pending.len() + self.ended.len()
+    }
+
+    /// Whether none is out any more.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The next that ends, with its index: answered, failed, or at its deadline. Blocks for `timeout` at most; `None` when
+    /// none has ended by then, or none is out.
+    pub fn wait_any(&mut self, timeout: Duration) -> Option<(usize, Result<T>)> {
+        if let Some(ended) = self.ended.pop_first() {
+            return Some(ended);
+        }
+        let deadline = self.client()?.inner().deadline(timeout);
+        self.next_by(deadline)
+    }
+
+    /// What became of all, in the order of their indices, without those that [`PendingSet::wait_any`] has given already.
+    /// Blocks for `timeout` at most; what is out then has timed out.
+    pub fn wait_all(mut self, timeout: Duration) -> Vec<Result<T>> {
+        let deadline = self.client().map(|client| client.inner().deadline(timeout));
+        let mut all = std::mem::take(&mut self.ended);
+        while let Some((index, ended)) = deadline.and_then(|deadline| self.next_by(deadline)) {
+            all.insert(index, ended);
+        }
+        for (index, pending) in self.pending {
+            all.insert(index, pending.end(Err(Error::Timeout { stage: Stage::Reply })));
+        }
+        all.into_values().collect()
+    }
+
+    fn client(&self) -> Option<&EventClient> {
+        self.pending.values().next().map(Pending::client)
+    }
+
+    fn next_by(&mut self, deadline: Deadline) -> Option<(usize, Result<T>)> {
+        let client = self.client()?.clone();
+        let clock = client.inner().clock();
+        let mut until = client.inner().deadline(FIRST_LOOK);
+        loop {
+            match self.pop(&client, until.min(deadline)) {
+                Ok(Some((index, bytes))) => return self.end(index, Ok(bytes)),
+                Ok(None) => {}
+                // The others are told when they are asked for: the store may be back by then.
+                Err(error) => return self.pending.keys().next().copied().and_then(|index| self.end(index, Err(error))),
+            }
+            let refused = self.pending.iter_mut().find_map(|(index, pending)| {
+                pending.refused().filter(|error| error.outcome() == Outcome::NotSent).map(|error| (*index, error))
+            });
+            if let Some((index, error)) = refused {
+                return self.end(index, Err(error));
+            }
+            if let Some(index) = self.late(clock) {
+                return self.end(index, Err(Error::Timeout { stage: Stage::Reply }));
+            }
+            if deadline.has_passed(clock) {
+                return None;
+            }
+            until = self.pending.values().map(Pending::deadline).min().unwrap_or(deadline);
+        }
+    }
+
+    fn pop(&self, client: &EventClient, until: Deadline) -> Result<Option<(usize, Vec<u8>)>> {
+        let until = self.pending.values().map(Pending::deadline).fold(until, Deadline::min);
+        let keys: Vec<&str> = self.pending.values().map(Pending::response_key).collect();
+        let popped = client.inner().store()?.pop(&keys, until).map_err(in_redis_url)?;
+        let of = |key: &str| self.pending.iter().find(|(_, it)| it.response_key() == key).map(|(index, _)| *index);
+        Ok(popped.and_then(|(key, value)| Some((of(&key)?, value))))
+    }
+
+    fn late(&self, clock: &dyn Clock) -> Option<usize> {
+        self.pending.iter().find(|(_, pending)| pending.deadline().has_passed(clock)).map(|(index, _)| *index)
+    }
+
+    fn end(&mut self, index: usize, awaited: Result<Vec<u8>>) -> Option<(usize, Result<T>)> {
+        let mut pending = self.pending.remove(&index)?;
+        let awaited = match awaited {
+            Err(timeout @ Error::Timeout { stage: Stage::Reply }) => Err(pending.refused().unwrap_or(timeout)),
+            other => other,
+        };
+        Some((index, pending.end(awaited)))
+    }
+}
+
+impl<T> Default for PendingSet<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> FromIterator<Pending<T>> for PendingSet<T> {
+    fn from_iter<I: IntoIterator<Item = Pending<T>>>(all: I) -> Self {
+        let mut set = Self::new();
+        set.extend(all);
+        set
+    }
+}
+
+impl<T> Extend<Pending<T>> for PendingSet<T> {
+    fn extend<I: IntoIterator<Item = Pending<T>>>(&mut self, all: I) {
+        for pending in all {
+            self.push(pending);
+        }
+    }
+}
+
+impl<T> fmt::Debug for PendingSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingSet").field("out", &self.len()).finish_non_exhaustive()
+    }
+}
