@@ -193,7 +193,18 @@ impl Inner {
             properties: &message.properties,
             body: &message.body,
         };
-        Ok(self.broker.send(&outgoing, deadline)?)
+        self.broker.send(&outgoing, deadline).map_err(|error| {
+            let error = Error::from(error);
+            self.learn_from(&error);
+            error
+        })
+    }
+
+    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time.
+    pub(crate) fn learn_from(&self, error: &Error) {
+        if matches!(error, Error::Rejected { .. }) {
+            self.has_exchanges.store(false, Ordering::Release);
+        }
     }
 
     fn exchanges(&self) -> Topology {

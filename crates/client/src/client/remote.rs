@@ -141,7 +141,9 @@ impl RemoteRequest {
     ///
     /// # Errors
     /// As for [`EventClient::emit`]; and [`Error::Config`] without an `EVENTS_REDIS_URL`.
-    pub fn send(self) -> Result<Pending> {
+    pub fn send(mut self) -> Result<Pending> {
+        // One that was cloned before is another request.
+        self.request = self.request.renewed();
         let clock = Arc::clone(&self.client.settings().clock);
         let metered = metrics::Request::begin(self.request.to_event().event_type(), &*clock);
         match self.hand_over() {

@@ -110,7 +110,7 @@ impl Shared {
 
     pub(super) fn drain_deadline(&self) -> Deadline {
         let drain_by = self.state().drain_by;
-        drain_by.unwrap_or_else(|| self.clock().deadline(Duration::ZERO))
+        drain_by.unwrap_or_else(|| self.clock().deadline(self.client.settings().shutdown_timeout))
     }
 
     pub(super) fn count(&self, tally: Tally) {
