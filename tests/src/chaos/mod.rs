@@ -5,6 +5,7 @@
 
 mod child;
 mod ledger;
+mod letter;
 mod plain;
 mod proxy;
 mod redis;
@@ -15,6 +16,7 @@ mod run;
 mod scene;
 mod sleeper;
 mod table;
+mod worker;
 
 pub use child::{Child, say};
 pub use ledger::Ledger;

@@ -1,8 +1,10 @@
 //! The matrix: one file for each row.
 
 mod connection_cut;
+mod killing_handler;
+mod worker_crash;
 
 use super::Row;
 
 /// In the order in which they run.
-pub(super) static ALL: &[&Row] = &[&connection_cut::ROW];
+pub(super) static ALL: &[&Row] = &[&connection_cut::ROW, &worker_crash::ROW, &killing_handler::ROW];
