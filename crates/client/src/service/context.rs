@@ -105,7 +105,8 @@ impl Context {
         self.deadline
     }
 
-    /// Whether it may have been handled before, in part or wholly.
+    /// Whether it may have been handled before, in part or wholly: the broker says that it
+    /// was delivered before, or this is not the first attempt.
     #[must_use]
     pub fn is_redelivered(&self) -> bool {
         self.redelivered

@@ -2,9 +2,12 @@
 
 mod connection_cut;
 mod killing_handler;
+mod stuck_handler;
+mod unroutable_nacked;
 mod worker_crash;
 
 use super::Row;
 
 /// In the order in which they run.
-pub(super) static ALL: &[&Row] = &[&connection_cut::ROW, &worker_crash::ROW, &killing_handler::ROW];
+pub(super) static ALL: &[&Row] =
+    &[&connection_cut::ROW, &unroutable_nacked::ROW, &worker_crash::ROW, &killing_handler::ROW, &stuck_handler::ROW];
