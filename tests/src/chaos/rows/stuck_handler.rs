@@ -53,7 +53,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     let service = start(&client, &ledger, &bed)?;
     let mut next = 0;
     let mut stuck = 0;
-    report.check("it is ready at first", service.health().is_ready());
+    report.check("it is ready at first", wait_until(PATIENCE, || service.health().is_ready()).is_ok());
 
     // 2 of 4, then 6 of 4, then 7 of at most 8: one worker is left.
     for more in [2, 4, 1] {
