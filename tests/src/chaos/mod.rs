@@ -4,6 +4,8 @@
 //! a `report`; `table` prints it. `ledger` knows what became of each message, `sleeper` how late this machine is.
 
 mod child;
+mod failing;
+mod held;
 mod ledger;
 mod letter;
 mod plain;
