@@ -36,8 +36,8 @@ pub(super) enum Obstacle {
 }
 
 /// Lets `messages` events fail, stops the service, puts the obstacle in the way of those that come back, takes it away.
-pub(super) fn hold(scene: &Scene, obstacle: Obstacle, messages: u64) -> Result<Report, Box<dyn Error + Send + Sync>> {
-    held(scene, obstacle, messages).map_err(|error| error.to_string().into())
+pub(super) fn hold(scene: &Scene, obstacle: Obstacle, messages: u64) -> Result<Report, String> {
+    held(scene, obstacle, messages).map_err(|error| error.to_string())
 }
 
 fn held(scene: &Scene, obstacle: Obstacle, messages: u64) -> Result<Report, Box<dyn Error>> {

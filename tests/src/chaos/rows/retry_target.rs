@@ -20,8 +20,6 @@ pub(super) static ROW: Row = Row {
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-type Part = Result<Report, Box<dyn std::error::Error + Send + Sync>>;
-
 fn run(scene: &Scene, report: &mut Report) -> Done {
     let messages = scene.scale(2_000, 200);
     let (before, parts) = thread::scope(|threads| {
@@ -43,7 +41,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     Ok(())
 }
 
-fn part(scene: &Scene, messages: u64, run: fn(&Scene, &mut Report, u64) -> Done) -> Part {
+fn part(scene: &Scene, messages: u64, run: fn(&Scene, &mut Report, u64) -> Done) -> Result<Report, String> {
     let mut report = Report::default();
     run(scene, &mut report, messages).map_err(|error| error.to_string())?;
     Ok(report)
