@@ -19,7 +19,8 @@ const SOON: u64 = 2_000;
 
 /// Lets the broker look again soon, until [`look_again_after`] is told the value that this returns.
 pub(super) fn look_again_soon(scene: &Scene) -> Result<u64, String> {
-    let question = format!("V = application:get_env(rabbit, {AGAIN}), application:set_env(rabbit, {AGAIN}, {SOON}), V.");
+    let question =
+        format!("V = application:get_env(rabbit, {AGAIN}), application:set_env(rabbit, {AGAIN}, {SOON}), V.");
     let printed = scene.rabbitmqctl(&["eval", &question])?;
     Ok(printed.trim().strip_prefix("{ok,").and_then(|it| it.strip_suffix('}')?.parse().ok()).unwrap_or(DEFAULT))
 }
@@ -63,7 +64,9 @@ fn held(scene: &Scene, obstacle: Obstacle, messages: u64) -> Result<Report, Box<
     // What was too fast, if this machine is slow. It is put back in the end.
     let early = plain.take_all(&queue)?;
     match obstacle {
-        Obstacle::Gone => report.equal(&format!("{name}: in the queue when it is deleted"), plain.delete_queue(&queue)?, 0),
+        Obstacle::Gone => {
+            report.equal(&format!("{name}: in the queue when it is deleted"), plain.delete_queue(&queue)?, 0)
+        }
         Obstacle::Full => {
             for _ in plain.ready(&queue)?..messages {
                 plain.publish("", &queue, b"{}", AmqpProperties::default())?;

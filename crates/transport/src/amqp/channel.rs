@@ -161,7 +161,7 @@ impl ConfirmChannel {
         // thread may have taken it and must have entered it first.
         while let Ok(returned) = self.returns.try_recv() {
             if let Some(id) = returned.properties.message_id() {
-                ledger.returned(id);
+                ledger.returned(id, &returned.exchange, &returned.routing_key);
             }
         }
         match confirm {

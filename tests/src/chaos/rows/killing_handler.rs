@@ -84,9 +84,8 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     let dead = letters(&scene.plain()?, &staff.queue(".dead"))?;
 
     let innocent = dead.iter().filter(|letter| letter.id.is_none_or(|id| !is_killer(id))).count();
-    let lost: Vec<_> = (0..messages)
-        .filter(|id| is_killer(*id) && !dead.iter().any(|letter| letter.id == Some(*id)))
-        .collect();
+    let lost: Vec<_> =
+        (0..messages).filter(|id| is_killer(*id) && !dead.iter().any(|letter| letter.id == Some(*id))).collect();
     let as_told = |letter: &Letter| letter.reason == "worker_lost" && letter.attempts >= i64::from(attempts);
     report.figure("events", messages);
     report.figure("killing events", killers);
@@ -98,7 +97,10 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     report.equal("confirmed", ledger.confirms() as u64, messages);
     report.check("the process was aborted at least once for each killing event", crashes >= killers);
     report.check("the highest attempt begun is the last", highest == attempts);
-    report.check(&format!("crashes at most killing events x attempts, but {crashes}"), crashes <= killers * u64::from(attempts));
+    report.check(
+        &format!("crashes at most killing events x attempts, but {crashes}"),
+        crashes <= killers * u64::from(attempts),
+    );
     report.check(&format!("each killing event is a dead letter; missing: {lost:?}"), lost.is_empty());
     report.check(&format!("dead letters say worker_lost after the attempts: {dead:?}"), dead.iter().all(as_told));
     report.equal("dead letters of other events", innocent, 0);

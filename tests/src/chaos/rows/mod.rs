@@ -11,5 +11,12 @@ mod worker_crash;
 use super::Row;
 
 /// In the order in which they run.
-pub(super) static ALL: &[&Row] =
-    &[&connection_cut::ROW, &unroutable_nacked::ROW, &worker_crash::ROW, &killing_handler::ROW, &stuck_handler::ROW, &queue_deleted::ROW, &retry_target::ROW];
+pub(super) static ALL: &[&Row] = &[
+    &connection_cut::ROW,
+    &unroutable_nacked::ROW,
+    &worker_crash::ROW,
+    &killing_handler::ROW,
+    &stuck_handler::ROW,
+    &queue_deleted::ROW,
+    &retry_target::ROW,
+];

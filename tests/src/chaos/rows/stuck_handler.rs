@@ -45,8 +45,7 @@ impl Bed {
 fn run(scene: &Scene, report: &mut Report) -> Done {
     let others = scene.scale(2_000, 300);
     let late = scene.lateness();
-    let settings =
-        scene.settings("stuck").events_handler_timeout(HANDLER_TIMEOUT).events_workers(WORKERS).build()?;
+    let settings = scene.settings("stuck").events_handler_timeout(HANDLER_TIMEOUT).events_workers(WORKERS).build()?;
     let queue = format!("{}-events", settings.service_name().unwrap_or_default());
     let client = EventClient::new(settings)?;
     let (bed, ledger) = (Arc::new(Bed::default()), Arc::new(Ledger::default()));

@@ -47,7 +47,11 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
         report.figure(&format!("{case}: refused"), ledger.returns() + ledger.nacks());
         report.equal(&format!("{case}: reported as success"), ledger.confirms(), 0);
         let told = if full { ledger.nacks() } else { ledger.returns() };
-        report.equal(&format!("{case}: said to be {}", if full { "nacked" } else { "unroutable" }), told as u64, messages);
+        report.equal(
+            &format!("{case}: said to be {}", if full { "nacked" } else { "unroutable" }),
+            told as u64,
+            messages,
+        );
         if full {
             report.equal(&format!("{case}: length of the full queue"), plain.ready(&full_queue)?, SHORT);
         }
@@ -97,7 +101,11 @@ fn coming_and_going(scene: &Scene, report: &mut Report, plain: &Plain, messages:
     while !ended.load(Ordering::SeqCst) {
         // tidy: allow(thread::sleep) because events are to go by between two changes
         thread::sleep(Duration::from_millis(fastrand::u64(2..20)));
-        if changes % 2 == 0 { plain.bind(&queue, &exchange)? } else { plain.unbind(&queue, &exchange)? }
+        if changes % 2 == 0 {
+            plain.bind(&queue, &exchange)?
+        } else {
+            plain.unbind(&queue, &exchange)?
+        }
         changes += 1;
     }
     let ledger = emitting.join().map_err(|_| "an emitter panicked")??;
@@ -164,8 +172,10 @@ fn emit_some(client: &EventClient, ledger: &Ledger, ids: &[u64]) -> Result<(), E
         ledger.sent(*id, &client.emit(&event(id)?));
     }
     for window in windows.chunks(WINDOW) {
-        let started: Vec<_> =
-            window.iter().map(|id| event(id).map(|event| (*id, client.start_emit(&event)))).collect::<Result<_, _>>()?;
+        let started: Vec<_> = window
+            .iter()
+            .map(|id| event(id).map(|event| (*id, client.start_emit(&event))))
+            .collect::<Result<_, _>>()?;
         for (id, receipt) in started {
             ledger.sent(id, &receipt.and_then(zc_events::EmitReceipt::wait));
         }
