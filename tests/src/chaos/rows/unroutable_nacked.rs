@@ -46,6 +46,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
         let ledger = emit_all(&client, messages)?;
         report.figure(&format!("{case}: refused"), ledger.returns() + ledger.nacks());
         report.equal(&format!("{case}: reported as success"), ledger.confirms(), 0);
+        report.equal(&format!("{case}: another error"), ledger.unknowns() + ledger.not_sent(), 0);
         let told = if full { ledger.nacks() } else { ledger.returns() };
         report.equal(
             &format!("{case}: said to be {}", if full { "nacked" } else { "unroutable" }),
@@ -56,6 +57,8 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
             report.equal(&format!("{case}: length of the full queue"), plain.ready(&full_queue)?, SHORT);
         }
         if good {
+            // The refusal of one queue does not wait for the other.
+            let _ = wait_until(PATIENCE, || plain.ready(&good_queue).is_ok_and(|ready| ready == messages));
             report.equal(&format!("{case}: in the good queue"), plain.ready(&good_queue)?, messages);
             plain.delete_queue(&good_queue)?;
         }
