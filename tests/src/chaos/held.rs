@@ -65,7 +65,7 @@ fn held(scene: &Scene, obstacle: Obstacle, messages: u64) -> Result<Report, Box<
     let early = plain.take_all(&queue)?;
     match obstacle {
         Obstacle::Gone => {
-            report.equal(&format!("{name}: in the queue when it is deleted"), plain.delete_queue(&queue)?, 0)
+            report.equal(&format!("{name}: in the queue when it is deleted"), plain.delete_queue(&queue)?, 0);
         }
         Obstacle::Full => {
             for _ in plain.ready(&queue)?..messages {

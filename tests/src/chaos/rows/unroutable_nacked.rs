@@ -105,9 +105,9 @@ fn coming_and_going(scene: &Scene, report: &mut Report, plain: &Plain, messages:
         // tidy: allow(thread::sleep) because events are to go by between two changes
         thread::sleep(Duration::from_millis(fastrand::u64(2..20)));
         if changes % 2 == 0 {
-            plain.bind(&queue, &exchange)?
+            plain.bind(&queue, &exchange)?;
         } else {
-            plain.unbind(&queue, &exchange)?
+            plain.unbind(&queue, &exchange)?;
         }
         changes += 1;
     }
