@@ -9,8 +9,6 @@ use super::letter::{Letter, letters};
 use super::row::Done;
 use super::{Ledger, Plain, Scene};
 
-/// How long its retries wait: in one queue, `retry.1s`.
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// The handler of it fails once.
 pub(super) const FLAKY: &str = "flaky";
 /// The handler of it fails for good.
@@ -23,19 +21,20 @@ pub(super) struct Failing {
     client: EventClient,
     pub(super) exchange: String,
     queue: String,
+    pause: Duration,
     pub(super) ledger: Arc<Ledger>,
     service: Option<Service>,
     next: u64,
 }
 
 impl Failing {
-    /// One that has not started.
-    pub(super) fn new(scene: &Scene, name: &str) -> zc_events::Result<Self> {
+    /// One that has not started. Its retries wait for `pause`, 1 or 5 seconds, in one queue, `.retry.1s` or `.retry.5s`.
+    pub(super) fn new(scene: &Scene, name: &str, pause: Duration) -> zc_events::Result<Self> {
         let settings = scene.settings(name).build()?;
         let queue = format!("{}-events", settings.service_name().unwrap_or_default());
         let exchange = settings.events_exchange().to_owned();
         let client = EventClient::new(settings)?;
-        Ok(Self { client, exchange, queue, ledger: Arc::default(), service: None, next: 0 })
+        Ok(Self { client, exchange, queue, pause, ledger: Arc::default(), service: None, next: 0 })
     }
 
     /// A queue of it: the one that it consumes, or `.retry.1s`, `.dead`.
@@ -46,7 +45,7 @@ impl Failing {
     pub(super) fn start(&mut self) -> Done {
         let ledger = Arc::clone(&self.ledger);
         let service = Service::builder(&self.client)
-            .retry(Retry::attempts(5).backoff(PAUSE, PAUSE))
+            .retry(Retry::attempts(5).backoff(self.pause, self.pause))
             .on(FLAKY, move |context: &Context, payload: Value| {
                 if context.attempt() == 1 {
                     return Err(HandlerError::new("the first time it fails"));

@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use amiquip::{AmqpProperties, AmqpValue};
 
-use super::failing::{FLAKY, Failing, PAUSE};
+use super::failing::{FLAKY, Failing};
 use super::{Report, Scene};
 use crate::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the retries wait: the service is stopped meanwhile.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long the broker may take to find that it cannot hand on what is due.
+const FOUND: Duration = Duration::from_secs(1);
 /// The setting of RabbitMQ that says when it looks again whether a target is back.
 const AGAIN: &str = "dead_letter_worker_publisher_confirm_timeout";
 /// What it has by default, in ms.
@@ -44,8 +48,8 @@ pub(super) fn hold(scene: &Scene, obstacle: Obstacle, messages: u64) -> Result<R
 fn held(scene: &Scene, obstacle: Obstacle, messages: u64) -> Result<Report, Box<dyn Error>> {
     let name = if obstacle == Obstacle::Gone { "target gone" } else { "target full" };
     let mut report = Report::default();
-    let mut failing = Failing::new(scene, "held")?;
-    let (queue, retry) = (failing.queue(""), failing.queue(".retry.1s"));
+    let mut failing = Failing::new(scene, "held", PAUSE)?;
+    let (queue, retry) = (failing.queue(""), failing.queue(".retry.5s"));
     let plain = scene.plain()?;
     if obstacle == Obstacle::Full {
         let arguments = [
@@ -58,24 +62,29 @@ fn held(scene: &Scene, obstacle: Obstacle, messages: u64) -> Result<Report, Box<
     }
     failing.start()?;
     failing.emit(FLAKY, messages)?;
-    wait_until(PATIENCE, || failing.health().retried == messages)?;
+    wait_until(PATIENCE, || failing.health().retried == messages)
+        .map_err(|late| format!("{name}: all {messages} wait for their retry: {late}: {:?}", failing.health()))?;
     let all_wait = Instant::now();
     failing.stop();
     // What was too fast, if this machine is slow. It is put back in the end.
-    let early = plain.take_all(&queue)?;
+    let mut early = plain.take_all(&queue)?;
     match obstacle {
         Obstacle::Gone => {
-            report.equal(&format!("{name}: in the queue when it is deleted"), plain.delete_queue(&queue)?, 0);
+            while scene.plain()?.delete_empty_queue(&queue).is_err() {
+                early.extend(plain.take_all(&queue)?);
+            }
         }
         Obstacle::Full => {
             for _ in plain.ready(&queue)?..messages {
                 plain.publish("", &queue, b"{}", AmqpProperties::default())?;
             }
-            wait_until(PATIENCE, || plain.ready(&queue).is_ok_and(|ready| ready == messages))?;
+            wait_until(PATIENCE, || plain.ready(&queue).is_ok_and(|ready| ready == messages))
+                .map_err(|late| format!("{name}: the queue is full: {late}: {:?}", plain.ready(&queue)))?;
         }
     }
     // All were due, and the broker has found the obstacle.
-    wait_until(PATIENCE, || all_wait.elapsed() > PAUSE * 2 && plain.ready(&retry).is_ok_and(|ready| ready == 0))?;
+    wait_until(PATIENCE, || all_wait.elapsed() > PAUSE + FOUND && plain.ready(&retry).is_ok_and(|ready| ready == 0))
+        .map_err(|late| format!("{name}: the retries are due: {late}: {:?}", plain.ready(&retry)))?;
     let handled_before = failing.ledger.handles() as u64;
     let stays = match obstacle {
         Obstacle::Gone => scene.plain()?.ready(&queue).is_err(),
@@ -83,6 +92,9 @@ fn held(scene: &Scene, obstacle: Obstacle, messages: u64) -> Result<Report, Box<
     };
     let waiting = messages - handled_before - early.len() as u64;
     failing.start()?;
+    // Not before there is room.
+    wait_until(PATIENCE, || plain.ready(&queue).is_ok_and(|ready| ready == 0))
+        .map_err(|late| format!("{name}: the queue is consumed: {late}: {:?}", plain.ready(&queue)))?;
     for delivery in &early {
         plain.publish("", &queue, &delivery.body, delivery.properties.clone())?;
     }

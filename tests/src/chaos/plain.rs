@@ -71,6 +71,15 @@ impl Plain {
         Ok(u64::from(self.channel.queue_delete(queue, QueueDeleteOptions::default())?))
     }
 
+    /// Deletes a classic queue that is empty.
+    ///
+    /// # Errors
+    /// Something is in it.
+    pub fn delete_empty_queue(&self, queue: &str) -> Result<()> {
+        self.channel.queue_delete(queue, QueueDeleteOptions { if_empty: true, if_unused: false })?;
+        Ok(())
+    }
+
     /// How many messages are in a queue and with no consumer.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use amiquip::AmqpValue;
 
-use crate::chaos::failing::{FLAKY, Failing, HOPELESS, PAUSE};
+use crate::chaos::failing::{FLAKY, Failing, HOPELESS};
 use crate::chaos::held::{Obstacle, hold, look_again_after, look_again_soon};
 use crate::chaos::{Done, Plain, Report, Row, Scene};
 use crate::wait_until;
@@ -19,6 +19,7 @@ pub(super) static ROW: Row = Row {
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_secs(1);
 
 fn run(scene: &Scene, report: &mut Report) -> Done {
     let messages = scene.scale(2_000, 200);
@@ -60,7 +61,7 @@ fn limited(plain: &Plain, queue: &str, length: u64, more: &[(&str, AmqpValue)]) 
 }
 
 fn retry_queue(scene: &Scene, report: &mut Report, messages: u64) -> Done {
-    let mut failing = Failing::new(scene, "retry")?;
+    let mut failing = Failing::new(scene, "retry", PAUSE)?;
     let retry = failing.queue(".retry.1s");
     let plain = scene.plain()?;
     let back = [
@@ -116,7 +117,7 @@ fn retry_queue(scene: &Scene, report: &mut Report, messages: u64) -> Done {
 }
 
 fn dead_letters(scene: &Scene, report: &mut Report, messages: u64) -> Done {
-    let mut failing = Failing::new(scene, "dead")?;
+    let mut failing = Failing::new(scene, "dead", PAUSE)?;
     let (queue, dead) = (failing.queue(""), failing.queue(".dead"));
     let plain = scene.plain()?;
     limited(&plain, &dead, messages / 3, &[])?;
