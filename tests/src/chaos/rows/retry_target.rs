@@ -70,7 +70,8 @@ fn retry_queue(scene: &Scene, report: &mut Report, messages: u64) -> Done {
         ("x-dead-letter-routing-key", AmqpValue::LongString(failing.queue(""))),
         ("x-dead-letter-strategy", AmqpValue::LongString("at-least-once".to_owned())),
     ];
-    limited(&plain, &retry, messages / 3, &back)?;
+    // So few that it is full at once, on a slow machine too; it empties once a second.
+    limited(&plain, &retry, scene.scale(100, 40), &back)?;
     failing.start()?;
 
     failing.emit(FLAKY, messages)?;
