@@ -37,11 +37,11 @@ fn nothing(_: &Context, _: Value) -> Result<(), HandlerError> {
 fn attempts_are_counted_spaced_and_ended_in_a_dead_letter_that_tells_all() {
     let fleet = Fleet::new("attempts");
     let client = fleet.client();
-    let attempts: Arc<Mutex<Vec<u32>>> = Arc::default();
+    let attempts: Arc<Mutex<Vec<(u32, bool)>>> = Arc::default();
     let noted = Arc::clone(&attempts);
     let service = Service::builder(&client)
         .on("fails", move |context: &Context, _: Value| {
-            noted.lock().unwrap().push(context.attempt());
+            noted.lock().unwrap().push((context.attempt(), context.is_redelivered()));
             Err(HandlerError::new("out of luck"))
         })
         .retry(Retry::attempts(3))
@@ -51,9 +51,9 @@ fn attempts_are_counted_spaced_and_ended_in_a_dead_letter_that_tells_all() {
     client.emit(&event).unwrap();
     eventually(|| service.health().retried == 1);
     // The time stands still: no second attempt.
-    assert_eq!(*attempts.lock().unwrap(), [1]);
+    assert_eq!(*attempts.lock().unwrap(), [(1, false)]);
     fleet.pass_time_until(&service, || service.health().dead_lettered == 1);
-    assert_eq!(*attempts.lock().unwrap(), [1, 2, 3]);
+    assert_eq!(*attempts.lock().unwrap(), [(1, false), (2, true), (3, true)]);
     drop(service);
     let letters = fleet.empty(DEAD);
     assert_eq!(letters.len(), 1);

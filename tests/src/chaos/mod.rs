@@ -4,7 +4,10 @@
 //! a `report`; `table` prints it. `ledger` knows what became of each message, `sleeper` how late this machine is.
 
 mod child;
+mod failing;
+mod held;
 mod ledger;
+mod letter;
 mod plain;
 mod redis;
 mod report;
@@ -14,6 +17,7 @@ mod run;
 mod scene;
 mod sleeper;
 mod table;
+mod worker;
 
 pub use crate::proxy::{Ending, Mode, Proxy, Way};
 pub use child::{Child, say};

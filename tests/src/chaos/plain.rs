@@ -55,12 +55,28 @@ impl Plain {
         Ok(self.channel.queue_bind(queue, exchange, "", BTreeMap::new())?)
     }
 
-    /// Deletes a queue with all that is in it; none there is fine.
+    /// Unbinds a queue from an exchange.
     ///
     /// # Errors
     /// The broker's.
-    pub fn delete_queue(&self, queue: &str) -> Result<()> {
-        self.channel.queue_delete(queue, QueueDeleteOptions::default())?;
+    pub fn unbind(&self, queue: &str, exchange: &str) -> Result<()> {
+        Ok(self.channel.queue_unbind(queue, exchange, "", BTreeMap::new())?)
+    }
+
+    /// Deletes a queue with all that is in it; none there is fine. How many messages were in it and with no consumer.
+    ///
+    /// # Errors
+    /// The broker's.
+    pub fn delete_queue(&self, queue: &str) -> Result<u64> {
+        Ok(u64::from(self.channel.queue_delete(queue, QueueDeleteOptions::default())?))
+    }
+
+    /// Deletes a classic queue that is empty.
+    ///
+    /// # Errors
+    /// Something is in it.
+    pub fn delete_empty_queue(&self, queue: &str) -> Result<()> {
+        self.channel.queue_delete(queue, QueueDeleteOptions { if_empty: true, if_unused: false })?;
         Ok(())
     }
 

@@ -34,6 +34,13 @@ impl Report {
         }
     }
 
+    /// Adds what a part of the row has reported.
+    pub fn absorb(&mut self, part: Report) {
+        self.figures.extend(part.figures);
+        self.failures.extend(part.failures);
+        self.checks += part.checks;
+    }
+
     /// `check` with what was seen, for a value that must be another.
     pub fn equal<T: PartialEq + Display>(&mut self, what: &str, seen: T, wanted: T) {
         self.check(&format!("{what}: {wanted}, but it is {seen}"), seen == wanted);

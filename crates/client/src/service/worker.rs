@@ -383,6 +383,7 @@ pub(super) fn context(shared: &Shared, work: &Work, task: Task) -> Context {
         client: shared.client.scoped(scope),
         task,
         request: None,
+        // A copy of its own, from the quarantine or a delay queue, is new to the broker and not to us.
         redelivered: work.job.delivery.redelivered || work.history.attempt > 1 || work.job.lane.is_quarantine,
         attempt: work.history.attempt,
         deadline,

@@ -45,10 +45,16 @@ impl Ledger {
         self.pending.remove(&tag);
     }
 
-    /// The broker has given back a message. Its confirm follows.
-    pub(super) fn returned(&mut self, message_id: &str) {
-        let entry = self.pending.values_mut().find(|entry| !entry.returned && entry.message_id == message_id);
-        if let Some(entry) = entry {
+    /// The broker has given back a message. Its confirm follows. The id alone does not tell
+    /// which: an event and a copy of it on its way to another queue have the same one.
+    pub(super) fn returned(&mut self, message_id: &str, exchange: &str, routing_key: &str) {
+        let is_it = |entry: &&mut Entry| {
+            !entry.returned
+                && entry.message_id == message_id
+                && entry.exchange == exchange
+                && entry.routing_key == routing_key
+        };
+        if let Some(entry) = self.pending.values_mut().find(is_it) {
             entry.returned = true;
         }
     }
@@ -151,10 +157,23 @@ mod tests {
         let (second, lost) = entry("b");
         ledger.enter(first);
         ledger.enter(second);
-        ledger.returned("b");
+        ledger.returned("b", "x-b", "k");
         ledger.confirmed(2, true, true);
         assert!(kept.try_recv().unwrap().is_ok());
         assert!(matches!(lost.try_recv().unwrap(), Err(Error::Unroutable { routing_key, .. }) if routing_key == "k"));
+    }
+
+    #[test]
+    fn a_return_of_a_copy_is_not_one_of_the_original() {
+        let mut ledger = Ledger::default();
+        let (original, kept) = entry("a");
+        let (copy, lost) = entry("a");
+        ledger.enter(original);
+        ledger.enter(Entry { exchange: String::new(), routing_key: "a-retry-queue".into(), ..copy });
+        ledger.returned("a", "", "a-retry-queue");
+        ledger.confirmed(2, true, true);
+        assert!(kept.try_recv().unwrap().is_ok());
+        assert!(matches!(lost.try_recv().unwrap(), Err(Error::Unroutable { .. })));
     }
 
     #[test]

@@ -74,7 +74,10 @@ impl Publisher {
                 // The channel had died unnoticed; nothing was sent.
                 Err(Error::Unavailable { outcome: Outcome::NotSent, .. }) if !retried => retried = true,
                 Err(error) => return Err(self.keeper.note(error)),
-                Ok(receipt) => return Ok(receipt),
+                Ok(Some(receipt)) => return Ok(receipt),
+                // As often as it takes: each nack costs a channel, and many come at once from a full queue.
+                Ok(None) if deadline.has_passed(clock) => return Err(failure::timeout(Stage::Pool)),
+                Ok(None) => {}
             }
         }
     }
