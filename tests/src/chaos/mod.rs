@@ -3,6 +3,7 @@
 //! `rows` has one file for each fault. A row gets a `scene` (the servers, proxies, children) and writes what it saw into
 //! a `report`; `table` prints it. `ledger` knows what became of each message, `sleeper` how late this machine is.
 
+mod callers;
 mod child;
 mod ledger;
 mod plain;

@@ -1,0 +1,198 @@
+//! Callers who ask for a resource, each with a number of his own, and the view that answers with that number: for the
+//! rows about Redis. What is done to Redis meanwhile is the rows' business.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use zc_events::{
+    Context, Document, Error, EventClient, Outcome, ResourceObject, ResourceView, Value, ViewResult,
+};
+
+use super::Report;
+
+/// The resource.
+pub const ECHO: &str = "Echo";
+
+/// Answers who asks for `Echo` number n with n, and counts how often it was asked.
+#[derive(Clone, Default)]
+pub struct Echo(Arc<AtomicU64>);
+
+impl Echo {
+    /// How often it was asked.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl ResourceView for Echo {
+    fn retrieve(&self, _: &Context, pk: &str) -> ViewResult {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let number: u64 = pk.parse()?;
+        Ok(Document::one(ResourceObject::new(ECHO, pk).attributes(&json!({ "number": number }))?).into())
+    }
+}
+
+/// How calls ended. Shared between threads by reference.
+pub struct Calls {
+    timeout: Duration,
+    begun: AtomicU64,
+    ends: Mutex<Ends>,
+}
+
+#[derive(Default)]
+struct Ends {
+    own: u64,
+    crossed: u64,
+    /// By the name of the stage: stages have no order.
+    timeouts: BTreeMap<String, u64>,
+    unknown: u64,
+    others: Vec<String>,
+    /// By how much those that were not answered in time overran their deadlines.
+    late: Vec<Duration>,
+}
+
+impl Calls {
+    /// For callers whose clients have this `EVENTS_TIMEOUT`.
+    #[must_use]
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout, begun: AtomicU64::new(0), ends: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    /// Asks for one, in one of the two ways that there are.
+    pub fn ask(&self, client: &EventClient, number: u64) {
+        let begun = self.begin();
+        let answer = if number.is_multiple_of(2) {
+            client.get_remote_resource::<Value>(ECHO, number)
+        } else {
+            client.remote(ECHO).pk(number).fetch::<Value>()
+        };
+        self.end(number, begun, self.timeout, answer);
+    }
+
+    /// Asks for one with a deadline of its own.
+    pub fn ask_within(&self, client: &EventClient, number: u64, timeout: Duration) {
+        let begun = self.begin();
+        let answer = client.remote(ECHO).pk(number).timeout(timeout).fetch::<Value>();
+        self.end(number, begun, timeout, answer);
+    }
+
+    fn begin(&self) -> Instant {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        Instant::now()
+    }
+
+    fn end(&self, number: u64, begun: Instant, timeout: Duration, answer: Result<Value, Error>) {
+        let late = begun.elapsed().saturating_sub(timeout);
+        let mut ends = self.lock();
+        let is_late = !late.is_zero();
+        match answer {
+            Ok(answer) if answer["number"] == number => ends.own += 1,
+            Ok(_) => ends.crossed += 1,
+            Err(Error::Timeout { stage }) => *ends.timeouts.entry(format!("{stage:?}")).or_default() += 1,
+            Err(Error::Unavailable { outcome: Outcome::Unknown, .. }) => ends.unknown += 1,
+            Err(other) => ends.others.push(other.to_string()),
+        }
+        if is_late {
+            ends.late.push(late);
+        }
+    }
+
+    /// Asks for all of `numbers` from `threads` threads, while the caller's own does `meanwhile`.
+    pub fn ask_all<T>(
+        &self,
+        client: &EventClient,
+        threads: usize,
+        numbers: Range<u64>,
+        meanwhile: impl FnOnce() -> T,
+    ) -> T {
+        let next = AtomicU64::new(numbers.start);
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::SeqCst);
+                        if number >= numbers.end {
+                            return;
+                        }
+                        self.ask(client, number);
+                    }
+                });
+            }
+            meanwhile()
+        })
+    }
+
+    /// How many calls were begun.
+    #[must_use]
+    pub fn begun(&self) -> u64 {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// How many got their answers.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.lock().own
+    }
+
+    /// How many ended at their deadline.
+    #[must_use]
+    pub fn timeouts(&self) -> u64 {
+        self.lock().timeouts.values().sum()
+    }
+
+    /// How many were told that nobody knows what became of the answer.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.lock().unknown
+    }
+
+    /// By how much those overran their deadlines that did.
+    #[must_use]
+    pub fn late(&self) -> Vec<Duration> {
+        self.lock().late.clone()
+    }
+
+    /// What became of the calls, and that each ended as it may: answered with what it asked for, at its deadline, or
+    /// with the word that the outcome is unknown. `whose` goes before the figures.
+    pub fn report(&self, report: &mut Report, whose: &str) {
+        let ends = self.lock();
+        let timeouts: u64 = ends.timeouts.values().sum();
+        let stages: Vec<_> = ends.timeouts.iter().map(|(stage, count)| format!("{stage} {count}")).collect();
+        report.figure(&format!("{whose}requests"), self.begun());
+        report.figure(&format!("{whose}answered"), ends.own);
+        report.figure(&format!("{whose}timeouts"), format!("{timeouts} ({})", stages.join(", ")));
+        report.figure(&format!("{whose}unknown"), ends.unknown);
+        report.figure(&format!("{whose}crossed"), ends.crossed);
+        report.equal(&format!("{whose}answers to the wrong caller"), ends.crossed, 0);
+        let others = ends.others.len();
+        let example = ends.others.first().map_or("", String::as_str);
+        report.check(&format!("{whose}no request ends otherwise, but {others} do: {example}"), others == 0);
+        report.equal(
+            &format!("{whose}requests that ended"),
+            ends.own + ends.crossed + timeouts + ends.unknown + others as u64,
+            self.begun(),
+        );
+    }
+}
+
+/// That all of so many requests are answered now, whatever was done before.
+pub fn all_are_answered(report: &mut Report, client: &EventClient, requests: u64) {
+    let calls = Calls::new(Duration::from_secs(20));
+    thread::scope(|scope| {
+        for number in 0..requests {
+            let calls = &calls;
+            scope.spawn(move || calls.ask_within(client, number, Duration::from_secs(20)));
+        }
+    });
+    report.equal("answered to those who ask afterwards", calls.answered(), requests);
+}
