@@ -15,6 +15,10 @@ use zc_events::{
 
 use super::Report;
 
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Nothing has the number 0.
+pub const FIRST: u64 = 1;
+
 /// The resource.
 pub const ECHO: &str = "Echo";
 
@@ -52,7 +56,7 @@ struct Ends {
     /// By the name of the stage: stages have no order.
     timeouts: BTreeMap<String, u64>,
     unknown: u64,
-    others: Vec<String>,
+    others: BTreeMap<String, u64>,
     /// By how much those that were not answered in time overran their deadlines.
     late: Vec<Duration>,
 }
@@ -100,7 +104,7 @@ impl Calls {
             Ok(_) => ends.crossed += 1,
             Err(Error::Timeout { stage }) => *ends.timeouts.entry(format!("{stage:?}")).or_default() += 1,
             Err(Error::Unavailable { outcome: Outcome::Unknown, .. }) => ends.unknown += 1,
-            Err(other) => ends.others.push(other.to_string()),
+            Err(other) => *ends.others.entry(other.to_string()).or_default() += 1,
         }
         if is_late {
             ends.late.push(late);
@@ -174,25 +178,25 @@ impl Calls {
         report.figure(&format!("{whose}unknown"), ends.unknown);
         report.figure(&format!("{whose}crossed"), ends.crossed);
         report.equal(&format!("{whose}answers to the wrong caller"), ends.crossed, 0);
-        let others = ends.others.len();
-        let example = ends.others.first().map_or("", String::as_str);
-        report.check(&format!("{whose}no request ends otherwise, but {others} do: {example}"), others == 0);
+        let others: u64 = ends.others.values().sum();
+        report.check(&format!("{whose}no request ends otherwise, but {others} do: {:?}", ends.others), others == 0);
         report.equal(
             &format!("{whose}requests that ended"),
-            ends.own + ends.crossed + timeouts + ends.unknown + others as u64,
+            ends.own + ends.crossed + timeouts + ends.unknown + others,
             self.begun(),
         );
     }
 }
 
-/// That all of so many requests are answered now, whatever was done before.
-pub fn all_are_answered(report: &mut Report, client: &EventClient, requests: u64) {
-    let calls = Calls::new(Duration::from_secs(20));
+/// That so many callers who ask at the same time are answered: before a fault, so that connections are open and known
+/// to work, and after it. `when` says which.
+pub fn all_are_answered(report: &mut Report, client: &EventClient, callers: u64, when: &str) {
+    let calls = Calls::new(PATIENCE);
     thread::scope(|scope| {
-        for number in 0..requests {
+        for number in FIRST..FIRST + callers {
             let calls = &calls;
-            scope.spawn(move || calls.ask_within(client, number, Duration::from_secs(20)));
+            scope.spawn(move || calls.ask_within(client, number, PATIENCE));
         }
     });
-    report.equal("answered to those who ask afterwards", calls.answered(), requests);
+    report.equal(&format!("answered {when}"), calls.answered(), callers);
 }

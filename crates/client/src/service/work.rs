@@ -86,6 +86,10 @@ impl Work {
     /// It is to be tried again after `pause`.
     pub(super) fn retry(&self, shared: &Shared, pause: Duration) {
         self.end(shared, End::Moved);
+        self.next_attempt(shared, pause);
+    }
+
+    fn next_attempt(&self, shared: &Shared, pause: Duration) {
         if self.put_off(shared, self.history.next(), pause) {
             shared.count(Tally::Retried);
             metrics::retried(&self.event_type);
@@ -102,7 +106,7 @@ impl Work {
     /// It was completed, but its answer could not be handed in: that is to be tried again.
     pub(super) fn retry_answer(&self, shared: &Shared, answer: Answer) {
         self.end(shared, End::Completed(answer));
-        self.put_off(shared, self.history.next(), retry::RUNGS[0]);
+        self.next_attempt(shared, retry::RUNGS[0]);
     }
 
     fn put_off(&self, shared: &Shared, mut history: History, pause: Duration) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zc_events::{EventClient, Service};
 
-use crate::chaos::callers::{Calls, ECHO, Echo, all_are_answered};
+use crate::chaos::callers::{Calls, ECHO, Echo, FIRST, all_are_answered};
 use crate::chaos::{Done, Report, Row, Scene};
 use crate::wait_until;
 
@@ -27,18 +27,18 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     let settings = scene.settings("redis-killed").events_timeout(TIMEOUT);
     // Two of them, as in life: what cuts off the one must not be told to the other by accident.
     let (server, client) = (EventClient::new(settings.clone().build()?)?, EventClient::new(settings.build()?)?);
-    let echo = Echo::default();
-    let service = Service::builder(&server).resource(ECHO, echo.clone()).workers(8).start()?;
+    let service = Service::builder(&server).resource(ECHO, Echo::default()).workers(8).start()?;
+
+    all_are_answered(report, &client, 50, "before");
 
     let late = scene.lateness();
     let calls = Calls::new(TIMEOUT);
-    let injected = calls.ask_all(&client, CALLERS, 0..requests, || inject(scene, &calls, requests, kills, crashes));
+    let injected = calls.ask_all(&client, CALLERS, FIRST..FIRST + requests, || inject(scene, &calls, requests, kills, crashes));
     let (cut, crashed) = injected?;
 
     calls.report(report, "");
     report.figure("connections cut by Redis", cut);
     report.figure("crashes of Redis", crashed);
-    report.figure("requests handled", echo.asked());
     report.figure("answers put off", service.health().retried);
     report.equal("requests", calls.begun(), requests);
     report.check("each CLIENT KILL found a connection or more", cut >= kills);
@@ -49,7 +49,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     report.all_within("overrun", &overruns, Duration::from_millis(100), Duration::from_millis(500), &late);
     report.check("the service consumes", service.health().is_ready());
     report.equal("dead letters", service.health().dead_lettered, 0);
-    all_are_answered(report, &client, 200);
+    all_are_answered(report, &client, 200, "afterwards");
     Ok(())
 }
 

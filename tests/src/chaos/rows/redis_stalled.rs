@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use zc_events::{Dedup, EventClient, Service};
 
-use crate::chaos::callers::{Calls, ECHO, Echo, all_are_answered};
+use crate::chaos::callers::{Calls, ECHO, Echo, FIRST, all_are_answered};
 use crate::chaos::{Done, Report, Row, Scene};
 use crate::wait_until;
 
@@ -22,13 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than any request waits.
 const STALL: Duration = Duration::from_millis(1500);
 /// Longer than a connection is given to bring a late answer.
-const LONG_STALL: Duration = Duration::from_millis(7500);
+const LONG_STALL: Duration = Duration::from_millis(6500);
 const CALLERS: usize = 64;
 /// How many requests are answered between two stalls.
 const BETWEEN: u64 = 300;
 
 fn run(scene: &Scene, report: &mut Report) -> Done {
-    let stalls = [(STALL, scene.scale(20, 2)), (LONG_STALL, scene.scale(5, 1))];
+    let stalls = [(STALL, scene.scale(20, 1)), (LONG_STALL, scene.scale(5, 1))];
     let stalls: Vec<Duration> =
         stalls.iter().flat_map(|(stall, count)| std::iter::repeat_n(*stall, *count as usize)).collect();
     // Asked whether a message was handled, Redis has more to mix up.
@@ -36,10 +36,12 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     let (server, client) = (EventClient::new(settings.clone().build()?)?, EventClient::new(settings.build()?)?);
     let service = Service::builder(&server).resource(ECHO, Echo::default()).workers(8).start()?;
 
+    all_are_answered(report, &client, 200, "before");
+
     let late = scene.lateness();
     let calls = Calls::new(Duration::ZERO);
-    let (next, over) = (AtomicU64::new(0), AtomicBool::new(false));
-    let shortest: Result<Vec<u64>, String> = thread::scope(|scope| {
+    let (next, over) = (AtomicU64::new(FIRST), AtomicBool::new(false));
+    let timed_out: Result<Vec<u64>, String> = thread::scope(|scope| {
         for _ in 0..CALLERS {
             scope.spawn(|| {
                 while !over.load(Ordering::SeqCst) {
@@ -49,11 +51,11 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
                 }
             });
         }
-        let timed_out = stalls.iter().map(|stall| inject(scene, &calls, *stall)).collect();
+        let ran_out = stalls.iter().map(|stall| inject(scene, &calls, *stall)).collect();
         over.store(true, Ordering::SeqCst);
-        timed_out
+        ran_out
     });
-    let timed_out = shortest?;
+    let timed_out = timed_out?;
 
     calls.report(report, "");
     report.figure("stalls", stalls.len());
@@ -65,7 +67,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     report.all_within("overrun", &calls.late(), p99, worst, &late);
     report.check("the service consumes", service.health().is_ready());
     report.equal("dead letters", service.health().dead_lettered, 0);
-    all_are_answered(report, &client, 200);
+    all_are_answered(report, &client, 200, "afterwards");
     Ok(())
 }
 

@@ -1,0 +1,95 @@
+//! Redis that takes nothing more, while requests are answered.
+
+use std::time::Duration;
+
+use zc_events::{EventClient, Service};
+
+use crate::chaos::callers::{Calls, ECHO, Echo, FIRST, all_are_answered};
+use crate::chaos::{Done, Redis, Report, Row, Scene};
+use crate::wait_until;
+
+pub(super) static ROW: Row = Row {
+    name: "redis-full",
+    fault: "maxmemory of 1 byte with noeviction, again and again, while requests are answered",
+    must_hold: "every failed reply is counted by the service and a Timeout of its caller, none is silent; works again afterwards",
+    run,
+    child: None,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than the second attempt to hand in an answer takes to come.
+const TIMEOUT: Duration = Duration::from_secs(3);
+const CALLERS: usize = 100;
+/// How many replies fail for good while Redis is full, before it is not any more.
+const FAILURES: u64 = 50;
+
+fn run(scene: &Scene, report: &mut Report) -> Done {
+    let (requests, rounds) = (scene.scale(20_000, 1_500), scene.scale(20, 2));
+    let settings = scene.settings("redis-full").events_timeout(TIMEOUT).events_attempts(2);
+    let (server, client) = (EventClient::new(settings.clone().build()?)?, EventClient::new(settings.build()?)?);
+    let echo = Echo::default();
+    let service = Service::builder(&server).resource(ECHO, echo.clone()).workers(8).start()?;
+    let mut redis = scene.redis()?;
+    let before: (String, String) = redis.command(&["CONFIG", "GET", "maxmemory"])?;
+    let policy: (String, String) = redis.command(&["CONFIG", "GET", "maxmemory-policy"])?;
+    all_are_answered(report, &client, CALLERS as u64, "before");
+    // What is left of others.
+    redis.command::<String>(&["FLUSHALL"])?;
+    redis.command::<String>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"])?;
+    let (asked, processed) = (echo.asked(), service.health().processed);
+
+    let late = scene.lateness();
+    let calls = Calls::new(TIMEOUT);
+    let injected = calls.ask_all(&client, CALLERS, FIRST..FIRST + requests, || -> Result<u64, String> {
+        let mut refused = 0;
+        for round in 0..rounds {
+            wait_until(PATIENCE, || calls.begun() >= requests * (round + 1) / (rounds + 2))?;
+            let unanswered = service.health().unanswered;
+            fill(&mut redis, "1")?;
+            refused += u64::from(redis.command::<i64>(&["RPUSH", "zc-chaos-full", "x"]).is_err());
+            let failed = wait_until(PATIENCE, || service.health().unanswered >= unanswered + FAILURES);
+            fill(&mut redis, &before.1)?;
+            failed?;
+        }
+        Ok(refused)
+    });
+    fill(&mut redis, &before.1)?;
+    redis.command::<String>(&["CONFIG", "SET", "maxmemory-policy", &policy.1])?;
+    let refused = injected?;
+    // Until the last answers that were put off are handed in.
+    let settled = wait_until(PATIENCE, || {
+        let health = service.health();
+        echo.asked() - asked == health.processed - processed + health.unanswered
+    });
+    let health = service.health();
+    let (asked, processed) = (echo.asked() - asked, health.processed - processed);
+    let left = redis.command::<Vec<String>>(&["KEYS", "*"])?;
+    let left = left.iter().filter(|key| !key.starts_with("zc-events-wake-")).count() as u64;
+
+    calls.report(report, "");
+    report.figure("handled", asked);
+    report.figure("replies put off", health.retried);
+    report.figure("replies handed in", processed);
+    report.figure("replies given up", health.unanswered);
+    report.figure("replies whose caller had left", left);
+    report.equal("rounds in which Redis refused", refused, rounds);
+    report.check("each round made replies fail for good", health.unanswered >= rounds * FAILURES);
+    report.check("some replies were handed in by a second attempt", health.retried > health.unanswered);
+    report.check("each reply was handed in or given up", settled.is_ok());
+    report.equal("answered + unanswered", calls.answered() + left + health.unanswered, asked);
+    report.equal("replies handed in", processed, calls.answered() + left);
+    report.equal("requests that were answered or ran out", calls.answered() + calls.timeouts(), requests);
+    report.equal("timeouts", calls.timeouts(), health.unanswered + left + (requests - asked));
+    let told = server.health().reply_store_last_error.unwrap_or_default();
+    report.check(&format!("the service's health says why: {told:?}"), told.contains("maxmemory"));
+    let (p99, worst) = (Duration::from_millis(100), Duration::from_millis(500));
+    report.all_within("overrun", &calls.late(), p99, worst, &late);
+    report.equal("dead letters", health.dead_lettered, 0);
+    all_are_answered(report, &client, 200, "afterwards");
+    Ok(())
+}
+
+fn fill(redis: &mut Redis, bytes: &str) -> Result<(), String> {
+    let set = redis.command::<String>(&["CONFIG", "SET", "maxmemory", bytes]);
+    set.map(drop).map_err(|error| error.to_string())
+}
