@@ -17,19 +17,19 @@ use super::Report;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Nothing has the number 0.
-pub const FIRST: u64 = 1;
+pub(super) const FIRST: u64 = 1;
 
 /// The resource.
-pub const ECHO: &str = "Echo";
+pub(super) const ECHO: &str = "Echo";
 
 /// Answers who asks for `Echo` number n with n, and counts how often it was asked.
 #[derive(Clone, Default)]
-pub struct Echo(Arc<AtomicU64>);
+pub(super) struct Echo(Arc<AtomicU64>);
 
 impl Echo {
     /// How often it was asked.
     #[must_use]
-    pub fn asked(&self) -> u64 {
+    pub(super) fn asked(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 }
@@ -43,7 +43,7 @@ impl ResourceView for Echo {
 }
 
 /// How calls ended. Shared between threads by reference.
-pub struct Calls {
+pub(super) struct Calls {
     timeout: Duration,
     begun: AtomicU64,
     ends: Mutex<Ends>,
@@ -64,7 +64,7 @@ struct Ends {
 impl Calls {
     /// For callers whose clients have this `EVENTS_TIMEOUT`.
     #[must_use]
-    pub fn new(timeout: Duration) -> Self {
+    pub(super) fn new(timeout: Duration) -> Self {
         Self { timeout, begun: AtomicU64::new(0), ends: Mutex::default() }
     }
 
@@ -73,7 +73,7 @@ impl Calls {
     }
 
     /// Asks for one, in one of the two ways that there are.
-    pub fn ask(&self, client: &EventClient, number: u64) {
+    pub(super) fn ask(&self, client: &EventClient, number: u64) {
         let begun = self.begin();
         let answer = if number.is_multiple_of(2) {
             client.get_remote_resource::<Value>(ECHO, number)
@@ -84,7 +84,7 @@ impl Calls {
     }
 
     /// Asks for one with a deadline of its own.
-    pub fn ask_within(&self, client: &EventClient, number: u64, timeout: Duration) {
+    pub(super) fn ask_within(&self, client: &EventClient, number: u64, timeout: Duration) {
         let begun = self.begin();
         let answer = client.remote(ECHO).pk(number).timeout(timeout).fetch::<Value>();
         self.end(number, begun, timeout, answer);
@@ -112,7 +112,7 @@ impl Calls {
     }
 
     /// Asks for all of `numbers` from `threads` threads, while the caller's own does `meanwhile`.
-    pub fn ask_all<T>(
+    pub(super) fn ask_all<T>(
         &self,
         client: &EventClient,
         threads: usize,
@@ -138,37 +138,37 @@ impl Calls {
 
     /// How many calls were begun.
     #[must_use]
-    pub fn begun(&self) -> u64 {
+    pub(super) fn begun(&self) -> u64 {
         self.begun.load(Ordering::SeqCst)
     }
 
     /// How many got their answers.
     #[must_use]
-    pub fn answered(&self) -> u64 {
+    pub(super) fn answered(&self) -> u64 {
         self.lock().own
     }
 
     /// How many ended at their deadline.
     #[must_use]
-    pub fn timeouts(&self) -> u64 {
+    pub(super) fn timeouts(&self) -> u64 {
         self.lock().timeouts.values().sum()
     }
 
     /// How many were told that nobody knows what became of the answer.
     #[must_use]
-    pub fn unknown(&self) -> u64 {
+    pub(super) fn unknown(&self) -> u64 {
         self.lock().unknown
     }
 
     /// By how much those overran their deadlines that did.
     #[must_use]
-    pub fn late(&self) -> Vec<Duration> {
+    pub(super) fn late(&self) -> Vec<Duration> {
         self.lock().late.clone()
     }
 
     /// What became of the calls, and that each ended as it may: answered with what it asked for, at its deadline, or
     /// with the word that the outcome is unknown. `whose` goes before the figures.
-    pub fn report(&self, report: &mut Report, whose: &str) {
+    pub(super) fn report(&self, report: &mut Report, whose: &str) {
         let ends = self.lock();
         let timeouts: u64 = ends.timeouts.values().sum();
         let stages: Vec<_> = ends.timeouts.iter().map(|(stage, count)| format!("{stage} {count}")).collect();
@@ -190,7 +190,7 @@ impl Calls {
 
 /// That so many callers who ask at the same time are answered: before a fault, so that connections are open and known
 /// to work, and after it. `when` says which.
-pub fn all_are_answered(report: &mut Report, client: &EventClient, callers: u64, when: &str) {
+pub(super) fn all_are_answered(report: &mut Report, client: &EventClient, callers: u64, when: &str) {
     let calls = Calls::new(PATIENCE);
     thread::scope(|scope| {
         for number in FIRST..FIRST + callers {

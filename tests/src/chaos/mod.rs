@@ -5,6 +5,7 @@
 
 mod callers;
 mod child;
+mod crowd;
 mod ledger;
 mod plain;
 mod proxy;

@@ -37,6 +37,8 @@ pub enum Mode {
     CutAfter(u64, Ending),
     /// They are taken and vanish, as does the end of the connection: half-open.
     Swallow,
+    /// They are not taken: what is written fills the buffers, and then whoever writes waits.
+    Stall,
     /// They arrive one by one, with a pause before each.
     Drip(Duration),
     /// They are read and written one by one.
@@ -192,10 +194,14 @@ impl Shared {
 
     /// Whether the connection goes on.
     fn write(&self, way: usize, pair: &Arc<Pair>, to: &mut &TcpStream, bytes: &[u8]) -> bool {
+        while self.mode(way) == Mode::Stall {
+            // tidy: allow(thread::sleep) because a network that stalls has nothing to wait for
+            thread::sleep(Duration::from_millis(5));
+        }
         let mode = self.mode(way);
         let done = match mode {
             Mode::Swallow => return true,
-            Mode::Pass => to.write_all(bytes),
+            Mode::Pass | Mode::Stall => to.write_all(bytes),
             Mode::CutAfter(..) => match self.take_from_budget(way, bytes.len()) {
                 None => to.write_all(bytes),
                 Some((rest, ending)) => {
@@ -282,6 +288,21 @@ mod tests {
             let next = TcpStream::connect(proxy.address()).unwrap();
             assert_eq!(ask(&next, b"again").unwrap(), b"again");
         }
+    }
+
+    #[test]
+    fn what_is_stalled_is_not_taken_and_arrives_afterwards() {
+        let (proxy, mut client) = echo();
+        proxy.set(Way::Up, Mode::Stall);
+        client.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        let mut sent = 0;
+        while let Ok(size) = client.write(&[7; 64 * 1024]) {
+            sent += size;
+        }
+        assert_eq!(proxy.passed()[0], 0);
+        proxy.set(Way::Up, Mode::Pass);
+        let mut came = vec![0; sent];
+        client.read_exact(&mut came).unwrap();
     }
 
     #[test]

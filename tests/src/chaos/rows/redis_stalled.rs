@@ -46,8 +46,9 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
             scope.spawn(|| {
                 while !over.load(Ordering::SeqCst) {
                     let number = next.fetch_add(1, Ordering::SeqCst);
-                    // Some end within a stall, some just as it does.
-                    calls.ask_within(&client, number, Duration::from_millis(200 + number * 37 % 1000));
+                    // Some end within a stall, some just as it does, and some see it from end to end.
+                    let more = if number.is_multiple_of(8) { 2000 } else { 0 };
+                    calls.ask_within(&client, number, Duration::from_millis(200 + number * 37 % 1000 + more));
                 }
             });
         }
