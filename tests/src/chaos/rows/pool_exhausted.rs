@@ -31,6 +31,9 @@ const TIMEOUT: Duration = Duration::from_millis(1500);
 const TTL: Duration = Duration::from_secs(60);
 /// So large that what a channel keeps between two threads does not hold one.
 const BODY: usize = 4 << 20;
+/// More of them than there are channels, and than what all buffers on the way hold.
+const LARGE: usize = 24;
+const GLANCE: Duration = Duration::from_millis(200);
 
 fn run(scene: &Scene, report: &mut Report) -> Done {
     let rounds = scene.scale(20, 1);
@@ -67,7 +70,7 @@ fn requests(scene: &Scene, report: &mut Report, rounds: u64) -> Done {
     let late_view = Late { echo: Echo::default(), client: client.clone() };
     let service = Service::builder(&server).resource(ECHO, late_view).start()?;
     all_are_answered(report, &client, CALLERS, "when all wait");
-    service.stop(PATIENCE);
+    report.equal("abandoned", service.stop(PATIENCE).abandoned, 0);
 
     let late = scene.lateness();
     let (silence, swallowed) = (Calls::new(TIMEOUT), Calls::new(TIMEOUT));
@@ -128,31 +131,44 @@ fn pushes(scene: &Scene, report: &mut Report, rounds: u64) -> Done {
     Ok(())
 }
 
-/// Messages so large that handing one over waits for the broker, which takes nothing.
+fn is_timeout(error: &zc_events_transport::Error, at: Stage) -> bool {
+    matches!(error, zc_events_transport::Error::Timeout { stage } if *stage == at)
+}
+
+/// All channels handing over messages that the broker does not take, and 200 who have a small one.
 fn publishes(scene: &Scene, report: &mut Report, rounds: u64) -> Done {
     let (proxy, url) = scene.broker_proxy()?;
-    let options = AmqpOptions::new(url.parse()?).channels(POOL).in_flight_bytes(BODY * 2 * CALLERS as usize);
+    let options = AmqpOptions::new(url.parse()?).channels(POOL).in_flight_bytes(BODY * 100);
     let broker = AmqpBroker::new(options)?;
     let (queue, properties, body) = (unique("zc-pool"), Properties::default(), vec![b'x'; BODY]);
     broker.declare(&Topology::new().queue(Queue::durable(queue.as_str())), SystemClock.deadline(PATIENCE))?;
     let publish = |size: usize, deadline: Deadline| {
-        let body = &body[..size];
-        let message =
-            Outgoing { exchange: "", routing_key: &queue, mandatory: true, properties: &properties, body };
+        let (exchange, routing_key, body) = ("", queue.as_str(), &body[..size]);
+        let message = Outgoing { exchange, routing_key, mandatory: true, properties: &properties, body };
         broker.send(&message, deadline)?.wait(deadline)
     };
     let (late, mut crowd) = (scene.lateness(), Crowd::default());
     for _ in 0..rounds {
         publish(1, SystemClock.deadline(PATIENCE))?;
         proxy.set(Way::Up, Mode::Stall);
-        crowd.run(CALLERS, TIMEOUT, |deadline| match publish(BODY, deadline) {
-            Err(zc_events_transport::Error::Timeout { stage }) => Ok(Some(stage)),
-            Err(other) => Err(other.to_string()),
-            Ok(_) => Ok(None),
+        let large = thread::scope(|scope| {
+            let one = || publish(BODY, SystemClock.deadline(PATIENCE)).is_ok();
+            let large: Vec<_> = (0..LARGE).map(|_| scope.spawn(one)).collect();
+            // More than the buffers hold, so that each channel has one that it cannot hand over.
+            let ran_out = || publish(1, SystemClock.deadline(GLANCE)).is_err_and(|it| is_timeout(&it, Stage::Pool));
+            let all = wait_until(PATIENCE, || broker.health().unconfirmed >= LARGE && ran_out());
+            crowd.run(CALLERS, TIMEOUT, |deadline| match publish(1, deadline) {
+                Err(zc_events_transport::Error::Timeout { stage }) => Ok(Some(stage)),
+                Err(other) => Err(other.to_string()),
+                Ok(_) => Ok(None),
+            });
+            proxy.set(Way::Up, Mode::Pass);
+            let large = large.into_iter().map(thread::ScopedJoinHandle::join);
+            all.map(|()| large.filter(|sent| matches!(sent, Ok(true))).count())
         });
-        proxy.set(Way::Up, Mode::Pass);
+        report.equal("large messages that arrive when the broker takes them", large?, LARGE);
     }
-    crowd.report(report, "publishes", Stage::Pool, rounds * CALLERS / 2);
+    crowd.report(report, "publishes", Stage::Pool, rounds * CALLERS);
     on_time(report, "publishes: overrun", &crowd.late, &late);
     let mut after = Crowd::default();
     after.run(CALLERS, PATIENCE, |deadline| publish(1, deadline).map(|_| None).map_err(|error| error.to_string()));
