@@ -55,8 +55,11 @@ struct Ends {
     crossed: u64,
     /// By the name of the stage: stages have no order.
     timeouts: BTreeMap<String, u64>,
-    unknown: u64,
+    /// By what was said.
+    unknown: BTreeMap<String, u64>,
     others: BTreeMap<String, u64>,
+    /// Told that their time was over, when it was not.
+    early: u64,
     /// By how much those that were not answered in time overran their deadlines.
     late: Vec<Duration>,
 }
@@ -96,18 +99,21 @@ impl Calls {
     }
 
     fn end(&self, number: u64, begun: Instant, timeout: Duration, answer: Result<Value, Error>) {
-        let late = begun.elapsed().saturating_sub(timeout);
+        let took = begun.elapsed();
         let mut ends = self.lock();
-        let is_late = !late.is_zero();
         match answer {
             Ok(answer) if answer["number"] == number => ends.own += 1,
             Ok(_) => ends.crossed += 1,
-            Err(Error::Timeout { stage }) => *ends.timeouts.entry(format!("{stage:?}")).or_default() += 1,
-            Err(Error::Unavailable { outcome: Outcome::Unknown, .. }) => ends.unknown += 1,
+            Err(Error::Timeout { stage }) => {
+                *ends.timeouts.entry(format!("{stage:?}")).or_default() += 1;
+                // What waits counts in milliseconds.
+                ends.early += u64::from(took + Duration::from_millis(5) < timeout);
+            }
+            Err(Error::Unavailable { outcome: Outcome::Unknown, what, .. }) => *ends.unknown.entry(what).or_default() += 1,
             Err(other) => *ends.others.entry(other.to_string()).or_default() += 1,
         }
-        if is_late {
-            ends.late.push(late);
+        if took > timeout {
+            ends.late.push(took - timeout);
         }
     }
 
@@ -157,7 +163,7 @@ impl Calls {
     /// How many were told that nobody knows what became of the answer.
     #[must_use]
     pub(super) fn unknown(&self) -> u64 {
-        self.lock().unknown
+        self.lock().unknown.values().sum()
     }
 
     /// By how much those overran their deadlines that did.
@@ -175,14 +181,16 @@ impl Calls {
         report.figure(&format!("{whose}requests"), self.begun());
         report.figure(&format!("{whose}answered"), ends.own);
         report.figure(&format!("{whose}timeouts"), format!("{timeouts} ({})", stages.join(", ")));
-        report.figure(&format!("{whose}unknown"), ends.unknown);
+        let unknown: u64 = ends.unknown.values().sum();
+        report.figure(&format!("{whose}unknown"), unknown);
         report.figure(&format!("{whose}crossed"), ends.crossed);
         report.equal(&format!("{whose}answers to the wrong caller"), ends.crossed, 0);
+        report.equal(&format!("{whose}timeouts before their time"), ends.early, 0);
         let others: u64 = ends.others.values().sum();
         report.check(&format!("{whose}no request ends otherwise, but {others} do: {:?}", ends.others), others == 0);
         report.equal(
             &format!("{whose}requests that ended"),
-            ends.own + ends.crossed + timeouts + ends.unknown + others,
+            ends.own + ends.crossed + timeouts + unknown + others,
             self.begun(),
         );
     }
@@ -198,5 +206,7 @@ pub(super) fn all_are_answered(report: &mut Report, client: &EventClient, caller
             scope.spawn(move || calls.ask_within(client, number, PATIENCE));
         }
     });
-    report.equal(&format!("answered {when}"), calls.answered(), callers);
+    let Ends { own, timeouts, unknown, others, .. } = &*calls.lock();
+    let seen = format!("{own} are, {timeouts:?} {unknown:?} {others:?}");
+    report.check(&format!("all {callers} who ask {when} are answered, but {seen}"), *own == callers);
 }
