@@ -4,6 +4,7 @@
 //! tests fail instead of being skipped.
 
 pub mod chaos;
+pub mod raw;
 
 use std::time::{Duration, Instant};
 

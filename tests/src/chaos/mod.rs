@@ -17,6 +17,7 @@ mod run;
 mod scene;
 mod sleeper;
 mod table;
+mod toxins;
 
 pub use child::{Child, say};
 pub use ledger::Ledger;

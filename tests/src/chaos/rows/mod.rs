@@ -2,6 +2,7 @@
 
 mod connection_cut;
 mod pool_exhausted;
+mod poison;
 mod redis_full;
 mod redis_killed;
 mod redis_stalled;
@@ -9,4 +10,4 @@ mod redis_stalled;
 use super::Row;
 
 /// In the order in which they run.
-pub(super) static ALL: &[&Row] = &[&connection_cut::ROW, &redis_killed::ROW, &redis_stalled::ROW, &redis_full::ROW, &pool_exhausted::ROW];
+pub(super) static ALL: &[&Row] = &[&connection_cut::ROW, &redis_killed::ROW, &redis_stalled::ROW, &redis_full::ROW, &pool_exhausted::ROW, &poison::ROW];
