@@ -9,9 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use zc_events::{
-    Context, Document, Error, EventClient, Outcome, ResourceObject, ResourceView, Value, ViewResult,
-};
+use zc_events::{Context, Document, Error, EventClient, Outcome, ResourceObject, ResourceView, Value, ViewResult};
 
 use super::Report;
 
@@ -109,7 +107,9 @@ impl Calls {
                 // What waits counts in milliseconds.
                 ends.early += u64::from(took + Duration::from_millis(5) < timeout);
             }
-            Err(Error::Unavailable { outcome: Outcome::Unknown, what, .. }) => *ends.unknown.entry(what).or_default() += 1,
+            Err(Error::Unavailable { outcome: Outcome::Unknown, what, .. }) => {
+                *ends.unknown.entry(what).or_default() += 1
+            }
             Err(other) => *ends.others.entry(other.to_string()).or_default() += 1,
         }
         if took > timeout {

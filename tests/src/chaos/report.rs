@@ -50,7 +50,7 @@ impl Report {
     }
 
     /// Of what many calls took: in 99 of 100 within `p99`, in all within `worst`, and as much more as this machine was
-    /// late meanwhile.
+    /// late meanwhile: the sleeper is woken once, while a call goes through several threads, three times as much.
     pub fn all_within(&mut self, what: &str, took: &[Duration], p99: Duration, worst: Duration, late: &Lateness) {
         let (seen_p99, seen_worst) = (percentile(took.to_vec(), 0.99), percentile(took.to_vec(), 1.0));
         self.time(&format!("{what}, p99"), seen_p99);
@@ -60,7 +60,7 @@ impl Report {
         self.check(&format!("{what} was measured"), !took.is_empty());
         self.check(
             &format!("{what}: p99 within {}, but it is {}", Shown(p99), Shown(seen_p99)),
-            seen_p99 <= p99 + late.p99(),
+            seen_p99 <= p99 + late.p99() * 3,
         );
         self.check(
             &format!("{what}: all within {}, but one took {}", Shown(worst), Shown(seen_worst)),

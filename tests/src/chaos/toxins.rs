@@ -100,7 +100,8 @@ impl Cabinet {
 
     /// The toxin with that number: each kind comes again and again, and those that are large seldom.
     pub(super) fn toxin(&self, n: u64) -> Toxin {
-        let decent = |reason, body: Vec<u8>, properties| Toxin { reason: Some(reason), body, shape: Shape::Decent(properties) };
+        let decent =
+            |reason, body: Vec<u8>, properties| Toxin { reason: Some(reason), body, shape: Shape::Decent(properties) };
         let body = |reason, body: String| decent(reason, body.into_bytes(), json());
         let value = |reason, value: &str| body(reason, event(n, TYPED, &format!(r#"{{"number":{value}}}"#)));
         let v2 = |reason, body: &str, headers| decent(reason, body.as_bytes().to_vec(), with(headers));
@@ -132,16 +133,29 @@ impl Cabinet {
             12 => body("bad_field", format!(r#"{{"task":7,"id":"toxin-{n}","args":["typed"],"kwargs":{{}}}}"#)),
             13 => body("bad_field", sound(n, TYPED).replace(r#""id""#, r#""eta":"yesterday","id""#)),
             14 => body("bad_field", sound(n, TYPED).replace(r#""id""#, r#""retries":"many","id""#)),
-            15 => body("not_a_task", ["7", "\"typed\"", "null", r#"{"hello":1}"#, "[1,2,3]"][again as usize % 5].to_owned()),
+            15 => body(
+                "not_a_task",
+                ["7", "\"typed\"", "null", r#"{"hello":1}"#, "[1,2,3]"][again as usize % 5].to_owned(),
+            ),
             16 => v2("missing_header", r#"[["typed"],{},{}]"#, vec![("task", text("microservice.event"))]),
-            17 => v2("bad_field", r#"[["typed"],{}]"#, vec![("task", text("microservice.event")), ("id", text(n.to_string()))]),
-            18 => v2("bad_field", r#"[["typed"],{},{}]"#, vec![("task", AmqpValue::Boolean(true)), ("id", text(n.to_string()))]),
+            17 => v2(
+                "bad_field",
+                r#"[["typed"],{}]"#,
+                vec![("task", text("microservice.event")), ("id", text(n.to_string()))],
+            ),
+            18 => v2(
+                "bad_field",
+                r#"[["typed"],{},{}]"#,
+                vec![("task", AmqpValue::Boolean(true)), ("id", text(n.to_string()))],
+            ),
             19 => value("rich_type", r#"{"__type__":"os.system","__value__":"reboot"}"#),
             20 => {
                 let pickle = format!("cos\nsystem\n(S'echo {n}'\ntR.").into_bytes();
                 decent("content_type", pickle, json().with_content_type("application/x-python-serialize".to_owned()))
             }
-            21 => decent("content_type", b"task: x".to_vec(), json().with_content_type("application/x-yaml".to_owned())),
+            21 => {
+                decent("content_type", b"task: x".to_vec(), json().with_content_type("application/x-yaml".to_owned()))
+            }
             22 => decent("charset", sound(n, TYPED).into_bytes(), json().with_content_encoding("utf-16".to_owned())),
             23 => v2("compression", &sound(n, TYPED), vec![("compression", text("application/x-lzma"))]),
             24 => v2("inflate", &sound(n, TYPED), vec![("compression", text("application/x-gzip"))]),
@@ -157,9 +171,11 @@ impl Cabinet {
                 let deep = (0..40).fold(text("x"), |inner, _| AmqpValue::FieldTable(table(vec![("n", inner)])));
                 decent("headers_too_deep", sound(n, TYPED).into_bytes(), with(vec![("deep", deep)]))
             }
-            28 if again.is_multiple_of(10) => {
-                decent("headers_too_large", sound(n, TYPED).into_bytes(), with(vec![("note", text("x".repeat(70_000)))]))
-            }
+            28 if again.is_multiple_of(10) => decent(
+                "headers_too_large",
+                sound(n, TYPED).into_bytes(),
+                with(vec![("note", text("x".repeat(70_000)))]),
+            ),
             29 if again.is_multiple_of(4) => {
                 let headers = long(&entry(b"note", b'S', &long(b"\xff\xfe")));
                 let shape = Shape::Raw { flags: [0x20, 0x80], before: headers };

@@ -168,7 +168,7 @@ impl Letters {
                 Some(AmqpValue::LongString(reason)) => reason.clone(),
                 other => format!("no reason but {other:?}"),
             };
-            letters.second_attempts += u64::from(matches!(header("x-zc-attempts"), Some(AmqpValue::LongLongInt(2))));
+            letters.second_attempts += u64::from(header("x-zc-attempts") == Some(&AmqpValue::LongInt(2)));
             let id = letter.properties.message_id().as_deref().unwrap_or_default();
             match due.remove(id) {
                 None => letters.surplus += 1,

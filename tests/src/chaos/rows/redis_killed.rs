@@ -33,7 +33,8 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
 
     let late = scene.lateness();
     let calls = Calls::new(TIMEOUT);
-    let injected = calls.ask_all(&client, CALLERS, FIRST..FIRST + requests, || inject(scene, &calls, requests, kills, crashes));
+    let injected =
+        calls.ask_all(&client, CALLERS, FIRST..FIRST + requests, || inject(scene, &calls, requests, kills, crashes));
     let (cut, crashed) = injected?;
 
     calls.report(report, "");
