@@ -4,6 +4,7 @@
 //! tests fail instead of being skipped.
 
 pub mod chaos;
+pub mod proxy;
 pub mod raw;
 
 use std::time::{Duration, Instant};
@@ -138,13 +139,8 @@ mod tests {
 
     #[test]
     fn the_servers_answer() {
-        let reach = |url: String, default_port: u16| {
-            let place =
-                url.split("://").nth(1).unwrap().split('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
-            let place = if place.contains(':') { place } else { format!("{place}:{default_port}") };
-            std::net::TcpStream::connect(place).map(drop)
-        };
-        reach(broker_url(), 5672).unwrap();
-        reach(redis_url(), 6379).unwrap();
+        for url in [broker_url(), redis_url()] {
+            std::net::TcpStream::connect(proxy::address(&url)).unwrap();
+        }
     }
 }

@@ -3,13 +3,12 @@
 //!
 //! The network is a proxy in this process, so that nobody else who uses the server notices.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use integration_tests::proxy::{Ending, Mode, Proxy, Way};
 use integration_tests::{eventually, redis_url, unique};
 use zc_events_cache::redis::{RedisOptions, RedisReplyStore, RedisUrl};
 use zc_events_cache::{Error, ReplyStore};
@@ -31,71 +30,9 @@ fn store(url: &str) -> RedisReplyStore {
     RedisReplyStore::new(options).unwrap()
 }
 
-/// Forwards to the real server; cuts and stalls what passes.
-struct Proxy {
-    address: SocketAddr,
-    stalls: Arc<AtomicBool>,
-    open: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Proxy {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Self { address: listener.local_addr().unwrap(), stalls: Arc::default(), open: Arc::default() };
-        let (stalls, open) = (Arc::clone(&proxy.stalls), Arc::clone(&proxy.open));
-        let url = RedisUrl::parse(&redis_url()).unwrap();
-        let target = format!("{}:{}", url.host(), url.port());
-        thread::spawn(move || {
-            for near in listener.incoming().flatten() {
-                let far = TcpStream::connect(&target).unwrap();
-                for stream in [&near, &far] {
-                    stream.set_nodelay(true).unwrap();
-                    open.lock().unwrap().push(stream.try_clone().unwrap());
-                }
-                for (from, to) in [(&near, &far), (&far, &near)] {
-                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let stalls = Arc::clone(&stalls);
-                    thread::spawn(move || forward(from, to, &stalls));
-                }
-            }
-        });
-        proxy
-    }
-
-    fn url(&self) -> String {
-        let real = redis_url();
-        let (scheme, rest) = real.split_once("://").unwrap();
-        let login = rest.rsplit_once('@').map(|(login, _)| format!("{login}@")).unwrap_or_default();
-        let database = rest.rsplit('@').next().unwrap().split_once('/').map(|(_, db)| db).unwrap_or_default();
-        format!("{scheme}://{login}{}/{database}", self.address)
-    }
-
-    /// Cuts every connection that is open now.
-    fn cut(&self) {
-        for stream in self.open.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    fn stall(&self, stalls: bool) {
-        self.stalls.store(stalls, Ordering::SeqCst);
-    }
-}
-
-fn forward(mut from: TcpStream, mut to: TcpStream, stalls: &AtomicBool) {
-    let mut buffer = [0; 16 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        while stalls.load(Ordering::SeqCst) {
-            // tidy: allow(thread::sleep) because a network that stalls has nothing to wait for.
-            thread::sleep(Duration::from_millis(5));
-        }
-        if to.write_all(&buffer[..length]).is_err() {
-            break;
-        }
-    }
-    for stream in [from, to] {
-        let _ = stream.shutdown(Shutdown::Both);
-    }
+/// A proxy before Redis, and the URL that leads through it.
+fn proxy() -> (Proxy, String) {
+    Proxy::before(&redis_url()).unwrap()
 }
 
 /// How late `call` ended, and what it said.
@@ -190,8 +127,8 @@ fn an_answer_that_comes_as_its_caller_leaves_is_there_for_the_next_call() {
 
 #[test]
 fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() {
-    let proxy = Proxy::start();
-    let (store, direct) = (store(&proxy.url()), store(&redis_url()));
+    let (proxy, url) = proxy();
+    let (store, direct) = (store(&url), store(&redis_url()));
     let (answered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -221,7 +158,7 @@ fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() 
         let cutting = scope.spawn(|| {
             let mut cuts = 0;
             while !over.load(Ordering::SeqCst) {
-                proxy.cut();
+                proxy.cut_all(Ending::Fin);
                 cuts += 1;
                 // tidy: allow(thread::sleep) because cuts come at some rate, and wait for nothing.
                 thread::sleep(Duration::from_millis(7));
@@ -243,11 +180,11 @@ fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() 
 
 #[test]
 fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
-    let proxy = Proxy::start();
-    let (store, direct) = (store(&proxy.url()), store(&redis_url()));
+    let (proxy, url) = proxy();
+    let (store, direct) = (store(&url), store(&redis_url()));
     store.ping(within(20_000)).unwrap();
     for round in 0..3 {
-        proxy.stall(true);
+        proxy.set(Way::Both, Mode::Hold);
         let keys: Vec<String> = (0..CALLERS).map(|_| unique("zc-stall")).collect();
         let late: Vec<Duration> = thread::scope(|scope| {
             let waiting: Vec<_> = keys
@@ -265,7 +202,7 @@ fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
             waiting.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         on_time(late, ALL);
-        proxy.stall(false);
+        proxy.set(Way::Both, Mode::Pass);
         // Round by round: what the late answers of one do to the next.
         for key in &keys {
             match store.pop(&[key], within(1_000)) {
@@ -279,15 +216,16 @@ fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
 
 #[test]
 fn whoever_finds_no_free_connection_for_a_push_is_told_that_it_was_the_pool() {
-    let proxy = Proxy::start();
-    let store = store(&proxy.url());
+    let (proxy, url) = proxy();
+    let store = store(&url);
     store.ping(within(20_000)).unwrap();
-    proxy.stall(true);
+    proxy.set(Way::Both, Mode::Hold);
+    // One for all: a caller with a later one would get the place of one that is late.
+    let deadline = within(1_000);
     let ended: Vec<(Duration, Stage)> = thread::scope(|scope| {
         let pushing: Vec<_> = (0..CALLERS)
             .map(|_| {
                 scope.spawn(|| {
-                    let deadline = within(700);
                     let push = || store.push(&unique("zc-full"), b"v", TTL, deadline).unwrap_err();
                     match timed(deadline, push) {
                         (late, Error::Timeout { stage }) => (late, stage),
@@ -301,26 +239,26 @@ fn whoever_finds_no_free_connection_for_a_push_is_told_that_it_was_the_pool() {
     let of_the_pool = ended.iter().filter(|(_, stage)| *stage == Stage::Pool).count();
     assert!(of_the_pool >= CALLERS - POOL as usize, "{of_the_pool}");
     on_time(ended.into_iter().map(|(late, _)| late).collect(), ALL);
-    proxy.stall(false);
+    proxy.set(Way::Both, Mode::Pass);
     store.push(&unique("zc-full"), b"v", TTL, within(5_000)).unwrap();
 }
 
 #[test]
 fn after_a_cut_the_first_call_works_and_health_tells_both() {
-    let proxy = Proxy::start();
-    let store = store(&proxy.url());
+    let (proxy, url) = proxy();
+    let store = store(&url);
     let key = unique("zc-back");
     for _ in 0..20 {
         store.push(&key, b"v", TTL, within(5_000)).unwrap();
         assert!(store.pop(&[&key], within(5_000)).unwrap().is_some());
         assert_eq!(store.health().reachable, Some(true));
-        proxy.cut();
+        proxy.cut_all(Ending::Fin);
     }
     thread::scope(|scope| {
         let waiting = scope.spawn(|| store.pop(&[&key], within(20_000)));
         // Until it is out; a cut before that goes unnoticed, and the next one does not.
         eventually(Duration::from_secs(20), || {
-            proxy.cut();
+            proxy.cut_all(Ending::Fin);
             waiting.is_finished()
         });
         assert!(matches!(waiting.join().unwrap(), Err(Error::Unavailable { .. })));

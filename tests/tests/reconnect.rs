@@ -2,13 +2,11 @@
 //! by itself, leaves nothing behind, and keeps what is out within its limit.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use integration_tests::proxy::{Ending, Mode, Proxy, Way};
 use integration_tests::{broker_url, eventually, unique};
 use zc_events_protocol::{Clock, Deadline, Outcome, Properties, Stage, SystemClock};
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions};
@@ -23,60 +21,13 @@ fn soon() -> Deadline {
     SystemClock.deadline(PATIENCE)
 }
 
-/// Passes bytes between clients and the broker until it is told to stall or to cut.
-struct Proxy {
-    url: String,
-    open: Arc<Mutex<Vec<TcpStream>>>,
-    stalled: Arc<AtomicBool>,
+/// A proxy before the broker, and the URL that leads through it.
+fn proxy() -> (Proxy, String) {
+    Proxy::before(&broker_url()).unwrap()
 }
 
-impl Proxy {
-    fn start() -> Self {
-        let direct = broker_url();
-        let (login, rest) = direct.split_once("://").unwrap().1.rsplit_once('@').unwrap();
-        let target = rest.split('/').next().unwrap().to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("amqp://{login}@{}/", listener.local_addr().unwrap());
-        let open: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
-        let stalled = Arc::new(AtomicBool::new(false));
-        let (registry, stall) = (Arc::clone(&open), Arc::clone(&stalled));
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let Ok(server) = TcpStream::connect(&target) else { continue };
-                registry.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
-                let (up, down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let stall = Arc::clone(&stall);
-                thread::spawn(move || pass(up, server, Some(&stall)));
-                thread::spawn(move || pass(down, client, None));
-            }
-        });
-        Self { url, open, stalled }
-    }
-
-    fn cut_all(&self) {
-        for stream in self.open.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    fn broker(&self, change: impl FnOnce(AmqpOptions) -> AmqpOptions) -> AmqpBroker {
-        AmqpBroker::new(change(AmqpOptions::new(self.url.parse().unwrap()))).unwrap()
-    }
-}
-
-fn pass(mut from: TcpStream, mut to: TcpStream, stalled: Option<&AtomicBool>) {
-    let mut buffer = [0; 64 * 1024];
-    while let Ok(size @ 1..) = from.read(&mut buffer) {
-        while stalled.is_some_and(|stalled| stalled.load(Ordering::SeqCst)) {
-            // tidy: allow(thread::sleep) because a stall has no condition but its end
-            thread::sleep(Duration::from_millis(2));
-        }
-        if to.write_all(&buffer[..size]).is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown(Shutdown::Both);
-    let _ = from.shutdown(Shutdown::Both);
+fn broker(url: &str, change: impl FnOnce(AmqpOptions) -> AmqpOptions) -> AmqpBroker {
+    AmqpBroker::new(change(AmqpOptions::new(url.parse().unwrap()))).unwrap()
 }
 
 fn send(broker: &AmqpBroker, queue: &str, body: &[u8], deadline: Deadline) -> Result<Receipt> {
@@ -98,8 +49,8 @@ fn count(folder: &str) -> usize {
 #[test]
 fn a_lost_connection_comes_back_without_being_asked_with_its_topology() {
     let _alone = ALONE.lock();
-    let proxy = Proxy::start();
-    let broker = proxy.broker(|options| options);
+    let (proxy, url) = proxy();
+    let broker = broker(&url, |options| options);
     assert_eq!((broker.health().connections, broker.health().connected), (0, false));
     let queue = unique("reconnect");
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
@@ -110,7 +61,7 @@ fn a_lost_connection_comes_back_without_being_asked_with_its_topology() {
         if cut == 3 {
             delete_queue(&queue);
         }
-        proxy.cut_all();
+        proxy.cut_all(Ending::Fin);
         eventually(PATIENCE, || {
             let health = broker.health();
             health.connected && health.connections == cut + 1
@@ -121,7 +72,7 @@ fn a_lost_connection_comes_back_without_being_asked_with_its_topology() {
     // The queue that was deleted is there again.
     send(&broker, &queue, b"x", soon()).unwrap().wait(soon()).unwrap();
     broker.close(soon()).unwrap();
-    proxy.cut_all();
+    proxy.cut_all(Ending::Fin);
     delete_queue(&queue);
     assert!(matches!(send(&broker, &queue, b"x", soon()), Err(Error::Closed)));
     assert_eq!(broker.health().connections, 6);
@@ -130,9 +81,9 @@ fn a_lost_connection_comes_back_without_being_asked_with_its_topology() {
 #[test]
 fn a_thousand_forced_closes_leave_nothing_behind() {
     let _alone = ALONE.lock();
-    let proxy = Proxy::start();
+    let (proxy, url) = proxy();
     let queue = unique("closes");
-    let broker = proxy.broker(|options| options.channels(2));
+    let broker = broker(&url, |options| options.channels(2));
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
     send(&broker, &queue, b"x", soon()).unwrap().wait(soon()).unwrap();
     let now = || (count("/proc/self/task"), count("/proc/self/fd"));
@@ -141,7 +92,7 @@ fn a_thousand_forced_closes_leave_nothing_behind() {
     for _ in 0..1000 {
         // Out when the connection goes, and dropped.
         let lost = send(&broker, &queue, b"x", soon());
-        proxy.cut_all();
+        proxy.cut_all(Ending::Fin);
         drop(lost);
         let sent = send(&broker, &queue, b"x", soon()).and_then(|receipt| receipt.wait(soon()));
         confirmed += usize::from(sent.is_ok());
@@ -165,9 +116,9 @@ fn a_thousand_forced_closes_leave_nothing_behind() {
 fn bytes_in_flight_stay_within_their_limit_though_nobody_waits() {
     const LIMIT: usize = 256 * 1024;
     let _alone = ALONE.lock();
-    let proxy = Proxy::start();
+    let (proxy, url) = proxy();
     let queue = unique("in-flight");
-    let broker = proxy.broker(|options| options.in_flight_bytes(LIMIT).channels(2));
+    let broker = broker(&url, |options| options.in_flight_bytes(LIMIT).channels(2));
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
     let body = vec![b'x'; 50_000];
     thread::scope(|scope| {
@@ -191,7 +142,7 @@ fn bytes_in_flight_stay_within_their_limit_though_nobody_waits() {
     eventually(PATIENCE, || broker.health().unconfirmed == 0);
 
     // Nothing gets through: the limit is reached, and said to be the reason.
-    proxy.stalled.store(true, Ordering::SeqCst);
+    proxy.set(Way::Up, Mode::Hold);
     let mut receipts = Vec::new();
     let error = loop {
         match send(&broker, &queue, &body, SystemClock.deadline(Duration::from_millis(300))) {
@@ -207,16 +158,16 @@ fn bytes_in_flight_stay_within_their_limit_though_nobody_waits() {
     let given_up = receipts.pop().unwrap().wait(SystemClock.deadline(Duration::from_millis(10)));
     assert!(matches!(given_up, Err(Error::Timeout { stage: Stage::Confirm })), "{given_up:?}");
     drop(receipts);
-    proxy.stalled.store(false, Ordering::SeqCst);
+    proxy.set(Way::Up, Mode::Pass);
     send(&broker, &queue, &body, soon()).unwrap().wait(soon()).unwrap();
     eventually(PATIENCE, || broker.health().unconfirmed == 0);
 
     // Nor does the end of a connection.
-    proxy.stalled.store(true, Ordering::SeqCst);
+    proxy.set(Way::Up, Mode::Hold);
     let receipt = send(&broker, &queue, &body, soon()).unwrap();
     assert_eq!(broker.health().unconfirmed_bytes, body.len());
-    proxy.cut_all();
-    proxy.stalled.store(false, Ordering::SeqCst);
+    proxy.cut_all(Ending::Fin);
+    proxy.set(Way::Up, Mode::Pass);
     assert_eq!(receipt.wait(soon()).unwrap_err().outcome(), Outcome::Unknown);
     eventually(PATIENCE, || broker.health().unconfirmed_bytes == 0);
     broker.close(soon()).unwrap();
@@ -226,12 +177,12 @@ fn bytes_in_flight_stay_within_their_limit_though_nobody_waits() {
 #[test]
 fn a_subscription_says_within_a_second_that_its_connection_or_queue_is_gone() {
     let _alone = ALONE.lock();
-    let proxy = Proxy::start();
+    let (proxy, url) = proxy();
     let queue = unique("gone");
-    let broker = proxy.broker(|options| options);
+    let broker = broker(&url, |options| options);
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
     let mut subscription = broker.subscribe(&queue, ConsumeOptions::default(), soon()).unwrap();
-    proxy.cut_all();
+    proxy.cut_all(Ending::Fin);
     let second = || SystemClock.deadline(Duration::from_secs(1));
     assert!(matches!(subscription.next(second()), Err(Error::Unavailable { .. })));
     drop(subscription);

@@ -1,7 +1,9 @@
-//! `cargo xtask integration`: every test of the workspace, with servers that are started for it and stopped after it.
+//! `cargo xtask integration`: every test of the workspace, with servers that are started for it and stopped after it;
+//! then the quick form of `cargo xtask chaos`.
 
 use std::time::Duration;
 
+use crate::chaos;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::process::{Polite, Process};
@@ -21,6 +23,9 @@ pub(crate) struct Options {
     /// Run only the tests that need servers
     #[arg(long)]
     skip_offline: bool,
+    /// Leave out the quick form of `cargo xtask chaos`, which otherwise comes last
+    #[arg(long)]
+    skip_chaos: bool,
     /// What follows `--` goes to `cargo test`: a filter, `--test NAME`, and after another `--` to the tests themselves
     #[arg(last = true, value_name = "TEST ARGS")]
     test_args: Vec<String>,
@@ -34,6 +39,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
     let arguments = arguments(&options)?;
     let interrupt = Interrupt::listen()?;
     let servers = Servers::obtain(&options.given, &options.wanted, &interrupt)?;
+    let private = servers.are_private();
     let tested = with_servers(&arguments, servers.urls(), &interrupt);
     // After a signal nothing is to be left behind, asked for or not.
     if options.keep && !matches!(tested, Err(Failure::Interrupted(_))) {
@@ -44,7 +50,18 @@ pub(crate) fn run(options: Options) -> Result<()> {
     } else {
         servers.stop();
     }
-    tested
+    tested?;
+    if options.skip_chaos || !options.test_args.is_empty() {
+        return Ok(());
+    }
+    if private {
+        return chaos::quick(&interrupt);
+    }
+    log::warn!(
+        "NOT RUN: `cargo xtask chaos --quick`. It kills servers, so it starts its own, and needs rabbitmq-server and \
+         redis-server installed on this machine."
+    );
+    Ok(())
 }
 
 /// Runs cargo with these arguments and the servers' URLs in the environment. Stops it when a signal arrives.

@@ -68,6 +68,8 @@ pub enum Error {
     Rejected {
         /// What was refused and what would help.
         why: String,
+        /// What became of the message: where the reply store refused, it was sent before.
+        outcome: Outcome,
     },
     /// The other service answered with a failure, a status of 400 or above.
     #[error("{resource}: the other service answered with status {status}")]
@@ -133,7 +135,7 @@ impl Error {
     pub fn outcome(&self) -> Outcome {
         match self {
             Error::Timeout { stage } => stage.outcome(),
-            Error::Unavailable { outcome, .. } => *outcome,
+            Error::Unavailable { outcome, .. } | Error::Rejected { outcome, .. } => *outcome,
             Error::Nacked { .. } => Outcome::Unknown,
             Error::Remote { .. } | Error::Decode { .. } => Outcome::Delivered,
             _ => Outcome::NotSent,
@@ -197,11 +199,11 @@ impl From<transport::Error> for Error {
             From::Nacked { exchange } => Error::Nacked { exchange },
             From::Blocked { reason } => Error::Blocked { reason },
             From::Unavailable { what, outcome, source } => Error::Unavailable { what, outcome, source },
-            From::Rejected { why } => Error::Rejected { why },
+            From::Rejected { why } => Error::Rejected { why, outcome: Outcome::NotSent },
             From::TooLarge { what, size, limit } => Error::TooLarge { what: what.to_owned(), size, limit },
             From::Config { why } => Error::Config { why },
             From::Closed => Error::Closed,
-            other => Error::Rejected { why: other.to_string() },
+            other => Error::Rejected { why: other.to_string(), outcome: Outcome::Unknown },
         }
     }
 }
@@ -215,9 +217,9 @@ impl From<zc_events_cache::Error> for Error {
             From::Timeout { stage: Stage::Pool } => Error::Timeout { stage: Stage::StorePool },
             From::Timeout { .. } => Error::Timeout { stage: Stage::Store },
             From::Unavailable { what, source } => Error::Unavailable { what, outcome: Outcome::Unknown, source },
-            From::Rejected { why } => Error::Rejected { why },
+            From::Rejected { why } => Error::Rejected { why, outcome: Outcome::Unknown },
             From::Config { why } => Error::Config { why },
-            other => Error::Rejected { why: other.to_string() },
+            other => Error::Rejected { why: other.to_string(), outcome: Outcome::Unknown },
         }
     }
 }
@@ -240,5 +242,17 @@ impl From<DecodeError> for Error {
 impl From<ResourceError> for Error {
     fn from(error: ResourceError) -> Self {
         Error::decode("the resource", error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_store_refuses_was_sent_before_and_what_the_broker_refuses_was_not() {
+        let why = || "no".to_owned();
+        assert_eq!(Error::from(zc_events_cache::Error::Rejected { why: why() }).outcome(), Outcome::Unknown);
+        assert_eq!(Error::from(transport::Error::Rejected { why: why() }).outcome(), Outcome::NotSent);
     }
 }

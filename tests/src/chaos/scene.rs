@@ -63,7 +63,7 @@ impl Scene {
     /// # Errors
     /// No port could be had.
     pub fn broker_proxy(&self) -> std::io::Result<(Proxy, String)> {
-        through_proxy(&self.broker_url)
+        Proxy::before(&self.broker_url)
     }
 
     /// A proxy before Redis, and the URL that leads through it.
@@ -71,7 +71,7 @@ impl Scene {
     /// # Errors
     /// No port could be had.
     pub fn redis_proxy(&self) -> std::io::Result<(Proxy, String)> {
-        through_proxy(&self.redis_url)
+        Proxy::before(&self.redis_url)
     }
 
     /// A plain AMQP client.
@@ -149,30 +149,5 @@ impl Scene {
             self.start_redis()?;
         }
         Ok(())
-    }
-}
-
-fn through_proxy(url: &str) -> std::io::Result<(Proxy, String)> {
-    let address = address(url);
-    let proxy = Proxy::start(address)?;
-    let through = url.replace(address, proxy.address());
-    Ok((proxy, through))
-}
-
-/// `host:port` of a URL of ours, which has both.
-fn address(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or(rest);
-    authority.rsplit_once('@').map_or(authority, |(_, address)| address)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_address_of_a_url() {
-        assert_eq!(address("amqp://guest:guest@127.0.0.1:5672/%2F"), "127.0.0.1:5672");
-        assert_eq!(address("redis://127.0.0.1:6379/0"), "127.0.0.1:6379");
     }
 }

@@ -89,7 +89,7 @@ pub(crate) struct Servers {
 enum Held {
     /// Somebody else's.
     Nothing,
-    Native(native::Nodes),
+    Native(Box<native::Nodes>),
     Compose(compose::Project),
 }
 
@@ -118,11 +118,16 @@ impl Servers {
     }
 
     fn of_nodes(nodes: native::Nodes) -> Self {
-        Servers { urls: nodes.urls().clone(), held: Held::Native(nodes) }
+        Servers { urls: nodes.urls().clone(), held: Held::Native(Box::new(nodes)) }
     }
 
     pub(crate) fn urls(&self) -> &Urls {
         &self.urls
+    }
+
+    /// Whether they are programs of this machine, started for us.
+    pub(crate) fn are_private(&self) -> bool {
+        matches!(self.held, Held::Native(_))
     }
 
     /// Stops what was started. Blocks for 1 to 2 s, 15 s at worst.

@@ -14,8 +14,8 @@ use super::shared::{Route, Shared};
 use super::worker;
 use crate::{Error, Result, metrics};
 
-/// The longest pause before connecting again, and the first.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause before connecting again, and the first: as in the transport, a broker that is back is not waited for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// How long connecting and declaring may take.
 const CONNECT: Duration = Duration::from_secs(15);

@@ -181,7 +181,7 @@ pub(crate) fn in_redis_url(error: zc_events_cache::Error) -> Error {
     const SETTING: &str = "EVENTS_REDIS_URL";
     match Error::from(error) {
         Error::Config { why } => Error::Config { why: format!("{SETTING}: {why}") },
-        Error::Rejected { why } => Error::Rejected { why: format!("{SETTING}: {why}") },
+        Error::Rejected { why, outcome } => Error::Rejected { why: format!("{SETTING}: {why}"), outcome },
         Error::Unavailable { what, outcome, source } => {
             Error::Unavailable { what: format!("{SETTING}: {what}"), outcome, source }
         }

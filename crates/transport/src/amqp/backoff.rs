@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-/// Upper bounds of the first and of the longest pause.
+/// Upper bounds of the first and of the longest pause. An attempt costs a broker little, and a broker that is back
+/// should not be waited for: even a long outage is over for us within these 3 s and the time that connecting takes.
 const FIRST: Duration = Duration::from_millis(200);
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// The pauses of one run of failures.
 #[derive(Default)]

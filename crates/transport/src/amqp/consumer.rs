@@ -142,7 +142,9 @@ impl Job {
                 return;
             }
         };
-        self.consume(link, &channel);
+        // To the end of the connection: amiquip gives up a connection on which it has something to say to a consumer
+        // that is gone, and it says that a consumer was cancelled after it has told the channel.
+        let _held = self.consume(link, &channel);
         let stop = link.clock().deadline(STOP);
         let guard = link.guard(stop);
         drop(channel);
@@ -151,7 +153,8 @@ impl Job {
         let _ = link.close(stop);
     }
 
-    fn consume(&self, link: &Link, channel: &Channel) {
+    /// Returns amiquip's end of the deliveries.
+    fn consume(&self, link: &Link, channel: &Channel) -> Option<Receiver<ConsumerMessage>> {
         let guard = link.guard(self.deadline);
         let consumer = channel
             .qos(0, self.options.prefetch.max(1), false)
@@ -160,19 +163,18 @@ impl Job {
             Ok(consumer) => consumer,
             Err(_) if guard.has_fired() => {
                 let _ = self.ready.send(Err(failure::timeout(Stage::Subscribe)));
-                return;
+                return None;
             }
             Err(error) => {
                 let doing = format!("consuming queue `{}`", self.queue);
                 let _ = self.ready.send(Err(failure::failed(&error, &doing, Outcome::NotSent)));
-                return;
+                return None;
             }
         };
         drop(guard);
         let _ = self.ready.send(Ok(()));
 
         let (settle, verdicts) = unbounded();
-        // Held to the end: amiquip gives the whole connection up when it cannot deliver.
         let messages = consumer.receiver().clone();
         let settler = Arc::new(Verdicts(settle));
         let mut desk = Desk { link, channel, out: &self.out, settler, unsettled: HashMap::new() };
@@ -183,6 +185,7 @@ impl Job {
         let _guard = link.guard(link.clock().deadline(STOP));
         drop(consumer);
         while messages.try_recv().is_ok() {}
+        Some(messages)
     }
 }
 

@@ -140,21 +140,6 @@ fn longest_name_within(value: &HeaderValue) -> usize {
     }
 }
 
-/// About how many bytes the headers take on the wire; never less.
-pub(super) fn size_of_headers(headers: &Headers) -> usize {
-    headers.iter().map(|(name, value)| 1 + name.len() + size_of_value(value)).sum()
-}
-
-fn size_of_value(value: &HeaderValue) -> usize {
-    match value {
-        HeaderValue::Text(text) => 5 + text.len(),
-        HeaderValue::Bytes(bytes) => 5 + bytes.len(),
-        HeaderValue::List(list) => 5 + list.iter().map(size_of_value).sum::<usize>(),
-        HeaderValue::Table(table) => 5 + size_of_headers(table),
-        _ => 9,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

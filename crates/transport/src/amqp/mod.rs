@@ -26,7 +26,7 @@ mod watchdog;
 
 use std::sync::Arc;
 
-use zc_events_protocol::{Deadline, Outcome};
+use zc_events_protocol::{Deadline, Outcome, size_of_headers};
 
 use crate::{Broker, ConsumeOptions, Error, Health, Outgoing, Receipt, Result, Subscription, Topology};
 use consumer::AmqpSubscription;
@@ -43,7 +43,7 @@ const MAX_HEADERS: usize = 120 * 1024;
 /// A broker reached over AMQP. Clones share the connection. It connects when it is first
 /// used. From then on a connection that was lost comes back by itself, with everything
 /// declared that was declared before: after 0 to 200 ms, then after pauses that grow to at
-/// most 30 s. A call that needs it meanwhile makes an attempt of its own.
+/// most 3 s. A call that needs it meanwhile makes an attempt of its own.
 ///
 /// A publish that fails because the connection had died unnoticed is repeated once, on a
 /// new one: nothing had been sent. No other message is sent twice.
@@ -132,7 +132,7 @@ fn check(message: &Outgoing<'_>, max_body: usize) -> Result<()> {
     }
     if let Some(headers) = &properties.headers {
         limit("a header's name", convert::longest_name(headers), SHORT_STRING)?;
-        limit("the headers", convert::size_of_headers(headers), MAX_HEADERS)?;
+        limit("the headers", size_of_headers(headers), MAX_HEADERS)?;
     }
     limit("the body", message.body.len(), max_body)
 }

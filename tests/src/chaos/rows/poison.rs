@@ -1,15 +1,14 @@
 //! Messages that cannot be handled, of every kind, among good ones.
 
 use std::collections::{BTreeMap, HashMap};
-use std::panic;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use amiquip::{AmqpProperties, AmqpValue, Delivery};
 use zc_events::{Context, EmitReceipt, Event, EventClient, HandlerError, Retry, Service, Value};
 
 use crate::chaos::callers::{ECHO, Echo, all_are_answered};
+use crate::chaos::panics::{ON_PURPOSE, Panics};
 use crate::chaos::toxins::{Cabinet, FAILS, FAILS_TWICE, PANICS, Shape, TYPED, UNHEARD, sound};
 use crate::chaos::{Done, Ledger, Report, Row, Scene};
 use crate::raw::{Raw, short};
@@ -24,8 +23,6 @@ pub(super) static ROW: Row = Row {
 };
 
 const PATIENCE: Duration = Duration::from_secs(300);
-/// What the handler that panics says.
-const ON_PURPOSE: &str = "on purpose";
 /// Numbers of good events begin here.
 const GOOD: u64 = 1 << 40;
 
@@ -181,38 +178,5 @@ impl Letters {
         }
         letters.missing = due.len() as u64;
         letters
-    }
-}
-
-/// Counts panics in all threads of this program, and keeps quiet about those that are meant, until it is dropped.
-struct Panics(Arc<[AtomicU64; 2]>);
-
-impl Panics {
-    fn watch() -> Self {
-        let (counts, before) = (Arc::<[AtomicU64; 2]>::default(), panic::take_hook());
-        let counted = Arc::clone(&counts);
-        panic::set_hook(Box::new(move |info| {
-            let is_meant = info.payload().downcast_ref::<String>().is_some_and(|text| text == ON_PURPOSE);
-            counted[usize::from(!is_meant)].fetch_add(1, Ordering::SeqCst);
-            if !is_meant {
-                before(info);
-            }
-        }));
-        Self(counts)
-    }
-
-    fn on_purpose(&self) -> u64 {
-        self.0[0].load(Ordering::SeqCst)
-    }
-
-    fn others(&self) -> u64 {
-        self.0[1].load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Panics {
-    fn drop(&mut self) {
-        // To the default, which is what this program had before.
-        let _ = panic::take_hook();
     }
 }

@@ -150,7 +150,7 @@ fn publishes(scene: &Scene, report: &mut Report, rounds: u64) -> Done {
     let (late, mut crowd) = (scene.lateness(), Crowd::default());
     for _ in 0..rounds {
         publish(1, SystemClock.deadline(PATIENCE))?;
-        proxy.set(Way::Up, Mode::Stall);
+        proxy.set(Way::Up, Mode::Hold);
         let large = thread::scope(|scope| {
             let one = || publish(BODY, SystemClock.deadline(PATIENCE)).is_ok();
             let large: Vec<_> = (0..LARGE).map(|_| scope.spawn(one)).collect();

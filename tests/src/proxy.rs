@@ -1,8 +1,8 @@
-//! A TCP proxy in this process that passes bytes, cuts, swallows, drips and slices.
+//! A TCP proxy in this process that passes bytes, cuts, holds, swallows, drips and slices.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -35,10 +35,10 @@ pub enum Mode {
     /// They arrive, until so many have passed, of all connections together; the one whose turn it is then is cut both
     /// ways, in the middle of a frame if that is how it falls, and the others and later ones pass.
     CutAfter(u64, Ending),
+    /// They wait until another mode is set: a network that stalls.
+    Hold,
     /// They are taken and vanish, as does the end of the connection: half-open.
     Swallow,
-    /// They are not taken: what is written fills the buffers, and then whoever writes waits.
-    Stall,
     /// They arrive one by one, with a pause before each.
     Drip(Duration),
     /// They are read and written one by one.
@@ -64,10 +64,13 @@ struct Shared {
 struct Pair {
     client: TcpStream,
     server: TcpStream,
+    /// They are closed without a word when both threads have let go of them.
+    reset: AtomicBool,
 }
 
 impl Pair {
     fn cut(&self, ending: Ending) {
+        self.reset.store(ending == Ending::Rst, Ordering::SeqCst);
         for stream in [&self.client, &self.server] {
             if ending == Ending::Rst {
                 // With the linger at zero a close is a reset; shutting down first would send a FIN.
@@ -103,6 +106,19 @@ impl Proxy {
             }
         });
         Ok(proxy)
+    }
+
+    /// One before the server of `url`, and the URL that leads through it.
+    ///
+    /// # Errors
+    /// No port could be had.
+    pub fn before(url: &str) -> std::io::Result<(Self, String)> {
+        let address = address(url);
+        let proxy = Self::start(&address)?;
+        let named = authority(url);
+        let login = named.rsplit_once('@').map_or("", |(login, _)| &named[..=login.len()]);
+        let through = url.replacen(named, &format!("{login}{}", proxy.address), 1);
+        Ok((proxy, through))
     }
 
     /// Where it listens, `host:port`.
@@ -160,7 +176,7 @@ impl Shared {
     fn pass(self: &Arc<Self>, client: TcpStream, server: TcpStream) -> std::io::Result<()> {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
-        let pair = Arc::new(Pair { client, server });
+        let pair = Arc::new(Pair { client, server, reset: AtomicBool::new(false) });
         lock(&self.open).push(Arc::clone(&pair));
         for way in 0..2 {
             let (shared, pair) = (Arc::clone(self), Arc::clone(&pair));
@@ -185,7 +201,7 @@ impl Shared {
             }
         }
         // An end that is swallowed is not told; the other way goes on until it ends by itself.
-        if self.mode(way) != Mode::Swallow {
+        if self.mode(way) != Mode::Swallow && !pair.reset.load(Ordering::SeqCst) {
             let _ = pair.client.shutdown(Shutdown::Both);
             let _ = pair.server.shutdown(Shutdown::Both);
         }
@@ -194,14 +210,14 @@ impl Shared {
 
     /// Whether the connection goes on.
     fn write(&self, way: usize, pair: &Arc<Pair>, to: &mut &TcpStream, bytes: &[u8]) -> bool {
-        while self.mode(way) == Mode::Stall {
-            // tidy: allow(thread::sleep) because a network that stalls has nothing to wait for
-            thread::sleep(Duration::from_millis(5));
+        while self.mode(way) == Mode::Hold {
+            // tidy: allow(thread::sleep) because a stall has no condition but its end
+            thread::sleep(Duration::from_millis(2));
         }
-        let mode = self.mode(way);
-        let done = match mode {
+        let done = match self.mode(way) {
             Mode::Swallow => return true,
-            Mode::Pass | Mode::Stall => to.write_all(bytes),
+            Mode::Hold => return self.write(way, pair, to, bytes),
+            Mode::Pass => to.write_all(bytes),
             Mode::CutAfter(..) => match self.take_from_budget(way, bytes.len()) {
                 None => to.write_all(bytes),
                 Some((rest, ending)) => {
@@ -234,6 +250,21 @@ impl Shared {
         *mode = Some(Mode::Pass);
         Some((usize::try_from(left).unwrap_or(size), ending))
     }
+}
+
+/// `host:port` of a URL, with the port that is usual for its scheme where it names none.
+#[must_use]
+pub fn address(url: &str) -> String {
+    let authority = authority(url);
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    let usual = if url.starts_with("redis") { 6379 } else { 5672 };
+    if place.contains(':') { place.to_owned() } else { format!("{place}:{usual}") }
+}
+
+/// `user:password@host:port` of a URL.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 #[cfg(test)]
@@ -291,18 +322,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stalled_is_not_taken_and_arrives_afterwards() {
-        let (proxy, mut client) = echo();
-        proxy.set(Way::Up, Mode::Stall);
-        client.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
-        let mut sent = 0;
-        while let Ok(size) = client.write(&[7; 64 * 1024]) {
-            sent += size;
-        }
-        assert_eq!(proxy.passed()[0], 0);
-        proxy.set(Way::Up, Mode::Pass);
-        let mut came = vec![0; sent];
-        client.read_exact(&mut came).unwrap();
+    fn what_is_held_arrives_later() {
+        let (proxy, client) = echo();
+        proxy.set(Way::Up, Mode::Hold);
+        thread::scope(|scope| {
+            let answer = scope.spawn(|| ask(&client, b"hello"));
+            assert_eq!(proxy.passed(), [0, 0]);
+            proxy.set(Way::Up, Mode::Pass);
+            assert_eq!(answer.join().unwrap().unwrap(), b"hello");
+        });
+    }
+
+    #[test]
+    fn the_address_of_a_url_and_the_url_through_a_proxy() {
+        assert_eq!(address("amqp://guest:guest@127.0.0.1:5673/%2F"), "127.0.0.1:5673");
+        assert_eq!(address("redis://localhost/0"), "localhost:6379");
+        let (proxy, url) = Proxy::before("amqp://u:p@127.0.0.1:9/%2F").unwrap();
+        assert_eq!(url, format!("amqp://u:p@{}/%2F", proxy.address()));
+        let (proxy, url) = Proxy::before("redis://127.0.0.1:9/0").unwrap();
+        assert_eq!(url, format!("redis://{}/0", proxy.address()));
     }
 
     #[test]
