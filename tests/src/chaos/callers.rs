@@ -108,7 +108,7 @@ impl Calls {
                 ends.early += u64::from(took + Duration::from_millis(5) < timeout);
             }
             Err(Error::Unavailable { outcome: Outcome::Unknown, what, .. }) => {
-                *ends.unknown.entry(what).or_default() += 1
+                *ends.unknown.entry(what).or_default() += 1;
             }
             Err(other) => *ends.others.entry(other.to_string()).or_default() += 1,
         }

@@ -27,7 +27,7 @@ pub(super) struct Toxin {
 
 /// How it is published.
 pub(super) enum Shape {
-    Decent(AmqpProperties),
+    Decent(Box<AmqpProperties>),
     /// Properties that no client writes, without their flags, behind a message id.
     Raw {
         flags: [u8; 2],
@@ -100,8 +100,11 @@ impl Cabinet {
 
     /// The toxin with that number: each kind comes again and again, and those that are large seldom.
     pub(super) fn toxin(&self, n: u64) -> Toxin {
-        let decent =
-            |reason, body: Vec<u8>, properties| Toxin { reason: Some(reason), body, shape: Shape::Decent(properties) };
+        let decent = |reason, body: Vec<u8>, properties| Toxin {
+            reason: Some(reason),
+            body,
+            shape: Shape::Decent(Box::new(properties)),
+        };
         let body = |reason, body: String| decent(reason, body.into_bytes(), json());
         let value = |reason, value: &str| body(reason, event(n, TYPED, &format!(r#"{{"number":{value}}}"#)));
         let v2 = |reason, body: &str, headers| decent(reason, body.as_bytes().to_vec(), with(headers));
