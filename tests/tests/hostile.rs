@@ -109,7 +109,7 @@ fn headers_that_dead_lettering_made_larger_than_a_frame_arrive() {
     let mut raw = Raw::connect(&broker_url()).unwrap();
     // The frame of the header is then exactly as large as was agreed on.
     let largest = 131_072 - 8 - 12 - headers(&entry(b"x", b'x', &long(b""))).len();
-    raw.publish("", source.as_bytes(), &headers(&entry(b"x", b'x', &long(&vec![7; largest]))), b"grown");
+    raw.publish("", source.as_bytes(), &headers(&entry(b"x", b'x', &long(&vec![7; largest]))), b"grown").unwrap();
     let delivery = next(&mut subscription);
     assert_eq!((delivery.defect, delivery.body.as_slice()), (None, &b"grown"[..]));
     let headers = delivery.properties.headers.unwrap();
