@@ -23,7 +23,7 @@ const CALLERS: usize = 32;
 
 fn run(scene: &Scene, report: &mut Report) -> Done {
     let requests = scene.scale(100_000, 5_000);
-    let (kills, crashes) = (scene.scale(300, 30), scene.scale(20, 3));
+    let (kills, crashes) = (scene.scale(300, 20), scene.scale(20, 3));
     let settings = scene.settings("redis-killed").events_timeout(TIMEOUT);
     // Two of them, as in life: what cuts off the one must not be told to the other by accident.
     let (server, client) = (EventClient::new(settings.clone().build()?)?, EventClient::new(settings.build()?)?);
@@ -45,7 +45,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     report.check("each CLIENT KILL found a connection or more", cut >= kills);
     report.equal("crashes", crashed, crashes);
     report.check("the fault cost some requests their answers", calls.unknown() + calls.timeouts() > 0);
-    report.check("three of four are answered all the same", calls.answered() * 4 >= requests * 3);
+    report.check("more than half are answered all the same", calls.answered() * 2 > requests);
     let overrun = calls.late().into_iter().max().unwrap_or_default();
     report.within("overrun, worst", overrun, Duration::from_millis(500), &late);
     report.check("the service consumes", service.health().is_ready());
