@@ -20,11 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than the second attempt to hand in an answer takes to come.
 const TIMEOUT: Duration = Duration::from_secs(3);
 const CALLERS: usize = 100;
+/// How many requests there are each time.
+const BATCH: u64 = 700;
 /// How many replies fail for good while Redis is full, before it is not any more.
 const FAILURES: u64 = 50;
 
 fn run(scene: &Scene, report: &mut Report) -> Done {
-    let (requests, rounds) = (scene.scale(20_000, 1_500), scene.scale(20, 2));
+    let rounds = scene.scale(20, 2);
     let settings = scene.settings("redis-full").events_timeout(TIMEOUT).events_attempts(2);
     let (server, client) = (EventClient::new(settings.clone().build()?)?, EventClient::new(settings.build()?)?);
     let echo = Echo::default();
@@ -40,31 +42,33 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
 
     let late = scene.lateness();
     let calls = Calls::new(TIMEOUT);
-    let injected = calls.ask_all(&client, CALLERS, FIRST..FIRST + requests, || -> Result<u64, String> {
-        let mut refused = 0;
-        for round in 0..rounds {
-            wait_until(PATIENCE, || calls.begun() >= requests * (round + 1) / (rounds + 2))?;
-            let unanswered = service.health().unanswered;
+    let (mut refused, mut left, mut settled) = (0, 0, true);
+    for round in 0..rounds {
+        let (first, unanswered) = (calls.begun(), service.health().unanswered);
+        let numbers = FIRST + round * BATCH..FIRST + (round + 1) * BATCH;
+        let done = calls.ask_all(&client, CALLERS, numbers, || -> Result<(), String> {
+            wait_until(PATIENCE, || calls.begun() >= first + BATCH / 3)?;
             fill(&mut redis, "1")?;
             refused += u64::from(redis.command::<i64>(&["RPUSH", "zc-chaos-full", "x"]).is_err());
             let failed = wait_until(PATIENCE, || service.health().unanswered >= unanswered + FAILURES);
             fill(&mut redis, &before.1)?;
-            failed?;
-        }
-        Ok(refused)
-    });
-    fill(&mut redis, &before.1)?;
+            failed
+        });
+        fill(&mut redis, &before.1)?;
+        done?;
+        // Until the last answers that were put off are handed in, and before those that nobody took vanish.
+        settled &= wait_until(PATIENCE, || {
+            let health = service.health();
+            echo.asked() - asked == health.processed - processed + health.unanswered
+        })
+        .is_ok();
+        let keys = redis.command::<Vec<String>>(&["KEYS", "*"])?;
+        left += keys.iter().filter(|key| !key.starts_with("zc-events-wake-")).count() as u64;
+        redis.command::<String>(&["FLUSHALL"])?;
+    }
     redis.command::<String>(&["CONFIG", "SET", "maxmemory-policy", &policy.1])?;
-    let refused = injected?;
-    // Until the last answers that were put off are handed in.
-    let settled = wait_until(PATIENCE, || {
-        let health = service.health();
-        echo.asked() - asked == health.processed - processed + health.unanswered
-    });
-    let health = service.health();
+    let (health, requests) = (service.health(), rounds * BATCH);
     let (asked, processed) = (echo.asked() - asked, health.processed - processed);
-    let left = redis.command::<Vec<String>>(&["KEYS", "*"])?;
-    let left = left.iter().filter(|key| !key.starts_with("zc-events-wake-")).count() as u64;
 
     calls.report(report, "");
     report.figure("handled", asked);
@@ -75,7 +79,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     report.equal("rounds in which Redis refused", refused, rounds);
     report.check("each round made replies fail for good", health.unanswered >= rounds * FAILURES);
     report.check("some replies were handed in by a second attempt", health.retried > health.unanswered);
-    report.check("each reply was handed in or given up", settled.is_ok());
+    report.check("each reply was handed in or given up", settled);
     report.equal("answered + unanswered", calls.answered() + left + health.unanswered, asked);
     report.equal("replies handed in", processed, calls.answered() + left);
     report.equal("requests that were answered or ran out", calls.answered() + calls.timeouts(), requests);
