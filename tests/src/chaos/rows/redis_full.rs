@@ -35,6 +35,8 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     let before: (String, String) = redis.command(&["CONFIG", "GET", "maxmemory"])?;
     let policy: (String, String) = redis.command(&["CONFIG", "GET", "maxmemory-policy"])?;
     all_are_answered(report, &client, CALLERS as u64, "before");
+    // A reply is counted when it is handed in, a moment after its caller has it.
+    wait_until(PATIENCE, || service.health().processed == echo.asked())?;
     // What is left of others.
     redis.command::<String>(&["FLUSHALL"])?;
     redis.command::<String>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"])?;
