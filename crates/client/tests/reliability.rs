@@ -248,7 +248,7 @@ fn an_answer_that_is_not_taken_is_handed_in_again_without_asking_the_view_again(
     eventually(|| fleet.broker().queue_len("orders-events.retry.1s") == Some(1));
     fleet.store().fail_with(None);
     fleet.pass_time_until(&service, || service.health().processed == 1);
-    assert_eq!(count.load(Ordering::SeqCst), 1);
+    assert_eq!((count.load(Ordering::SeqCst), service.health().retried), (1, 1));
     let popped = fleet.store().pop(&["the-key"], fleet.clock.deadline(Duration::ZERO)).unwrap();
     assert!(popped.is_some());
 

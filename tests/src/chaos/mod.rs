@@ -3,11 +3,14 @@
 //! `rows` has one file for each fault. A row gets a `scene` (the servers, proxies, children) and writes what it saw into
 //! a `report`; `table` prints it. `ledger` knows what became of each message, `sleeper` how late this machine is.
 
+mod callers;
 mod child;
+mod crowd;
 mod failing;
 mod held;
 mod ledger;
 mod letter;
+mod panics;
 mod plain;
 mod redis;
 mod report;
@@ -17,6 +20,7 @@ mod run;
 mod scene;
 mod sleeper;
 mod table;
+mod toxins;
 mod worker;
 
 pub use crate::proxy::{Ending, Mode, Proxy, Way};

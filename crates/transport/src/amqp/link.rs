@@ -209,7 +209,9 @@ impl Link {
         let guard = self.guard(deadline);
         let mut connection = self.lock();
         let Some(connection) = connection.as_mut() else {
-            return Err(Error::Closed);
+            // Lost, and noticed by its watcher just now. Who has closed the broker does not get here.
+            self.note_dead();
+            return Err(failure::lost("opening a channel", "it has ended".to_owned(), Outcome::NotSent));
         };
         connection.open_channel(None).map_err(|error| {
             self.alive.store(false, Ordering::Release);

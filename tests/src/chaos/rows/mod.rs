@@ -2,7 +2,12 @@
 
 mod connection_cut;
 mod killing_handler;
+mod poison;
+mod pool_exhausted;
 mod queue_deleted;
+mod redis_full;
+mod redis_killed;
+mod redis_stalled;
 mod retry_target;
 mod stuck_handler;
 mod unroutable_nacked;
@@ -19,4 +24,9 @@ pub(super) static ALL: &[&Row] = &[
     &stuck_handler::ROW,
     &queue_deleted::ROW,
     &retry_target::ROW,
+    &redis_killed::ROW,
+    &redis_stalled::ROW,
+    &redis_full::ROW,
+    &pool_exhausted::ROW,
+    &poison::ROW,
 ];
