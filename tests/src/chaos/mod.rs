@@ -5,7 +5,9 @@
 
 mod child;
 mod ledger;
+mod load;
 mod plain;
+mod process;
 mod redis;
 mod report;
 mod row;

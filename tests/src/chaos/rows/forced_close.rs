@@ -1,0 +1,96 @@
+//! RabbitMQ closes all connections, over and over, while events are emitted and handled.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::chaos::load::Load;
+use crate::chaos::process::{Panics, descriptors, threads};
+use crate::chaos::{Done, Report, Row, Scene};
+use crate::wait_until;
+
+pub(super) static ROW: Row = Row {
+    name: "forced-close",
+    fault: "the broker closes all connections in a loop",
+    must_hold: "no panic escapes, no deadlock, nothing confirmed lost; threads and descriptors as many as at the start",
+    run,
+    child: None,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const EMITTERS: usize = 4;
+/// Channels of the client: each is one more thing to be given back.
+const CHANNELS: u32 = 4;
+/// How many connections one call of the tool closes; it may take a minute at most.
+const BATCH: u64 = 250;
+/// amiquip's thread of a connection; a panic of it is the end of that connection, and told as such.
+const IO_THREAD: &str = "amiquip-io";
+
+fn run(scene: &Scene, report: &mut Report) -> Done {
+    let closes = scene.scale(1_000, 50);
+    let panics = Panics::count();
+    let counts = || Ok::<_, std::io::Error>((threads()?, descriptors()?));
+    let begin = counts()?;
+    let settings = scene.settings("closes").events_pool_size(CHANNELS).build()?;
+    let mut load = Load::start(settings, EMITTERS)?;
+    wait_until(PATIENCE, || load.confirmed() >= 200 && load.handled() >= 200)?;
+    let warm = counts()?;
+    let opened = load.client.health().connections;
+
+    let mut closed = 0;
+    while closed < closes {
+        closed += close(scene, BATCH.min(closes - closed))?;
+    }
+    let (confirmed, handled) = (load.confirmed(), load.handled());
+    let alive = wait_until(PATIENCE, || {
+        let (client, service) = (load.client.health(), load.service.health());
+        load.confirmed() > confirmed + 50 && load.handled() > handled + 50 && client.connected && service.consuming
+    });
+    let reopened = load.client.health().connections - opened;
+    let ended = load.stop_emitting(PATIENCE);
+    report.figure("connections closed by the broker", closed);
+    report.figure("opened again for publishing", reopened);
+    report.check("as many connections are closed as asked for", closed >= closes);
+    report.check("the client's were among them, and came back", reopened >= closes / 10);
+    report.check("events are emitted and handled afterwards", alive.is_ok());
+    report.check("every call ended", ended);
+    load.settle(scene, report);
+
+    // With the same connections as at the start.
+    let idle = wait_until(PATIENCE, || counts().is_ok_and(|now| now.0 <= warm.0 && now.1 <= warm.1));
+    let open = counts()?;
+    report.figure("threads with open connections", format!("{} then {}", warm.0, open.0));
+    report.figure("descriptors with open connections", format!("{} then {}", warm.1, open.1));
+    report.check("no more threads and descriptors than before the closes", idle.is_ok());
+    // Were one of its threads stuck, this would not return.
+    let ending = thread::spawn(move || load.end());
+    let ends = wait_until(PATIENCE, || ending.is_finished());
+    report.check("service and client end in peace", ends.is_ok() && ending.join().is_ok_and(|in_peace| in_peace));
+    let back = wait_until(PATIENCE, || counts().is_ok_and(|now| now.0 <= begin.0 && now.1 <= begin.1));
+    let end = counts()?;
+    report.figure("threads", format!("{} then {}", begin.0, end.0));
+    report.figure("descriptors", format!("{} then {}", begin.1, end.1));
+    report.check("threads and descriptors are back at the start's count", back.is_ok());
+    let (inside, escaped) = panics.within(IO_THREAD);
+    report.figure("panics within amiquip's thread", inside);
+    report.equal("panics elsewhere", escaped, 0);
+    Ok(())
+}
+
+/// Has the broker close connections as they come until there were `wanted` different ones. Says how many.
+fn close(scene: &Scene, wanted: u64) -> Result<u64, String> {
+    let program = format!(
+        "Close = fun(Pid) -> Call = fun() -> rabbit_networking:close_connection(Pid, \"chaos\") end, \
+             spawn(fun() -> catch Call() end) end, \
+         Loop = fun Loop(Seen, Left) -> case maps:size(Seen) >= {wanted} orelse Left =< 0 of \
+             true -> maps:size(Seen); \
+             false -> New = [Pid || Pid <- rabbit_networking:connections_local(), not maps:is_key(Pid, Seen)], \
+                 [Close(Pid) || Pid <- New], \
+                 timer:sleep(10), \
+                 Loop(maps:merge(Seen, maps:from_list([{{Pid, closed}} || Pid <- New])), Left - 1) \
+             end end, \
+         Loop(#{{}}, 4000)."
+    );
+    let printed = scene.rabbitmqctl(&["eval", &program])?;
+    let count = printed.lines().rev().find_map(|line| line.trim().parse().ok());
+    count.filter(|count| *count > 0).ok_or_else(|| format!("no connection was there to be closed: {printed}"))
+}
