@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::chaos::load::Load;
-use crate::chaos::{Done, Report, Row, Scene};
+use crate::chaos::{Done, Load, Report, Row, Scene};
 use crate::wait_until;
 
 pub(super) static ROW: Row = Row {

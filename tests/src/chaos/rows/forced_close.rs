@@ -3,9 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::chaos::load::Load;
-use crate::chaos::process::{Panics, descriptors, threads};
-use crate::chaos::{Done, Report, Row, Scene};
+use crate::chaos::{Done, Load, Panics, Report, Row, Scene, descriptors, threads};
 use crate::wait_until;
 
 pub(super) static ROW: Row = Row {
@@ -27,7 +25,7 @@ const IO_THREAD: &str = "amiquip-io";
 
 fn run(scene: &Scene, report: &mut Report) -> Done {
     let closes = scene.scale(1_000, 50);
-    let panics = Panics::count();
+    let panics = Panics::expecting(IO_THREAD);
     let counts = || Ok::<_, std::io::Error>((threads()?, descriptors()?));
     let begin = counts()?;
     let settings = scene.settings("closes").events_pool_size(CHANNELS).build()?;
@@ -70,9 +68,8 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     report.figure("threads", format!("{} then {}", begin.0, end.0));
     report.figure("descriptors", format!("{} then {}", begin.1, end.1));
     report.check("threads and descriptors are back at the start's count", back.is_ok());
-    let (inside, escaped) = panics.within(IO_THREAD);
-    report.figure("panics within amiquip's thread", inside);
-    report.equal("panics elsewhere", escaped, 0);
+    report.figure("panics within amiquip's thread", panics.expected());
+    report.equal("panics elsewhere", panics.others(), 0);
     Ok(())
 }
 

@@ -3,8 +3,18 @@
 mod broker_crash;
 mod connection_cut;
 mod forced_close;
+mod half_open;
+mod sliced_writes;
+mod slow_drip;
 
 use super::Row;
 
 /// In the order in which they run.
-pub(super) static ALL: &[&Row] = &[&connection_cut::ROW, &broker_crash::ROW, &forced_close::ROW];
+pub(super) static ALL: &[&Row] = &[
+    &connection_cut::ROW,
+    &broker_crash::ROW,
+    &forced_close::ROW,
+    &half_open::ROW,
+    &slow_drip::ROW,
+    &sliced_writes::ROW,
+];
