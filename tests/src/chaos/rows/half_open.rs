@@ -16,7 +16,9 @@ pub(super) static ROW: Row = Row {
 };
 
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How much later than the notice everything is back: the longest pause before an attempt, and the attempt.
+/// How much later than the notice there is a new connection: the first pauses before an attempt are short.
+const ANEW: Duration = Duration::from_secs(1);
+/// How much later everything is back: the longest pause, and the attempt.
 const BACK: Duration = Duration::from_secs(5);
 /// Of the client; one for the service's queue, one for its quarantine.
 const CONNECTIONS: usize = 3;
@@ -54,17 +56,20 @@ fn swallow(
     let late = scene.lateness();
     let begun = Instant::now();
     let swallowed = proxy.forget(way);
-    let (mut publisher, mut consumer) = (None, None);
+    let (mut publisher, mut consumer, mut anew) = (None, None, None);
     let noticed = wait_until(PATIENCE, || {
         let client = load.client.health();
         if !client.connected || client.connections > opened {
             publisher.get_or_insert_with(|| begun.elapsed());
         }
-        // Both of its connections; a new one is not opened before the old one is given up.
-        if proxy.accepted() >= accepted + CONNECTIONS {
+        if !load.service.health().consuming {
             consumer.get_or_insert_with(|| begun.elapsed());
         }
-        publisher.is_some() && consumer.is_some()
+        // None is opened before the one that it replaces is given up.
+        if proxy.accepted() >= accepted + CONNECTIONS {
+            anew.get_or_insert_with(|| begun.elapsed());
+        }
+        publisher.is_some() && consumer.is_some() && anew.is_some()
     });
     let since = (load.confirmed(), load.handled());
     let back = wait_until(PATIENCE, || load.service.health().consuming && flows(since));
@@ -75,7 +80,8 @@ fn swallow(
     report.check(&format!("{name}: publishing and consuming come back"), back.is_ok());
     report.check(&format!("{name}: every call ended"), ended);
     report.within(&format!("{name}: publisher notices"), publisher.unwrap_or(PATIENCE), limit, &late);
-    report.within(&format!("{name}: consumer is connected anew"), consumer.unwrap_or(PATIENCE), limit + BACK, &late);
+    report.within(&format!("{name}: consumer notices"), consumer.unwrap_or(PATIENCE), limit, &late);
+    report.within(&format!("{name}: all connected anew"), anew.unwrap_or(PATIENCE), limit + ANEW, &late);
     report.within(&format!("{name}: all back"), again, limit + BACK, &late);
     load.settle(scene, report);
     Ok(())

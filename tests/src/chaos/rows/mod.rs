@@ -4,6 +4,7 @@ mod broker_crash;
 mod connection_cut;
 mod forced_close;
 mod half_open;
+mod memory_alarm;
 mod sliced_writes;
 mod slow_drip;
 

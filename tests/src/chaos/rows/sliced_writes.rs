@@ -120,8 +120,9 @@ fn exchange(settings: Settings, messages: u64) -> Result<Results, Box<dyn std::e
 fn call(client: &EventClient, results: &Mutex<Results>, next: &AtomicU64, messages: u64) {
     let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        let n = next.fetch_add(1, Ordering::SeqCst);
-        if n >= messages {
+        // From 1: an id of 0 is refused.
+        let n = next.fetch_add(1, Ordering::SeqCst) + 1;
+        if n > messages {
             return;
         }
         let event = Event::new("sliced").set("n", n).and_then(|event| event.set("payload", payload(n)));

@@ -23,6 +23,8 @@ const LEEWAY: Duration = Duration::from_millis(500);
 /// The deadline of calls, and of closing.
 const CALL: Duration = Duration::from_secs(2);
 const CLOSE: Duration = Duration::from_secs(1);
+/// How long a consumer's goodbye may take, whatever the service waits for its handlers.
+const STOP: Duration = Duration::from_secs(5);
 const CALLERS: usize = 8;
 
 fn run(scene: &Scene, report: &mut Report) -> Done {
@@ -122,7 +124,7 @@ fn goodbye(report: &mut Report, proxy: &Proxy, settings: Settings, late: &Latene
     report.check("closing says that the broker did not answer in time", cut);
     let begun = Instant::now();
     let stopped = service.stop(CLOSE);
-    report.time("stopping the service of a closed client", begun.elapsed());
+    report.within("stopping the service of a closed client", begun.elapsed(), STOP + LEEWAY, late);
     report.equal("abandoned", stopped.abandoned, 0);
     proxy.set(Way::Both, Mode::Pass);
     Ok(())
