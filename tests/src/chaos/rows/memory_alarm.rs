@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use zc_events::{Context, Error, Event, EventClient, Service, Value};
+use zc_events::{Context, Error, Event, EventClient, HandlerError, Service, Value};
 
 use crate::chaos::{Done, Report, Row, Scene, resident_kib};
 use crate::wait_until;
@@ -41,7 +41,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     let (count, open) = (Arc::clone(&handled), Arc::clone(&may));
     let service = Service::builder(&client)
         .on("wait", move |_: &Context, _: Value| {
-            wait_until(PATIENCE, || open.load(Ordering::SeqCst))?;
+            wait_until(PATIENCE, || open.load(Ordering::SeqCst)).map_err(HandlerError::new)?;
             count.fetch_add(1, Ordering::SeqCst);
             Ok(())
         })
