@@ -18,4 +18,5 @@ pub(super) static ALL: &[&Row] = &[
     &half_open::ROW,
     &slow_drip::ROW,
     &sliced_writes::ROW,
+    &memory_alarm::ROW,
 ];
