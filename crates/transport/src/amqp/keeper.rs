@@ -131,8 +131,14 @@ impl Keeper {
     pub(super) fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
         loop {
             let link = self.link(deadline)?;
+            // A broker that blocks a connection reads nothing from it; another one it reads until that publishes.
+            let spare = match link.gate.blocked() {
+                Some(_) => Some(self.open("declaring", || None, deadline).map_err(|error| self.note(error))?),
+                None => None,
+            };
+            let link = spare.as_ref().unwrap_or(&link);
             let fallbacks = self.fallbacks.len();
-            match declare(&link, topology, &self.fallbacks, true, deadline) {
+            match declare(link, topology, &self.fallbacks, true, deadline) {
                 Ok(()) => break,
                 Err(_) if self.fallbacks.len() > fallbacks => {}
                 Err(error) => return Err(self.note(error)),

@@ -74,6 +74,11 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     report.check("all that was queued is handled under the alarm", consumed.is_ok());
     report.time("handling it under the alarm", begun.elapsed());
     report.check("the alarm lasted meanwhile", client.health().blocked_since == blocked.ok());
+    let begun_second = Instant::now();
+    let second = Service::builder(&client).on("wait", |_: &Context, _: Value| Ok(())).start();
+    report.within("starting a service under the alarm", begun_second.elapsed(), AGAIN, &late);
+    report.check(&format!("a service starts under the alarm: {:?}", second.as_ref().err()), second.is_ok());
+    drop(second);
     // As many calls as end by their deadline in this time.
     let length = Duration::from_secs(scene.scale(20, 3));
     let mut most = resident_kib()?;
@@ -92,6 +97,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     report.figure("emissions blocked", all.blocked);
     report.figure("emissions unknown", all.unknown);
     report.check("each emitter was told that it is blocked, and again", all.blocked >= EMITTERS * 2);
+    report.equal("connections for publishing that the client needed", client.health().connections, 1);
     report.check("at most one emission of each emitter was out when the alarm came", all.unknown <= EMITTERS);
     report.check(&format!("none fails for another reason: {:?}", all.others), all.others.is_empty());
     report.within("emitting with a deadline of 1 s ends", all.worst, EMIT + LEEWAY, &late);

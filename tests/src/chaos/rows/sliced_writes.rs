@@ -52,6 +52,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
         report.equal(&format!("{name}: requests that were answered"), results.answers.len() as u64, messages);
         let first = results.failed.first();
         report.check(&format!("{name}: no call fails; {} did: {first:?}", results.failed.len()), first.is_none());
+        report.equal(&format!("{name}: answers that could not be handed in"), results.unanswered, 0);
         report.equal(&format!("{name}: events that came again"), results.again, 0);
     }
     report.check("the same events arrive", sliced.events == whole.events);
@@ -68,6 +69,7 @@ struct Results {
     again: u64,
     answers: BTreeMap<u64, Value>,
     failed: Vec<String>,
+    unanswered: u64,
 }
 
 /// A payload that is another one for each number, up to half a KiB long, with characters of several bytes.
@@ -112,6 +114,7 @@ fn exchange(settings: Settings, messages: u64) -> Result<Results, Box<dyn std::e
     let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
     // What never comes is missed by whoever reads the results.
     let _ = wait_until(PATIENCE, || lock().events.len() as u64 >= messages);
+    lock().unanswered = service.health().unanswered;
     let _ = service.stop(TIMEOUT);
     client.close(TIMEOUT)?;
     Ok(std::mem::take(&mut *lock()))
@@ -133,7 +136,7 @@ fn call(client: &EventClient, results: &Mutex<Results>, next: &AtomicU64, messag
         }
         match answer {
             Ok(answer) => drop(lock().answers.insert(n, answer)),
-            Err(error) => lock().failed.push(error.to_string()),
+            Err(error) => lock().failed.push(format!("{n}: {error}")),
         }
     }
 }
