@@ -268,11 +268,20 @@ impl Keeper {
         let clock = &*self.options.clock;
         let mut backoff = Backoff::default();
         let mut due: Option<Instant> = None;
+        let mut kept: Vec<Discarded> = Vec::new();
         loop {
+            // Closes all the others.
+            kept.retain(|channel| channel.hindrance().is_some());
+            let opened = match kept.first().map(Discarded::hindrance) {
+                None => never(),
+                Some(Some(opened)) => opened,
+                Some(None) => continue,
+            };
             let alarm = due.map_or_else(never, |due| clock.at(due));
             select! {
                 recv(stopped) -> _ => return,
-                recv(discarded) -> channel => drop(channel),
+                recv(discarded) -> channel => kept.extend(channel),
+                recv(opened) -> _ => {}
                 recv(losses) -> _ => due = due.or_else(|| clock.now().checked_add(backoff.next())),
                 recv(alarm) -> _ => due = self.revive(&mut backoff),
             }
