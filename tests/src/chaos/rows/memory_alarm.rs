@@ -1,6 +1,5 @@
 //! RabbitMQ thinks that it has no memory left, and takes no messages until it thinks otherwise.
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use zc_events::{Context, Error, Event, EventClient, HandlerError, Service, Value};
 
-use crate::chaos::{Done, Report, Row, Scene, resident_kib};
+use crate::chaos::{Done, Lateness, Report, Row, Scene, resident_kib};
 use crate::wait_until;
 
 pub(super) static ROW: Row = Row {
@@ -23,7 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LEEWAY: Duration = Duration::from_millis(500);
 /// The deadline of an emission.
 const EMIT: Duration = Duration::from_secs(1);
-const CLOSE: Duration = Duration::from_secs(2);
+/// The deadline of closing, and when it must have ended.
+const CLOSE: Duration = Duration::from_millis(1_500);
+const CLOSED: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(5);
 const GROWTH: u64 = 32 * 1024;
 const EMITTERS: usize = 16;
@@ -31,7 +32,6 @@ const EMITTERS: usize = 16;
 const BODY: usize = 64 * 1024;
 
 fn run(scene: &Scene, report: &mut Report) -> Done {
-    let alarm = Alarm::of(scene)?;
     let waiting = scene.scale(5_000, 500);
     let settings = || scene.settings("alarm").events_publish_timeout(EMIT);
     let exchange = crate::unique("alarm");
@@ -60,7 +60,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
         .collect();
     let late = scene.lateness();
     let before = resident_kib()?;
-    alarm.raise()?;
+    let mut alarm = Alarm::raise(scene)?;
     let blocked = wait_until(PATIENCE, || client.health().blocked_since);
     let begun = Instant::now();
     report.check("the client's health says since when it is blocked", blocked.is_ok());
@@ -121,14 +121,14 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
 }
 
 /// A client that is blocked is closed while a call of it waits.
-fn closing(report: &mut Report, client: &EventClient, late: &crate::chaos::Lateness) -> Result<(), Box<dyn StdError>> {
+fn closing(report: &mut Report, client: &EventClient, late: &Lateness) -> Done {
     // The broker says that it blocks a connection once that publishes.
     wait_until(PATIENCE, || matches!(client.emit(&Event::new("ignored")), Err(Error::Blocked { .. })))?;
     let emitter = client.clone();
     let emitting = thread::spawn(move || emitter.emit(&Event::new("ignored")));
     let begun = Instant::now();
     let closed = client.close(CLOSE);
-    report.within("closing under the alarm", begun.elapsed(), CLOSE, late);
+    report.within("closing under the alarm", begun.elapsed(), CLOSED, late);
     report.figure("closing says", closed.map_or_else(|error| error.to_string(), |()| "closed".to_owned()));
     let emitted = emitting.join().map_err(|_| "an emitter panicked")?;
     report.check("a call that waits when the client is closed fails", emitted.is_err());
@@ -173,25 +173,23 @@ fn emit(client: &EventClient, event: &Event, stop: &AtomicBool) -> Calls {
 /// RabbitMQ's memory alarm. Dropping it sets the watermark to what it was.
 struct Alarm<'a> {
     scene: &'a Scene,
-    usual: String,
+    usual: Option<String>,
 }
 
 impl<'a> Alarm<'a> {
-    fn of(scene: &'a Scene) -> Result<Self, String> {
-        let printed = scene.rabbitmqctl(&["eval", "vm_memory_monitor:get_vm_memory_high_watermark()."])?;
+    fn raise(scene: &'a Scene) -> Result<Self, String> {
+        let program = "Usual = vm_memory_monitor:get_vm_memory_high_watermark(), \
+            ok = vm_memory_monitor:set_vm_memory_high_watermark(0.000001), Usual.";
+        let printed = scene.rabbitmqctl(&["eval", program])?;
         let usual = printed.lines().last().unwrap_or_default().trim().to_owned();
-        match usual.parse::<f64>() {
-            Ok(_) => Ok(Self { scene, usual }),
-            Err(_) => Err(format!("the watermark is no number: {printed}")),
-        }
+        let alarm = Self { scene, usual: Some(usual) };
+        let is_number = alarm.usual.as_ref().is_some_and(|usual| usual.parse::<f64>().is_ok());
+        if is_number { Ok(alarm) } else { Err(format!("the watermark was no number: {printed}")) }
     }
 
-    fn raise(&self) -> Result<(), String> {
-        self.scene.rabbitmqctl(&["set_vm_memory_high_watermark", "0.000001"]).map(drop)
-    }
-
-    fn lift(&self) -> Result<(), String> {
-        self.scene.rabbitmqctl(&["set_vm_memory_high_watermark", &self.usual]).map(drop)
+    fn lift(&mut self) -> Result<(), String> {
+        let Some(usual) = self.usual.take() else { return Ok(()) };
+        self.scene.rabbitmqctl(&["set_vm_memory_high_watermark", &usual]).map(drop)
     }
 }
 

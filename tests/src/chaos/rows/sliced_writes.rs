@@ -29,7 +29,8 @@ const CALLERS: u64 = 8;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn run(scene: &Scene, report: &mut Report) -> Done {
-    let messages = scene.scale(10_000, 500);
+    // So many events, and as many requests.
+    let messages = scene.scale(5_000, 250);
     let (broker, broker_url) = scene.broker_proxy()?;
     let (redis, redis_url) = scene.redis_proxy()?;
     let settings = || {

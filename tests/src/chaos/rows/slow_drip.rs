@@ -1,6 +1,5 @@
 //! A broker that says one byte every 400 ms while a connection is opened or closed.
 
-use std::error::Error as StdError;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -110,7 +109,7 @@ fn close_while_opening(report: &mut Report, proxy: &Proxy, settings: Settings, l
 }
 
 /// A client that was open, and whose goodbye is answered byte by byte; and that one can be opened again afterwards.
-fn goodbye(report: &mut Report, proxy: &Proxy, settings: Settings, late: &Lateness) -> Result<(), Box<dyn StdError>> {
+fn goodbye(report: &mut Report, proxy: &Proxy, settings: Settings, late: &Lateness) -> Done {
     proxy.set(Way::Both, Mode::Pass);
     let client = EventClient::new(settings)?;
     let service = Service::builder(&client).on("dripped", |_: &Context, _: Value| Ok(())).start()?;
