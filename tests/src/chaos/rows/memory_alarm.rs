@@ -95,11 +95,10 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     }
     report.figure("emissions confirmed before the alarm", all.confirmed);
     report.figure("emissions blocked", all.blocked);
-    report.figure("emissions unknown", all.unknown);
+    report.figure("emissions out when it came, or earlier, and not confirmed", all.unknown);
     report.check("each emitter was told that it is blocked, and again", all.blocked >= EMITTERS * 2);
     report.equal("connections for publishing that the client needed", client.health().connections, 1);
-    report.check("at most one emission of each emitter was out when the alarm came", all.unknown <= EMITTERS);
-    report.check(&format!("none fails for another reason: {:?}", all.others), all.others.is_empty());
+    report.check(&format!("under the alarm none ends otherwise: {:?}", all.others), all.others.is_empty());
     report.within("emitting with a deadline of 1 s ends", all.worst, EMIT + LEEWAY, &late);
     let grown = most.saturating_sub(before);
     report.figure("memory grows by", format!("{:.1} MiB", grown as f64 / 1024.0));
@@ -141,6 +140,7 @@ struct Calls {
     confirmed: usize,
     blocked: usize,
     unknown: usize,
+    /// Of those that began when the alarm was known, those that ended in any other way than blocked.
     others: Vec<String>,
     worst: Duration,
 }
@@ -159,11 +159,12 @@ fn emit(client: &EventClient, event: &Event, stop: &AtomicBool) -> Calls {
     let mut calls = Calls::default();
     while !stop.load(Ordering::SeqCst) {
         let begun = Instant::now();
+        let known = client.health().blocked_since.is_some();
         match client.emit(event) {
-            Ok(()) => calls.confirmed += 1,
             Err(Error::Blocked { .. }) => calls.blocked += 1,
-            Err(error) if error.is_timeout() => calls.unknown += 1,
-            Err(error) => calls.others.push(error.to_string()),
+            other if known => calls.others.push(format!("{other:?}")),
+            Ok(()) => calls.confirmed += 1,
+            Err(_) => calls.unknown += 1,
         }
         calls.worst = calls.worst.max(begun.elapsed());
     }
