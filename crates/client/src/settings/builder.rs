@@ -213,8 +213,9 @@ impl SettingsBuilder {
         self
     }
 
-    /// `EVENTS_HEARTBEAT`: AMQP's heartbeat in seconds, 10 unless set. After two of them without a
-    /// sign of life a connection is dead. The broker URL's own `heartbeat=` wins.
+    /// `EVENTS_HEARTBEAT`: the heartbeat in seconds, 10 unless set. After two of them without a
+    /// sign of life, ours or the broker's, a connection is dead; so the broker is asked for two thirds of
+    /// it. The broker URL's own `heartbeat=` wins.
     pub fn events_heartbeat(mut self, seconds: u16) -> Self {
         self.heartbeat = Some(seconds.to_string());
         self

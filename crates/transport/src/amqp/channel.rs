@@ -42,6 +42,14 @@ pub(super) struct Discarded {
     link: Arc<Link>,
 }
 
+impl Discarded {
+    /// What to wait for before it is dropped: a broker that blocks a connection reads nothing from it, and a channel
+    /// whose closing is not answered would cost the connection.
+    pub(super) fn hindrance(&self) -> Option<Receiver<()>> {
+        self.link.gate.opening()
+    }
+}
+
 impl Drop for Discarded {
     fn drop(&mut self) {
         let _guard = self.link.guard(self.link.clock().deadline(CLOSE));

@@ -131,8 +131,14 @@ impl Keeper {
     pub(super) fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
         loop {
             let link = self.link(deadline)?;
+            // A broker that blocks a connection reads nothing from it; another one it reads until that publishes.
+            let spare = match link.gate.blocked() {
+                Some(_) => Some(self.open("declaring", || None, deadline).map_err(|error| self.note(error))?),
+                None => None,
+            };
+            let link = spare.as_ref().unwrap_or(&link);
             let fallbacks = self.fallbacks.len();
-            match declare(&link, topology, &self.fallbacks, true, deadline) {
+            match declare(link, topology, &self.fallbacks, true, deadline) {
                 Ok(()) => break,
                 Err(_) if self.fallbacks.len() > fallbacks => {}
                 Err(error) => return Err(self.note(error)),
@@ -262,11 +268,20 @@ impl Keeper {
         let clock = &*self.options.clock;
         let mut backoff = Backoff::default();
         let mut due: Option<Instant> = None;
+        let mut kept: Vec<Discarded> = Vec::new();
         loop {
+            // Closes all the others.
+            kept.retain(|channel| channel.hindrance().is_some());
+            let opened = match kept.first().map(Discarded::hindrance) {
+                None => never(),
+                Some(Some(opened)) => opened,
+                Some(None) => continue,
+            };
             let alarm = due.map_or_else(never, |due| clock.at(due));
             select! {
                 recv(stopped) -> _ => return,
-                recv(discarded) -> channel => drop(channel),
+                recv(discarded) -> channel => kept.extend(channel),
+                recv(opened) -> _ => {}
                 recv(losses) -> _ => due = due.or_else(|| clock.now().checked_add(backoff.next())),
                 recv(alarm) -> _ => due = self.revive(&mut backoff),
             }

@@ -135,6 +135,8 @@ impl ManageConnection for Channels {
         let open = || {
             let deadline = self.0.options.clock.deadline(OPEN_CHANNEL);
             let link = self.0.link(deadline)?;
+            // A broker that blocks a connection reads nothing from it: the attempt would cost the connection.
+            link.gate.pass(&*self.0.options.clock, deadline)?;
             ConfirmChannel::open(&link, self.0.bin.clone(), deadline).map(Arc::new)
         };
         // A panic would cost the pool the place for good.

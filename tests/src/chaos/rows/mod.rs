@@ -1,7 +1,11 @@
 //! The matrix: one file for each row.
 
+mod broker_crash;
 mod connection_cut;
+mod forced_close;
+mod half_open;
 mod killing_handler;
+mod memory_alarm;
 mod poison;
 mod pool_exhausted;
 mod queue_deleted;
@@ -9,6 +13,8 @@ mod redis_full;
 mod redis_killed;
 mod redis_stalled;
 mod retry_target;
+mod sliced_writes;
+mod slow_drip;
 mod stuck_handler;
 mod unroutable_nacked;
 mod worker_crash;
@@ -29,4 +35,10 @@ pub(super) static ALL: &[&Row] = &[
     &redis_full::ROW,
     &pool_exhausted::ROW,
     &poison::ROW,
+    &broker_crash::ROW,
+    &forced_close::ROW,
+    &half_open::ROW,
+    &slow_drip::ROW,
+    &sliced_writes::ROW,
+    &memory_alarm::ROW,
 ];
