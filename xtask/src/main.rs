@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod failure;
+mod fuzz;
 mod integration;
 mod interrupt;
 mod process;
@@ -36,6 +37,8 @@ enum Command {
     Ci,
     /// Run the measurements against a RabbitMQ and a Redis that are started for them
     Bench(bench::Options),
+    /// Fuzz what faces peers, operators and their mistakes (needs cargo-fuzz)
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Ci => ci::run(),
         Command::Bench(options) => bench::run(options),
+        Command::Fuzz(options) => fuzz::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

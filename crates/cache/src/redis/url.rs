@@ -3,11 +3,13 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{Error, Result};
 
 const PORT: u16 = 6379;
+/// What may stand unescaped in a shown user name.
+const SHOWN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Where a Redis server is and how to log in to it.
 ///
@@ -151,7 +153,9 @@ impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("redis://")?;
         if self.username.is_some() || self.password.is_some() {
-            f.write_str(self.username.as_deref().unwrap_or_default())?;
+            // Behind a colon that somebody encoded there is the password.
+            let user = self.username.as_deref().unwrap_or_default().split(':').next().unwrap_or_default();
+            write!(f, "{}", utf8_percent_encode(user, SHOWN))?;
             if self.password.is_some() {
                 f.write_str(":***")?;
             }
@@ -268,6 +272,8 @@ mod tests {
             ("redis://me:p%40w%2F%25@host", "redis://me:***@host:6379/0 Some(\"p@w/%\")"),
             ("redis://me:p@w:x@host", "redis://me:***@host:6379/0 Some(\"p@w:x\")"),
             ("redis://me@host", "redis://me@host:6379/0 None"),
+            ("redis://me%3Apw@host", "redis://me@host:6379/0 None"),
+            ("redis://m%0Ae:pw@host", "redis://m%0Ae:***@host:6379/0 Some(\"pw\")"),
             ("redis://host?username=me&password=p%26w", "redis://me:***@host:6379/0 Some(\"p&w\")"),
             ("redis://:one@host?password=two", "redis://:***@host:6379/0 Some(\"one\")"),
             ("redis://[::1]:7000/1", "redis://[::1]:7000/1 None"),

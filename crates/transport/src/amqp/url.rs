@@ -79,10 +79,21 @@ impl Node {
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "amqp" | "pyamqp" => false,
             "amqps" => true,
-            other => return Err(wrong(format!("its scheme is `{other}`; amqp:// and amqps:// are known"))),
+            // Anything else may be a piece of a password with `://` in it.
+            other @ ("http" | "https" | "redis" | "rediss" | "memory") => {
+                return Err(wrong(format!("its scheme is `{other}`; amqp:// and amqps:// are known")));
+            }
+            _ => return Err(wrong("its scheme is not known; amqp:// and amqps:// are".into())),
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
+        // What looks like a host and a virtual host is a torn password then, and would be shown.
+        if query.contains('@') || path.is_some_and(|path| path.contains('@')) {
+            return Err(wrong("a `/` or `?` stands before an `@`: in a password they are written %2F and %3F (an `@` in the virtual host %40)".into()));
+        }
+        if text.contains('#') {
+            return Err(wrong("it has a `#` in it: in a password it is written %23".into()));
+        }
         let (userinfo, address) =
             authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
 
@@ -120,7 +131,12 @@ impl Node {
                 }
                 Ok(millis) => self.connection_timeout = Some(Duration::from_millis(millis)),
             },
-            _ => log::warn!("the parameter `{name}` of the broker URL is not known here and is ignored"),
+            _ => {
+                // A parameter without `=` may be the rest of a password.
+                let is_name = pair.contains('=') && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                let shown = if is_name { name } else { "(not shown)" };
+                log::warn!("the parameter {shown} of the broker URL is not known here and is ignored");
+            }
         }
         Ok(())
     }
@@ -137,7 +153,9 @@ impl Node {
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "amqps" } else { "amqp" };
-        let user = utf8_percent_encode(&self.user, SHOWN);
+        // Behind a colon that somebody encoded there is the password.
+        let user = self.user.split(':').next().unwrap_or_default();
+        let user = utf8_percent_encode(user, SHOWN);
         let vhost = utf8_percent_encode(&self.vhost, SHOWN);
         write!(f, "{scheme}://{user}@{}/{vhost}", self.address())
     }
@@ -154,6 +172,9 @@ fn host_and_port(address: &str, default: u16) -> Result<(String, u16)> {
         Some(rest) => {
             let (host, port) =
                 rest.split_once(']').ok_or_else(|| wrong("the `[` of its IPv6 address is not closed".into()))?;
+            if !(port.is_empty() || port.starts_with(':')) {
+                return Err(wrong("behind the `]` of its IPv6 address only `:port` may stand".into()));
+            }
             (host, port.strip_prefix(':'))
         }
         None => match address.split_once(':') {
@@ -166,6 +187,17 @@ fn host_and_port(address: &str, default: u16) -> Result<(String, u16)> {
     };
     if host.is_empty() {
         return Err(wrong("it names no host".into()));
+    }
+    // `%` stands before the zone of an IPv6 address.
+    let in_brackets = address.starts_with('[');
+    if !host
+        .chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_') || in_brackets && matches!(c, ':' | '%'))
+    {
+        return Err(wrong(
+            "its host has a character that no host has; in a password, `/`, `@` and `#` are written %2F, %40, %23"
+                .into(),
+        ));
     }
     let port = match port {
         None | Some("") => default,
@@ -284,7 +316,19 @@ mod tests {
             ("http://u:canary@h", "scheme is `http`"),
             ("amqp://u:canary@", "no host"),
             ("amqp://u:canary@h:port", "port is not a number"),
-            ("amqp://u:canary/5@h", "port is not a number"),
+            ("amqp://u:canary/5@h", "%2F"),
+            ("amqp://user:p@ss/wo#rd-canary@host", "%2F"),
+            ("amqp://user:p@can/ary@host", "%2F"),
+            ("amqp://user:12/canary@host", "%2F"),
+            ("amqp://user:12?canary=1@host", "%3F"),
+            ("amqp://user:12#canary@host", "%23"),
+            ("amqp://user:12;canary@host", "no scheme"),
+            ("amqp://user:12;canary://@host", "scheme is not known"),
+            ("user:canary://@host", "scheme is not known"),
+            ("amqp://user:pass@can ary", "no host has"),
+            ("amqp://user:pass@can\nary", "no host has"),
+            ("amqp://user:pass@[can@ary]", "no host has"),
+            ("amqp://user:pass@[::1]canary", "only `:port`"),
             ("amqp://u:canary@h:0", "port is not a number"),
             ("amqp://u:canary@::1", "brackets"),
             ("amqp://u:canary@[::1", "not closed"),
@@ -306,5 +350,7 @@ mod tests {
     fn debug_hides_the_password() {
         let url: BrokerUrl = "amqp://u:canary@h".parse().unwrap();
         assert_eq!(format!("{url:?}"), "BrokerUrl { nodes: [Node(amqp://u@h:5672/%2F)] }");
+        let url: BrokerUrl = "amqp://u%3Acanary@h".parse().unwrap();
+        assert_eq!(url.to_string(), "amqp://u@h:5672/%2F");
     }
 }

@@ -1,0 +1,92 @@
+//! The URLs of brokers and of reply stores, with a secret where a password stands. Input: which parser (see `run`),
+//! then text, in which `HOLE` is where the secret goes.
+
+use std::cell::RefCell;
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
+use std::sync::Once;
+
+use percent_encoding::percent_decode_str;
+use zc_events_cache::redis::RedisUrl;
+use zc_events_transport::amqp::BrokerUrl;
+
+/// Where the secret stands in the text of an input.
+const HOLE: char = '~';
+/// What nobody may show, however it is written.
+const SECRET: &str = "kNry7wQz";
+/// The same, percent-encoded.
+const ENCODED: &str = "%6B%4Ery7%77Qz";
+
+thread_local! {
+    static LOGGED: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Reads a URL. It may be refused or not; the secret is not in what `Display` and `Debug` show of the result, nor in
+/// the error, nor in the log, as long as it stands where a password may stand. What a URL shows of itself can be read,
+/// and shows itself the same way.
+pub fn run(data: &[u8]) {
+    static LOGGER: Once = Once::new();
+    LOGGER.call_once(|| {
+        if log::set_logger(&Capture).is_ok() {
+            log::set_max_level(log::LevelFilter::Trace);
+        }
+    });
+    let Some((how, text)) = data.split_first() else { return };
+    let text = String::from_utf8_lossy(text).into_owned();
+    let secret = if how & 2 != 0 { ENCODED } else { SECRET };
+    let url = text.replacen(HOLE, secret, 1).replace(HOLE, "");
+    if how & 1 == 0 {
+        check::<BrokerUrl>(&url, stands_for_a_password(&text, true));
+    } else {
+        check::<RedisUrl>(&url, stands_for_a_password(&text, false));
+    }
+}
+
+fn check<U: FromStr<Err: Display + Debug> + Display + Debug>(url: &str, secret: bool) {
+    LOGGED.take();
+    let parsed = U::from_str(url);
+    let shown = match &parsed {
+        Ok(parsed) => format!("{parsed}\n{parsed:?}"),
+        Err(error) => format!("{error}\n{error:?}"),
+    };
+    let shown = shown + "\n" + &LOGGED.take();
+    let decoded = percent_decode_str(&shown).decode_utf8_lossy().to_lowercase();
+    assert!(!secret || !decoded.contains(&SECRET.to_lowercase()), "{url:?} shows its secret: {shown}");
+    if let Ok(parsed) = parsed {
+        let shown = parsed.to_string();
+        match U::from_str(&shown) {
+            Ok(again) => assert_eq!(again.to_string(), shown, "{url:?}"),
+            Err(error) => panic!("{url:?} shows itself as {shown:?}, which is refused: {error:?}"),
+        }
+    }
+}
+
+/// Whether the hole is where a password stands, in a URL as it should be or in one that somebody forgot to escape:
+/// anywhere between the colon behind the user's name and the last `@`. It does not where the text before or behind it
+/// makes another URL of the list begin: then it has a place of its own in a list that is as it should be.
+fn stands_for_a_password(text: &str, lists: bool) -> bool {
+    let Some((before, behind)) = text.split_once(HOLE) else { return false };
+    let Some((_, rest)) = before.split_once("://") else { return false };
+    let in_login = (rest.contains(':') || rest.to_lowercase().contains("%3a")) && behind.contains('@');
+    let another = |part: &str| part.split_once(';').is_some_and(|(_, rest)| rest.contains("://"));
+    in_login && !(lists && (another(before) || another(&behind.replace(HOLE, "")) || another(text)))
+}
+
+struct Capture;
+
+impl log::Log for Capture {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        LOGGED.with_borrow_mut(|logged| *logged += &format!("{}: {}\n", record.target(), record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+/// The inputs that stand for this URL: for both parsers, the secret plain and encoded.
+pub(crate) fn seeds(text: &str) -> Vec<Vec<u8>> {
+    (0..4).map(|how| [&[how], text.as_bytes()].concat()).collect()
+}
