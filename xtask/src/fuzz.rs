@@ -13,8 +13,8 @@ use crate::workspace;
 
 /// For building. The first time takes minutes.
 const PATIENCE: Duration = Duration::from_secs(1800);
-/// What one input may take: memory in megabytes, and seconds.
-const LIMITS: [&str; 3] = ["-rss_limit_mb=2048", "-malloc_limit_mb=512", "-timeout=20"];
+/// What one input may take: bytes, memory in megabytes, seconds.
+const LIMITS: [&str; 4] = ["-max_len=4096", "-rss_limit_mb=2048", "-malloc_limit_mb=512", "-timeout=20"];
 
 /// Options of `cargo xtask fuzz`.
 #[derive(clap::Args)]

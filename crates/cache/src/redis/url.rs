@@ -152,9 +152,9 @@ impl RedisUrl {
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("redis://")?;
-        if self.username.is_some() || self.password.is_some() {
-            // Behind a colon that somebody encoded there is the password.
-            let user = self.username.as_deref().unwrap_or_default().split(':').next().unwrap_or_default();
+        // Behind a colon that somebody encoded there is the password.
+        let user = self.username.as_deref().unwrap_or_default().split(':').next().unwrap_or_default();
+        if !user.is_empty() || self.password.is_some() {
             write!(f, "{}", utf8_percent_encode(user, SHOWN))?;
             if self.password.is_some() {
                 f.write_str(":***")?;

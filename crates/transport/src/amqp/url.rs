@@ -2,6 +2,7 @@
 //! resolves or connects. A URL never shows its password.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -189,11 +190,13 @@ fn host_and_port(address: &str, default: u16) -> Result<(String, u16)> {
         return Err(wrong("it names no host".into()));
     }
     // `%` stands before the zone of an IPv6 address.
-    let in_brackets = address.starts_with('[');
-    if !host
-        .chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_') || in_brackets && matches!(c, ':' | '%'))
-    {
+    let (number, zone) = host.split_once('%').unwrap_or((host, ""));
+    let is_host = if address.starts_with('[') {
+        number.parse::<Ipv6Addr>().is_ok() && zone.chars().all(in_a_name)
+    } else {
+        host.chars().all(in_a_name)
+    };
+    if !is_host {
         return Err(wrong(
             "its host has a character that no host has; in a password, `/`, `@` and `#` are written %2F, %40, %23"
                 .into(),
@@ -213,6 +216,10 @@ fn host_and_port(address: &str, default: u16) -> Result<(String, u16)> {
         },
     };
     Ok((host.to_owned(), port))
+}
+
+fn in_a_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
 fn vhost(path: Option<&str>) -> Result<String> {
@@ -272,6 +279,7 @@ mod tests {
             ("amqp://[::1]/", "::1", 5672),
             ("amqp://u@[fe80::1]:99/x", "fe80::1", 99),
             ("pyamqp://h:", "h", 5672),
+            ("amqp://[fe80::1%eth0]", "fe80::1%eth0", 5672),
         ] {
             let node = node(text);
             assert_eq!((node.host.as_str(), node.port), (host, port), "{text}");
@@ -329,6 +337,7 @@ mod tests {
             ("amqp://user:pass@can\nary", "no host has"),
             ("amqp://user:pass@[can@ary]", "no host has"),
             ("amqp://user:pass@[::1]canary", "only `:port`"),
+            ("amqp://user:pass@[%fe]", "no host has"),
             ("amqp://u:canary@h:0", "port is not a number"),
             ("amqp://u:canary@::1", "brackets"),
             ("amqp://u:canary@[::1", "not closed"),
