@@ -253,6 +253,7 @@ fn decoded(encoded: &str, what: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn shown(url: &str) -> String {
         let url = RedisUrl::parse(url).unwrap();
@@ -324,5 +325,39 @@ mod tests {
             assert!(why.contains("verification"), "{why}");
         }
         assert!(RedisUrl::parse("redis://host#insecure").is_err());
+    }
+
+    fn escaped(text: &str) -> String {
+        utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_escaped_is_read_as_it_was(
+            user in ".{1,12}", password in ".{1,12}", host in "[a-z][a-z0-9.-]{0,9}", port in 1_u16.., db in any::<u32>(), query in any::<bool>()
+        ) {
+            let (user_text, password_text) = (escaped(&user), escaped(&password));
+            let text = if query {
+                format!("redis://{host}:{port}?username={user_text}&password={password_text}&db={db}")
+            } else {
+                format!("redis://{user_text}:{password_text}@{host}:{port}/{db}")
+            };
+            let url = RedisUrl::parse(&text).unwrap();
+            prop_assert_eq!((url.username(), url.password()), (Some(user.as_str()), Some(password.as_str())));
+            prop_assert_eq!((url.host(), url.port(), url.db()), (host.as_str(), port, db));
+            // What it shows is a URL, too, which shows itself.
+            let shown = url.to_string();
+            prop_assert_eq!(RedisUrl::parse(&shown).unwrap().to_string(), shown);
+        }
+
+        /// However much of it was not escaped.
+        #[test]
+        fn no_password_is_shown(before in ".{0,6}", behind in ".{0,6}", host in "[a-z.:/?#%@]{0,9}") {
+            let shown = match RedisUrl::parse(&format!("redis://user:{before}kNrY{behind}@{host}")) {
+                Ok(url) => format!("{url} {url:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            prop_assert!(!shown.contains("kNrY"), "{}", shown);
+        }
     }
 }

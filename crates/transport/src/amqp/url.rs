@@ -247,6 +247,7 @@ fn wrong(why: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn node(text: &str) -> Node {
         text.parse::<BrokerUrl>().unwrap().nodes()[0].clone()
@@ -361,5 +362,41 @@ mod tests {
         assert_eq!(format!("{url:?}"), "BrokerUrl { nodes: [Node(amqp://u@h:5672/%2F)] }");
         let url: BrokerUrl = "amqp://u%3Acanary@h".parse().unwrap();
         assert_eq!(url.to_string(), "amqp://u@h:5672/%2F");
+    }
+
+    fn escaped(text: &str) -> String {
+        utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_escaped_is_read_as_it_was(
+            user in "[^\0]{1,12}", password in "[^\0]{0,12}", vhost in "[^\0]{1,12}", host in "[a-z][a-z0-9.-]{0,9}", port in 1_u16..
+        ) {
+            let text = format!("amqp://{}:{}@{host}:{port}/{}", escaped(&user), escaped(&password), escaped(&vhost));
+            let url: BrokerUrl = text.parse().unwrap();
+            let read = &url.nodes()[0];
+            prop_assert_eq!(
+                (&read.user, &read.password, &read.vhost, &read.host, read.port),
+                (&user, &password, &vhost, &host, port)
+            );
+            // What it shows is a URL, too, which shows itself.
+            let shown = url.to_string();
+            prop_assert_eq!(shown.parse::<BrokerUrl>().unwrap().to_string(), shown);
+        }
+
+        /// However much of it was not escaped.
+        #[test]
+        fn no_password_is_shown(
+            before in "[^;\0]{0,6}", behind in "[^;\0]{0,6}", host in "[a-z.:/?#%@]{0,9}", first in any::<bool>()
+        ) {
+            let node = format!("amqp://user:{before}kNrY{behind}@{host}");
+            let text = if first { node } else { format!("amqp://a;{node}") };
+            let shown = match text.parse::<BrokerUrl>() {
+                Ok(url) => format!("{url} {url:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            prop_assert!(!shown.contains("kNrY"), "{}", shown);
+        }
     }
 }
