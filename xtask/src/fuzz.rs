@@ -190,7 +190,7 @@ impl Report {
         let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
         for line in text.lines() {
             // `#8192 pulse cov: 301 ft: 802 corp: 60/4Kb ...`
-            if line.starts_with('#') {
+            if let Some(behind) = line.strip_prefix('#') {
                 let words: Vec<&str> = line.split_whitespace().collect();
                 let after = |name: &str| {
                     let at = words.iter().position(|word| *word == name)?;
@@ -199,7 +199,7 @@ impl Report {
                 report.coverage = after("cov:").unwrap_or(report.coverage);
                 report.features = after("ft:").unwrap_or(report.features);
                 report.corpus = after("corp:").unwrap_or(report.corpus);
-                report.executions = number(&line[1..]).unwrap_or(report.executions);
+                report.executions = number(behind).unwrap_or(report.executions);
             }
             if let Some(count) = line.strip_prefix("stat::number_of_executed_units:") {
                 report.executions = number(count.trim()).unwrap_or(report.executions);
