@@ -61,18 +61,24 @@ fn check<U: FromStr<Err: Display + Debug> + Display + Debug>(url: &str, secret: 
 }
 
 /// Whether the hole is where a password stands, in a URL as it should be or in one that somebody forgot to escape:
-/// anywhere between the colon behind the user's name and the last `@`. It does not where the text before or behind it
-/// makes another URL of the list begin: then it has a place of its own in a list that is as it should be.
+/// anywhere between the colon behind the user's name and the last `@`. In a list (with `;`) that is within one of its
+/// URLs: a password in which another URL of the list seems to begin cannot be told from two that are as they should be.
 fn stands_for_a_password(text: &str, lists: bool) -> bool {
-    let Some((before, behind)) = text.split_once(HOLE) else { return false };
+    let Some((mut before, mut behind)) = text.split_once(HOLE) else { return false };
     // A fuzzer that watches what is compared learns to spell it, and puts it where it may be shown.
     if decoded(before).contains(&decoded(SECRET)) || decoded(behind).contains(&decoded(SECRET)) {
         return false;
     }
+    if lists {
+        if let Some(begin) = before.rfind("://").and_then(|scheme| before[..scheme].rfind(';')) {
+            before = &before[begin + 1..];
+        }
+        if let Some(end) = behind.rfind("://").and_then(|scheme| behind[..scheme].find(';')) {
+            behind = &behind[..end];
+        }
+    }
     let Some((_, rest)) = before.split_once("://") else { return false };
-    let in_login = (rest.contains(':') || rest.to_lowercase().contains("%3a")) && behind.contains('@');
-    let another = |part: &str| part.split_once(';').is_some_and(|(_, rest)| rest.contains("://"));
-    in_login && !(lists && (another(before) || another(&behind.replace(HOLE, "")) || another(text)))
+    (rest.contains(':') || rest.to_lowercase().contains("%3a")) && behind.contains('@')
 }
 
 /// A text in the form in which the secret is looked for.
