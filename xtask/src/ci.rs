@@ -16,7 +16,8 @@ pub(crate) fn run() -> Result<()> {
     let doc = [&["doc", "--no-deps"], &whole[..]].concat();
     let mut report = Vec::new();
     // The fuzz targets are a workspace of their own; without libFuzzer they need nothing but Rust.
-    let fuzz = ["--locked", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features"];
+    let fuzz =
+        ["--locked", "--manifest-path=fuzz/Cargo.toml", "--target-dir=target/fuzz/plain", "--no-default-features"];
     let fuzz_clippy = [&["clippy"], &fuzz[..], &["--all-targets", "--", "-D", "warnings"]].concat();
     let steps = [
         ("fmt", ["fmt", "--all", "--check"].to_vec()),

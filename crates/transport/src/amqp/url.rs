@@ -19,7 +19,10 @@ const SHOWN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 /// with `;` between the URLs of several nodes, as kombu has it. User and password default
 /// to `guest`, the port to 5672 (5671 for `amqps`). No path, `/`, the old trailing `//` and
 /// `/%2F` all mean the virtual host `/`. Parameters that only other clients know are
-/// ignored with a warning.
+/// ignored with a warning. In user, password and virtual host `/`, `?`, `#`, `;` and `@` are written
+/// `%2F`, `%3F`, `%23`, `%3B` and `%40`; a URL that looks torn by one of them is refused.
+///
+/// `Display` and `Debug` show no password, and no error quotes what stands where one may be.
 ///
 /// ```
 /// use zc_events_transport::amqp::BrokerUrl;
