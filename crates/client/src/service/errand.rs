@@ -2,6 +2,8 @@
 //! copy is confirmed; until then it stays with this process, which tries again and again: given back to its queue it
 //! would come again at once, be handled again, and in the end be dropped by queues that count deliveries.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::forward::{self, Cause};
@@ -15,7 +17,7 @@ use crate::metrics::{self, Handled};
 
 /// The pause after a first failure, which doubles, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Where a message is to go.
 pub(super) enum Place {
@@ -32,11 +34,28 @@ pub(super) struct Errand {
     work: Work,
     place: Place,
     failures: u32,
+    held_up: Option<HeldUp>,
+}
+
+/// Counts one that waits, for as long as it lives.
+struct HeldUp(Arc<AtomicUsize>);
+
+impl HeldUp {
+    fn among(others: &Arc<AtomicUsize>) -> Self {
+        others.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(others))
+    }
+}
+
+impl Drop for HeldUp {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Errand {
     pub(super) fn new(work: Work, place: Place) -> Self {
-        Self { work, place, failures: 0 }
+        Self { work, place, failures: 0, held_up: None }
     }
 
     pub(super) fn work(&self) -> &Work {
@@ -55,12 +74,13 @@ impl Errand {
         let pause = FIRST_PAUSE.saturating_mul(2u32.saturating_pow(self.failures)).min(LONGEST_PAUSE);
         log::error!("{}: not taken by {}, to be tried again in {pause:?}: {error}", self.work.label, self.name());
         self.failures = self.failures.saturating_add(1);
+        self.held_up.get_or_insert_with(|| HeldUp::among(&shared.held_up));
         // Should the connection be lost meanwhile, it comes again, and nothing stands against that.
         self.work.end(shared, End::Returned);
         if let Some(key) = self.work.key() {
             shared.seen.stayed(key, shared.clock().now());
         }
-        let lane = std::sync::Arc::clone(&self.work.job.lane);
+        let lane = Arc::clone(&self.work.job.lane);
         lane.hold(shared.clock().deadline(pause), Item::Errand(self));
     }
 
