@@ -81,7 +81,7 @@ impl Errand {
             shared.seen.stayed(key, shared.clock().now());
         }
         let lane = Arc::clone(&self.work.job.lane);
-        lane.hold(shared.clock().deadline(pause), Item::Errand(self));
+        lane.hold(shared.clock().deadline(pause), Item::Errand(Box::new(self)));
     }
 
     fn arrived(self, shared: &Shared) {

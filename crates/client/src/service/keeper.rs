@@ -55,7 +55,7 @@ fn give_up(shared: &Arc<Shared>, work: Work, replaced: bool, timeout: Duration) 
         move || handed.try_iter().for_each(|errand| errand.run(&burying))
     });
     if buried.is_err() {
-        handed.try_iter().for_each(|errand| lane.hold(now, Item::Errand(errand)));
+        handed.try_iter().for_each(|errand| lane.hold(now, Item::Errand(Box::new(errand))));
     }
     lane.finished();
 }

@@ -44,7 +44,7 @@ pub(super) enum Item {
     /// A message.
     Message(Arc<Job>),
     /// One that was worked on, and is to go elsewhere.
-    Errand(Errand),
+    Errand(Box<Errand>),
 }
 
 /// Something that nothing is to be done with before a time.

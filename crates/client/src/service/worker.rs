@@ -258,9 +258,9 @@ fn claim(shared: &Shared, mut work: Work, task: &Task) -> Option<Work> {
     };
     // A delay queue leads back among the others.
     if work.job.lane.is_quarantine {
-        work.wait(shared, wait)
+        work.wait(shared, wait);
     } else {
-        work.postpone(shared, wait)
+        work.postpone(shared, wait);
     }
     None
 }
