@@ -62,6 +62,16 @@ struct Failure {
     conclusive: bool,
 }
 
+/// The token, given back when dropped: without it nobody would ever connect again, whatever ended the attempt.
+struct Turn<'a>(&'a Sender<()>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // There is one token, and room for one.
+        let _ = self.0.try_send(());
+    }
+}
+
 /// The thread that brings the connection back. It ends when this is dropped.
 pub(super) struct Running(#[expect(dead_code, reason = "its end is the signal")] Sender<()>);
 
@@ -103,11 +113,12 @@ impl Keeper {
         if clock::receive(&*self.options.clock, &self.turn.1, deadline).is_err() {
             return Err(failure::timeout(Stage::Connect));
         }
+        let turn = Turn(&self.turn.0);
         let opened = match self.current() {
             Ok(None) => self.take_turn(failed, deadline),
             current => current.transpose().unwrap_or(Err(Error::Closed)),
         };
-        let _ = self.turn.0.try_send(());
+        drop(turn);
         opened.map_err(|error| self.note(error))
     }
 
@@ -131,6 +142,10 @@ impl Keeper {
     pub(super) fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
         loop {
             let link = self.link(deadline)?;
+            if topology.queues.iter().any(|queue| queue.exclusive) {
+                // It would go with any other connection.
+                link.gate.pass(&*self.options.clock, deadline)?;
+            }
             // A broker that blocks a connection reads nothing from it; another one it reads until that publishes.
             let spare = match link.gate.blocked() {
                 Some(_) => Some(self.open("declaring", || None, deadline).map_err(|error| self.note(error))?),
@@ -188,7 +203,12 @@ impl Keeper {
         let mut state = self.state();
         state.closed = true;
         state.open = None;
-        state.link.take()
+        let link = state.link.take();
+        // Who waits for the alarm's end need not any more.
+        if let Some(link) = &link {
+            link.gate.open();
+        }
+        link
     }
 
     pub(super) fn note(&self, error: Error) -> Error {
