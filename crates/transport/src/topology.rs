@@ -209,3 +209,24 @@ impl Topology {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(topology: &Topology) -> (&Headers, &Headers) {
+        (&topology.queues[0].arguments, topology.queues[0].fallback.as_ref().unwrap())
+    }
+
+    /// From 4.0 on, RabbitMQ drops from a quorum queue what came back 20 times, unless it is told otherwise.
+    #[test]
+    fn no_queue_that_is_consumed_has_the_brokers_default_limit_of_deliveries() {
+        let (quarantine, dead) = (Topology::new().quarantine_queue("q"), Topology::new().dead_queue("d"));
+        let (arguments, fallback) = queue(&quarantine);
+        assert_eq!(arguments.get("x-queue-type"), Some(&"classic".into()));
+        assert!(arguments.len() == 1 && fallback.is_empty());
+        let (arguments, fallback) = queue(&dead);
+        assert_eq!(arguments.get("x-delivery-limit").and_then(HeaderValue::as_int), Some(2_147_483_647));
+        assert!(fallback.is_empty(), "a classic queue refuses the limit");
+    }
+}

@@ -349,3 +349,62 @@ fn again(error: &Error) -> Error {
         other => Error::Unavailable { what: other.to_string(), outcome: Outcome::NotSent, source: None },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::SystemTime;
+    use zc_events_protocol::{Clock, SystemClock};
+
+    /// A clock that panics when it is asked for the time, after so many answers.
+    #[derive(Debug)]
+    struct Broken(AtomicU32);
+
+    const INTACT: u32 = u32::MAX;
+
+    impl Clock for Broken {
+        fn now(&self) -> Instant {
+            match self.0.load(Ordering::SeqCst) {
+                INTACT => {}
+                0 => {
+                    self.0.store(INTACT, Ordering::SeqCst);
+                    panic!("as asked for");
+                }
+                left => self.0.store(left - 1, Ordering::SeqCst),
+            }
+            Instant::now()
+        }
+
+        fn wall(&self) -> SystemTime {
+            SystemClock.wall()
+        }
+
+        fn at(&self, instant: Instant) -> Receiver<Instant> {
+            SystemClock.at(instant)
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_panics_leaves_the_turn_to_the_next() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let clock = Arc::new(Broken(AtomicU32::new(INTACT)));
+        let url = format!("amqp://app:secret@127.0.0.1:{port}/").parse().unwrap();
+        let options = AmqpOptions::new(url).clock(clock.clone());
+        // The real time, since it must outlive what is tested.
+        let watchdog = Arc::new(Watchdog::start(Arc::new(SystemClock)).unwrap());
+        let (keeper, _running) = Keeper::start(options, watchdog).unwrap();
+        let deadline = || SystemClock.deadline(Duration::from_secs(2));
+        let mut panics = 0;
+        for answers in 0..10 {
+            clock.0.store(answers, Ordering::SeqCst);
+            panics += u32::from(catch_unwind(AssertUnwindSafe(|| keeper.link(deadline()))).is_err());
+            clock.0.store(INTACT, Ordering::SeqCst);
+            let error = keeper.link(deadline()).map(drop).unwrap_err();
+            assert!(!error.is_timeout(), "nobody opens the connection any more: {error}");
+        }
+        assert!(panics > 0);
+    }
+}

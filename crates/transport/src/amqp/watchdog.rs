@@ -106,12 +106,7 @@ impl Watchdog {
 
     /// [`Watchdog::watch`], which does not cut while `gate` is shut, nor before the broker
     /// has had [`AGAIN`] for its answer since. For those whose call nobody waits for.
-    pub(super) fn watch_patiently(
-        &self,
-        lifeline: &Arc<Lifeline>,
-        deadline: Deadline,
-        gate: &Arc<Gate>,
-    ) -> Guard<'_> {
+    pub(super) fn watch_patiently(&self, lifeline: &Arc<Lifeline>, deadline: Deadline, gate: &Arc<Gate>) -> Guard<'_> {
         self.watch_with(lifeline, deadline, Some(Patience { gate: Arc::clone(gate), was_shut: false }))
     }
 
@@ -175,13 +170,19 @@ impl Shared {
             }
             let now = clock.now();
             let later = watched.by_deadline.split_off(&(now, u64::MAX));
-            let mut due = std::mem::replace(&mut watched.by_deadline, later);
-            let put_off = due.extract_if(.., |_, watch| watch.is_to_wait());
-            watched.by_deadline.extend(put_off.map(|((_, id), watch)| ((now + AGAIN, id), watch)));
+            let due = std::mem::replace(&mut watched.by_deadline, later);
+            let mut cut = Vec::new();
+            for ((_, id), mut watch) in due {
+                if watch.is_to_wait() {
+                    watched.by_deadline.insert((now + AGAIN, id), watch);
+                } else {
+                    cut.push(watch);
+                }
+            }
             let next = watched.by_deadline.keys().next().map(|(instant, _)| *instant);
             watched.alarm = next;
             drop(watched);
-            for watch in due.into_values() {
+            for watch in cut {
                 watch.fired.store(true, Ordering::Release);
                 watch.lifeline.cut();
             }
