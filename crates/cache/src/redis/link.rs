@@ -150,7 +150,7 @@ impl Link {
         loop {
             match scan.advance(&self.input)? {
                 Progress::Whole(end) => {
-                    let answer = parse_redis_value(&self.input[..end]);
+                    let answer = parse_redis_value(&self.input[scan.telling(end)]);
                     self.input.drain(..end);
                     return Ok(answer);
                 }

@@ -62,11 +62,7 @@ impl Pending {
     fn reply(&mut self) -> Result<Reply> {
         let first_look = self.client.inner().deadline(FIRST_LOOK).min(self.deadline);
         let mut reply = match self.pop(first_look) {
-<<<<<<< HEAD
             // A store that was slow for the first look has until the deadline.
-=======
-            // It was short: a store that is slow, or far away, may still answer in the time that is left.
->>>>>>> wip-rows-a
             Err(Error::Timeout { .. }) if !self.deadline.has_passed(self.client.inner().clock()) => None,
             popped => popped?,
         };

@@ -1,6 +1,8 @@
 //! Serving a resource: which method of a view a request goes to, as the Python services
 //! and Django REST framework have it, and how its result becomes an answer.
 
+use std::fmt;
+
 use serde_json::Value;
 use zc_events_protocol::resource::Document;
 use zc_events_protocol::{IncomingRequest, Method, Reply};
@@ -10,10 +12,17 @@ use super::handler::HandlerError;
 use super::worker::Failed;
 
 /// What a view answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Served {
     status: u16,
     body: Option<Value>,
+}
+
+impl fmt::Debug for Served {
+    /// Without the body, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl Served {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
-use super::check::{DEEPEST, bytes, number, seconds, size};
+use super::check::{DEEPEST, bytes, number, seconds, shown, size};
 use super::{BrokerSetting, Dedup, Settings};
 use crate::{Error, Result};
 
@@ -307,7 +307,10 @@ impl SettingsBuilder {
             protocol: match self.protocol.as_deref() {
                 None | Some("auto") => None,
                 Some(text) => Some(text.parse().map_err(|_| {
-                    Error::config(format!("EVENTS_PROTOCOL is `{text}`: use `auto`, 1 or 2 (Celery's task protocol)"))
+                    Error::config(format!(
+                        "EVENTS_PROTOCOL is {}: use `auto`, 1 or 2 (Celery's task protocol)",
+                        shown(text)
+                    ))
                 })?),
             },
             timeout: seconds("EVENTS_TIMEOUT", self.timeout, 60, None)?,

@@ -177,5 +177,6 @@ fn publishes(scene: &Scene, report: &mut Report, rounds: u64) -> Done {
     let mut after = Crowd::default();
     after.run(CALLERS, PATIENCE, |deadline| publish(1, deadline).map(|_| None).map_err(|error| error.to_string()));
     report.equal("published afterwards", after.done, CALLERS);
-    scene.plain()?.delete_queue(&queue)
+    scene.plain()?.delete_queue(&queue)?;
+    Ok(())
 }
