@@ -31,9 +31,7 @@ pub struct Fake {
 struct Shared {
     /// What blocks the connection on which it comes next, and when it may go on. It is answered afterwards.
     alarm: Mutex<Option<(Id, Receiver<()>)>>,
-    /// Messages that were read.
-    published: AtomicU64,
-    connections: AtomicU64,
+    closed_channels: AtomicU64,
 }
 
 impl Fake {
@@ -59,12 +57,8 @@ impl Fake {
         alarm
     }
 
-    pub fn published(&self) -> u64 {
-        self.shared.published.load(Ordering::SeqCst)
-    }
-
-    pub fn connections(&self) -> u64 {
-        self.shared.connections.load(Ordering::SeqCst)
+    pub fn closed_channels(&self) -> u64 {
+        self.shared.closed_channels.load(Ordering::SeqCst)
     }
 }
 
@@ -81,18 +75,16 @@ impl Peer {
         self.stream.set_nodelay(true)?;
         self.stream.read_exact(&mut [0; 8])?;
         self.send(0, (10, 10), &[&[0, 9], &long(b""), &long(b"PLAIN"), &long(b"en_US")])?;
-        self.shared.connections.fetch_add(1, Ordering::SeqCst);
         loop {
             let (kind, channel, payload) = self.frame()?;
-            if kind == 8 || payload.len() < 4 {
-                continue;
-            }
-            let id = (u16::from_be_bytes([payload[0], payload[1]]), u16::from_be_bytes([payload[2], payload[3]]));
-            if kind == 3 {
-                self.content(channel, &payload)?;
-            } else if kind == 1 {
-                self.alarm(id)?;
-                self.answer(channel, id)?;
+            match (kind, payload.as_slice()) {
+                (1, &[a, b, c, d, ..]) => {
+                    let id = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+                    self.alarm(id)?;
+                    self.answer(channel, id)?;
+                }
+                (3, body) => self.content(channel, body)?,
+                _ => {}
             }
         }
     }
@@ -107,6 +99,7 @@ impl Peer {
             }
             (20, 40) => {
                 self.channels.retain(|(number, ..)| *number != channel);
+                self.shared.closed_channels.fetch_add(1, Ordering::SeqCst);
                 self.send(channel, (20, 41), &[])
             }
             (50, 10) => self.send(channel, (50, 11), &[&[1, b'q'], &[0; 8]]),
@@ -119,7 +112,6 @@ impl Peer {
 
     /// A body: `held` is confirmed once a connection is not blocked any more, `nack` never, and all others at once.
     fn content(&mut self, channel: u16, body: &[u8]) -> Result<()> {
-        self.shared.published.fetch_add(1, Ordering::SeqCst);
         let Some((_, count, first)) = self.channels.iter_mut().find(|(number, ..)| *number == channel) else {
             return Ok(());
         };
@@ -138,11 +130,8 @@ impl Peer {
 
     /// Blocks the connection where this is what it is waited for.
     fn alarm(&mut self, id: Id) -> Result<()> {
-        let over = match &mut *self.shared.alarm.lock().unwrap() {
-            alarm @ Some(_) if alarm.as_ref().is_some_and(|(at, _)| *at == id) => alarm.take(),
-            _ => None,
-        };
-        let Some((_, over)) = over else { return Ok(()) };
+        let alarm = self.shared.alarm.lock().unwrap().take_if(|(at, _)| *at == id);
+        let Some((_, over)) = alarm else { return Ok(()) };
         self.send(0, (10, 60), &[&short(b"low on memory")])?;
         while over.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
             self.stream.write_all(&[8, 0, 0, 0, 0, 0, 0, 0xCE])?;
