@@ -171,16 +171,23 @@ mod tests {
     }
 
     #[test]
-    fn a_return_of_a_copy_is_not_one_of_the_original() {
-        let mut ledger = Ledger::default();
-        let (original, kept) = entry("a");
-        let (copy, lost) = entry("a");
-        ledger.enter(original);
-        ledger.enter(Entry { exchange: String::new(), routing_key: "a-retry-queue".into(), ..copy });
-        ledger.returned("a", "", "a-retry-queue");
-        ledger.confirmed(2, true, true);
-        assert!(kept.try_recv().unwrap().is_ok());
-        assert!(matches!(lost.try_recv().unwrap(), Err(Error::Unroutable { .. })));
+    fn a_return_of_a_copy_is_not_one_of_the_original_nor_of_another_copy() {
+        for (which, exchange, routing_key) in [(0, "x-a", "k"), (1, "", "retry"), (2, "", "dead"), (3, "x-a", "retry")]
+        {
+            let mut ledger = Ledger::default();
+            let receipts =
+                [("x-a", "k"), ("", "retry"), ("", "dead"), ("x-a", "retry")].map(|(exchange, routing_key)| {
+                    let (copy, receipt) = entry("a");
+                    ledger.enter(Entry { exchange: exchange.into(), routing_key: routing_key.into(), ..copy });
+                    receipt
+                });
+            ledger.returned("a", exchange, routing_key);
+            ledger.confirmed(4, true, true);
+            for (index, receipt) in receipts.into_iter().enumerate() {
+                let verdict = receipt.try_recv().unwrap();
+                assert_eq!(verdict.is_err(), index == which, "{index} of {exchange}, {routing_key}: {verdict:?}");
+            }
+        }
     }
 
     #[test]
