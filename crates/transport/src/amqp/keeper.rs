@@ -2,6 +2,7 @@
 //! lost, by a thread that does nothing else. What is sent over it is the business of
 //! `publisher`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -303,7 +304,11 @@ impl Keeper {
                 recv(discarded) -> channel => kept.extend(channel),
                 recv(opened) -> _ => {}
                 recv(losses) -> _ => due = due.or_else(|| clock.now().checked_add(backoff.next())),
-                recv(alarm) -> _ => due = self.revive(&mut backoff),
+                recv(alarm) -> _ => {
+                    let revived = catch_unwind(AssertUnwindSafe(|| self.revive(&mut backoff)));
+                    // The last thing that brings the connection back must not end with one attempt.
+                    due = revived.unwrap_or_else(|_| clock.now().checked_add(backoff.next()));
+                }
             }
         }
     }
@@ -354,7 +359,6 @@ fn again(error: &Error) -> Error {
 mod tests {
     use super::*;
     use std::net::TcpListener;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::SystemTime;
     use zc_events_protocol::{Clock, SystemClock};
