@@ -9,10 +9,33 @@ use integration_tests::proxy::{Ending, Mode, Proxy, Way};
 use integration_tests::{broker_url, eventually, redis_url, unique, wait_until};
 use serde_json::Value;
 use zc_events::{
-    Context, Document, Event, EventClient, ResourceObject, ResourceView, Service, Settings, SettingsBuilder, ViewResult,
+    Context, Document, Error, Event, EventClient, Outcome, ResourceObject, ResourceView, Service, Settings,
+    SettingsBuilder, ViewResult,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The broker says which exchange is missing and not which message it refused: some may have been routed before.
+#[test]
+fn an_exchange_that_is_deleted_under_many_emissions_is_declared_again() {
+    let exchange = unique("deleted");
+    let settings = Settings::builder().broker_url(broker_url()).events_exchange(&exchange).service_name("nobody");
+    let client = EventClient::new(settings.build().unwrap()).unwrap();
+    // Nobody is bound.
+    assert!(matches!(client.emit(&Event::new("first")), Err(Error::Unroutable { .. })));
+    let mut connection = amiquip::Connection::insecure_open(&broker_url()).unwrap();
+    connection.open_channel(None).unwrap().exchange_delete(&exchange, false).unwrap();
+    connection.close().unwrap();
+
+    let events: Vec<Event> = (0..300).map(|_| Event::new("many")).collect();
+    let errors: Vec<Error> = client.emit_many(&events).into_iter().filter_map(Result::err).collect();
+    assert_eq!(errors.len(), events.len());
+    let unclear = errors.iter().filter(|error| error.outcome() == Outcome::Unknown);
+    assert!(unclear.clone().count() > 1, "{errors:?}");
+    assert!(unclear.clone().all(|error| error.to_string().contains(&exchange)), "{:?}", unclear.collect::<Vec<_>>());
+    // There again, and as empty as it was.
+    assert!(client.emit_many(&events).iter().all(|emitted| matches!(emitted, Err(Error::Unroutable { .. }))));
+}
 
 #[test]
 fn a_service_and_its_client_come_back_and_lose_nothing_confirmed() {

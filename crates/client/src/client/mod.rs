@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use zc_events_cache::ReplyStore;
-use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Stage};
+use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Outcome, Stage};
 use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
 use crate::{Error, Result, Settings, metrics};
@@ -200,9 +200,10 @@ impl Inner {
         })
     }
 
-    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time.
+    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time. Of many messages
+    /// at once it cannot be told which was refused; they end as a lost connection ends them.
     pub(crate) fn learn_from(&self, error: &Error) {
-        if matches!(error, Error::Rejected { .. }) {
+        if matches!(error, Error::Rejected { .. } | Error::Unavailable { outcome: Outcome::Unknown, .. }) {
             self.has_exchanges.store(false, Ordering::Release);
         }
     }

@@ -52,17 +52,18 @@ impl Discarded {
 
 impl Drop for Discarded {
     fn drop(&mut self) {
-        let _guard = self.link.guard(self.link.clock().deadline(CLOSE));
+        let _guard = self.link.patient_guard(self.link.clock().deadline(CLOSE));
         self.channel = None;
     }
 }
 
 impl ConfirmChannel {
-    /// `bin` is where it goes in the end.
+    /// `bin` is where it goes in the end. It takes longer than the deadline where the broker
+    /// stops reading meanwhile.
     pub(super) fn open(link: &Arc<Link>, bin: Sender<Discarded>, deadline: Deadline) -> Result<Self> {
         // Outlives the channel, whose end is a call, too.
-        let guard = link.guard(deadline);
-        let channel = link.open_channel(Stage::Pool, deadline)?;
+        let guard = link.patient_guard(deadline);
+        let channel = link.open_channel(Stage::Pool, &guard)?;
         let prepared = channel
             .listen_for_publisher_confirms()
             .and_then(|confirms| Ok((confirms, channel.listen_for_returns()?)))

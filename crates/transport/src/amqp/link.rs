@@ -201,12 +201,18 @@ impl Link {
         self.watchdog.watch(&self.lifeline, deadline.max(self.clock.deadline(PATIENCE)))
     }
 
+    /// [`Link::guard`], for calls that nobody waits for: while the broker reads nothing from
+    /// this connection, an answer that does not come is no reason to cut it.
+    pub(super) fn patient_guard(&self, deadline: Deadline) -> Guard<'_> {
+        self.watchdog.watch_patiently(&self.lifeline, deadline.max(self.clock.deadline(PATIENCE)), &self.gate)
+    }
+
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
-    pub(super) fn open_channel(&self, stage: Stage, deadline: Deadline) -> Result<Channel> {
-        let guard = self.guard(deadline);
+    /// `guard` is what ends it at the deadline.
+    pub(super) fn open_channel(&self, stage: Stage, guard: &Guard<'_>) -> Result<Channel> {
         let mut connection = self.lock();
         let Some(connection) = connection.as_mut() else {
             // Lost, and noticed by its watcher just now. Who has closed the broker does not get here.
