@@ -13,16 +13,16 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 /// Class and method.
 type Id = (u16, u16);
 
-pub const CHANNEL_OPEN: Id = (20, 10);
-pub const CHANNEL_CLOSE: Id = (20, 40);
-pub const PUBLISH: Id = (60, 40);
+pub(crate) const CHANNEL_OPEN: Id = (20, 10);
+pub(crate) const CHANNEL_CLOSE: Id = (20, 40);
+pub(crate) const PUBLISH: Id = (60, 40);
 
 /// Far below what a peer takes for death, which is 20 s of silence.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A broker; its threads end with their connections.
 #[derive(Clone)]
-pub struct Fake {
+pub(crate) struct Fake {
     pub url: String,
     shared: Arc<Shared>,
 }
@@ -35,7 +35,7 @@ struct Shared {
 }
 
 impl Fake {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("amqp://app:secret@{}/", listener.local_addr().unwrap());
         let shared = Arc::new(Shared::default());
@@ -51,13 +51,13 @@ impl Fake {
     }
 
     /// The connection on which `id` comes next is blocked then, until what is returned is dropped.
-    pub fn block_at(&self, id: Id) -> Sender<()> {
+    pub(crate) fn block_at(&self, id: Id) -> Sender<()> {
         let (alarm, over) = bounded(0);
         *self.shared.alarm.lock().unwrap() = Some((id, over));
         alarm
     }
 
-    pub fn closed_channels(&self) -> u64 {
+    pub(crate) fn closed_channels(&self) -> u64 {
         self.shared.closed_channels.load(Ordering::SeqCst)
     }
 }
