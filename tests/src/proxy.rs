@@ -18,6 +18,16 @@ pub enum Way {
     Both,
 }
 
+impl Way {
+    fn indices(self) -> std::ops::Range<usize> {
+        match self {
+            Way::Up => 0..1,
+            Way::Down => 1..2,
+            Way::Both => 0..2,
+        }
+    }
+}
+
 /// How a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -66,6 +76,8 @@ struct Pair {
     server: TcpStream,
     /// They are closed without a word when both threads have let go of them.
     reset: AtomicBool,
+    /// Whether what goes up, and what goes down, vanishes, whatever the mode.
+    forgotten: [AtomicBool; 2],
 }
 
 impl Pair {
@@ -129,14 +141,19 @@ impl Proxy {
 
     /// What happens to bytes from now on, those of open connections included.
     pub fn set(&self, way: Way, mode: Mode) {
-        let ways = match way {
-            Way::Up => 0..1,
-            Way::Down => 1..2,
-            Way::Both => 0..2,
-        };
-        for way in ways {
+        for way in way.indices() {
             *lock(&self.shared.modes[way]) = Some(mode);
         }
+    }
+
+    /// [`Mode::Swallow`] for the connections that are open now, and for good; later ones pass. So does a firewall that has
+    /// forgotten them. Says how many there were.
+    pub fn forget(&self, way: Way) -> usize {
+        let open = lock(&self.shared.open);
+        for pair in open.iter() {
+            way.indices().for_each(|way| pair.forgotten[way].store(true, Ordering::SeqCst));
+        }
+        open.len()
     }
 
     /// Cuts every open connection, and says how many there were.
@@ -176,7 +193,7 @@ impl Shared {
     fn pass(self: &Arc<Self>, client: TcpStream, server: TcpStream) -> std::io::Result<()> {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
-        let pair = Arc::new(Pair { client, server, reset: AtomicBool::new(false) });
+        let pair = Arc::new(Pair { client, server, reset: AtomicBool::new(false), forgotten: Default::default() });
         lock(&self.open).push(Arc::clone(&pair));
         for way in 0..2 {
             let (shared, pair) = (Arc::clone(self), Arc::clone(&pair));
@@ -201,11 +218,15 @@ impl Shared {
             }
         }
         // An end that is swallowed is not told; the other way goes on until it ends by itself.
-        if self.mode(way) != Mode::Swallow && !pair.reset.load(Ordering::SeqCst) {
+        if !self.swallows(way, pair) && !pair.reset.load(Ordering::SeqCst) {
             let _ = pair.client.shutdown(Shutdown::Both);
             let _ = pair.server.shutdown(Shutdown::Both);
         }
         lock(&self.open).retain(|other| !Arc::ptr_eq(other, pair));
+    }
+
+    fn swallows(&self, way: usize, pair: &Pair) -> bool {
+        self.mode(way) == Mode::Swallow || pair.forgotten[way].load(Ordering::SeqCst)
     }
 
     /// Whether the connection goes on.
@@ -215,6 +236,7 @@ impl Shared {
             thread::sleep(Duration::from_millis(2));
         }
         let done = match self.mode(way) {
+            _ if self.swallows(way, pair) => return true,
             Mode::Swallow => return true,
             Mode::Hold => return self.write(way, pair, to, bytes),
             Mode::Pass => to.write_all(bytes),
@@ -302,7 +324,8 @@ mod tests {
             proxy.set(Way::Both, mode);
             assert_eq!(ask(&client, b"hello").unwrap(), b"hello", "{mode:?}");
         }
-        assert_eq!(proxy.passed(), [15, 15]);
+        // Counted once they have passed.
+        eventually(PATIENCE, || proxy.passed() == [15, 15]);
     }
 
     #[test]
@@ -351,5 +374,19 @@ mod tests {
         assert!(ask(&client, b"hello").is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
         assert_eq!((proxy.open(), proxy.passed()), (1, [5, 0]));
         assert_eq!(proxy.cut_all(Ending::Fin), 1);
+    }
+
+    #[test]
+    fn a_connection_that_is_forgotten_swallows_and_the_next_one_passes() {
+        let (proxy, client) = echo();
+        assert_eq!(ask(&client, b"hello").unwrap(), b"hello");
+        assert_eq!(proxy.forget(Way::Up), 1);
+        client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        assert!(ask(&client, b"hello").is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+        let next = TcpStream::connect(proxy.address()).unwrap();
+        assert_eq!(ask(&next, b"again").unwrap(), b"again");
+        drop(client);
+        proxy.cut_all(Ending::Fin);
+        eventually(PATIENCE, || proxy.open() == 0);
     }
 }

@@ -71,6 +71,46 @@ fn a_nack_is_an_error_of_unknown_outcome() {
     assert!(matches!(error, None | Some(Error::Unroutable { .. })), "{error:?}");
 }
 
+/// Each nack costs a channel; who was just lent that one is told of a nack as well, and of nothing else.
+#[test]
+fn many_nacks_at_once_are_nacks_all() {
+    let queue = unique("full");
+    let arguments = Headers::from([("x-max-length".into(), 1.into()), ("x-overflow".into(), "reject-publish".into())]);
+    let broker = AmqpBroker::new(options().channels(8)).unwrap();
+    broker.declare(&Topology::new().queue(Queue::durable(queue.clone()).arguments(arguments)), soon()).unwrap();
+    let properties = Properties::default();
+    let send = || broker.send(&message("", &queue, &properties, b"x"), soon());
+    eventually(PATIENCE, || send().unwrap().wait(soon()).is_err());
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    let refused = send().and_then(|receipt| receipt.wait(soon()));
+                    assert!(matches!(refused, Err(Error::Nacked { .. })), "{refused:?}");
+                }
+            });
+        }
+    });
+    delete_queue(&queue);
+}
+
+/// A service sends copies of messages on to its other queues, on the channels on which it emits.
+#[test]
+fn a_returned_copy_is_not_taken_for_its_original() {
+    let queue = unique("original");
+    let broker = AmqpBroker::new(options().channels(1)).unwrap();
+    broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
+    let properties = Properties { message_id: Some("the-same".into()), ..Properties::default() };
+    for _ in 0..50 {
+        let original = broker.send(&message("", &queue, &properties, b"x"), soon()).unwrap();
+        let copy = broker.send(&message("", "nowhere", &properties, b"x"), soon()).unwrap();
+        let (original, copy) = (original.wait(soon()), copy.wait(soon()));
+        assert!(original.is_ok(), "{original:?}");
+        assert!(matches!(copy, Err(Error::Unroutable { .. })), "{copy:?}");
+    }
+    delete_queue(&queue);
+}
+
 /// The trap of the client library's default: 44 ms for each confirm, by Nagle's algorithm.
 #[test]
 fn a_confirm_does_not_wait_for_a_delayed_acknowledgement() {

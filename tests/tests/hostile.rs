@@ -2,10 +2,9 @@
 //! written by hand on a socket, since no decent client sends them. Each must arrive as a
 //! delivery that says what is wrong, with its body, and nothing may end the connection.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
+use integration_tests::raw::{Raw, entry, long, short};
 use integration_tests::{broker_url, unique};
 use zc_events_protocol::{Clock, Deadline, Headers, Properties, SystemClock};
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions, BrokerUrl};
@@ -15,77 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn soon() -> Deadline {
     SystemClock.deadline(PATIENCE)
-}
-
-/// A publisher that speaks just enough AMQP, and any nonsense in it.
-struct Raw(TcpStream);
-
-impl Raw {
-    fn connect() -> Self {
-        let url = broker_url();
-        let rest = url.strip_prefix("amqp://").unwrap();
-        let (login, rest) = rest.split_once('@').unwrap();
-        let (user, password) = login.split_once(':').unwrap();
-        let (address, vhost) = rest.split_once('/').unwrap_or((rest, "%2F"));
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut raw = Self(stream);
-        raw.0.write_all(b"AMQP\0\0\x09\x01").unwrap();
-        raw.expect([0, 10, 0, 10]);
-        let response = format!("\0{user}\0{password}");
-        raw.method(0, 10, 11, &[&long(b""), &short(b"PLAIN"), &long(response.as_bytes()), &short(b"en_US")]);
-        let tune = raw.expect([0, 10, 0, 30]);
-        raw.method(0, 10, 31, &[&tune[4..10], &[0, 0]]);
-        raw.method(0, 10, 40, &[&short(vhost.replace("%2F", "/").replace("%2f", "/").as_bytes()), &[0, 0]]);
-        raw.expect([0, 10, 0, 41]);
-        raw.method(1, 20, 10, &[&short(b"")]);
-        raw.expect([0, 20, 0, 11]);
-        raw.method(1, 85, 10, &[&[0]]);
-        raw.expect([0, 85, 0, 11]);
-        raw
-    }
-
-    /// Publishes, and waits until the broker has it.
-    fn publish(&mut self, exchange: &str, routing_key: &[u8], properties: &[u8], body: &[u8]) {
-        self.method(1, 60, 40, &[&[0, 0], &short(exchange.as_bytes()), &short(routing_key), &[0]]);
-        let size = body.len() as u64;
-        self.frame(2, 1, &[&[0, 60, 0, 0], &size.to_be_bytes(), properties]);
-        self.frame(3, 1, &[body]);
-        self.expect([0, 60, 0, 80]);
-    }
-
-    fn method(&mut self, channel: u16, class: u16, method: u16, arguments: &[&[u8]]) {
-        let id = [class.to_be_bytes(), method.to_be_bytes()].concat();
-        self.frame(1, channel, &[&id, &arguments.concat()]);
-    }
-
-    fn frame(&mut self, kind: u8, channel: u16, payload: &[&[u8]]) {
-        let frame = [&[kind][..], &channel.to_be_bytes(), &long(&payload.concat()), &[0xCE]].concat();
-        self.0.write_all(&frame).unwrap();
-    }
-
-    /// The payload of the next frame, which must be this method.
-    fn expect(&mut self, id: [u8; 4]) -> Vec<u8> {
-        let mut head = [0; 7];
-        self.0.read_exact(&mut head).unwrap();
-        let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]);
-        let mut payload = vec![0; size as usize + 1];
-        self.0.read_exact(&mut payload).unwrap();
-        assert_eq!(payload[..4], id, "{}", String::from_utf8_lossy(&payload));
-        payload
-    }
-}
-
-fn short(text: &[u8]) -> Vec<u8> {
-    [&[text.len() as u8][..], text].concat()
-}
-
-fn long(bytes: &[u8]) -> Vec<u8> {
-    [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat()
-}
-
-fn entry(name: &[u8], letter: u8, value: &[u8]) -> Vec<u8> {
-    [&short(name)[..], &[letter], value].concat()
 }
 
 /// The properties that are a message id and these headers.
@@ -137,7 +65,7 @@ fn each_hostile_message_is_a_delivery_and_the_connection_lives_on() {
     let name = unique("hostile");
     let broker = broker();
     let mut subscription = consume(&broker, &name);
-    let mut raw = Raw::connect();
+    let mut raw = Raw::connect(&broker_url()).unwrap();
     let deep = (0..4000).fold(Vec::new(), |content, _| entry(b"n", b'F', &long(&content)));
     let beside = entry(b"task", b'S', &long(b"t"));
     for (content, defect) in [
@@ -146,18 +74,18 @@ fn each_hostile_message_is_a_delivery_and_the_connection_lives_on() {
         ([&entry(b"\xff", b'V', b"")[..], &beside].concat(), "headers_not_utf8"),
     ] {
         let body = format!("the body of {defect}");
-        raw.publish(&name, b"k", &headers(&content), body.as_bytes());
+        raw.publish(&name, b"k", &headers(&content), body.as_bytes()).unwrap();
         let delivery = next(&mut subscription);
         assert_eq!(delivery.defect, Some(defect));
         assert_eq!(delivery.properties.headers, None);
         assert_eq!(delivery.properties.message_id.as_deref(), Some("the-id"));
         assert_eq!(delivery.body, body.as_bytes());
     }
-    raw.publish(&name, b"k", &[&[0x80, 0][..], &short(b"text/\xff")].concat(), b"type");
+    raw.publish(&name, b"k", &[&[0x80, 0][..], &short(b"text/\xff")].concat(), b"type").unwrap();
     let delivery = next(&mut subscription);
     assert_eq!((delivery.defect, delivery.body.as_slice()), (Some("properties_not_utf8"), &b"type"[..]));
 
-    raw.publish(&name, b"na\xefve", &[0, 0], b"key");
+    raw.publish(&name, b"na\xefve", &[0, 0], b"key").unwrap();
     let delivery = next(&mut subscription);
     assert_eq!((delivery.defect, delivery.body.as_slice()), (None, &b"key"[..]));
     assert_eq!(delivery.routing_key, "na?ve");
@@ -178,10 +106,10 @@ fn headers_that_dead_lettering_made_larger_than_a_frame_arrive() {
         Headers::from([("x-dead-letter-exchange".into(), name.as_str().into()), ("x-message-ttl".into(), 1.into())]);
     let queue = Queue::durable(source.as_str()).arguments(arguments);
     broker.declare(&Topology::new().queue(queue), soon()).unwrap();
-    let mut raw = Raw::connect();
+    let mut raw = Raw::connect(&broker_url()).unwrap();
     // The frame of the header is then exactly as large as was agreed on.
     let largest = 131_072 - 8 - 12 - headers(&entry(b"x", b'x', &long(b""))).len();
-    raw.publish("", source.as_bytes(), &headers(&entry(b"x", b'x', &long(&vec![7; largest]))), b"grown");
+    raw.publish("", source.as_bytes(), &headers(&entry(b"x", b'x', &long(&vec![7; largest]))), b"grown").unwrap();
     let delivery = next(&mut subscription);
     assert_eq!((delivery.defect, delivery.body.as_slice()), (None, &b"grown"[..]));
     let headers = delivery.properties.headers.unwrap();

@@ -5,12 +5,37 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use integration_tests::proxy::{Ending, Proxy};
-use integration_tests::{broker_url, eventually, unique};
+use integration_tests::proxy::{Ending, Mode, Proxy, Way};
+use integration_tests::{broker_url, eventually, redis_url, unique, wait_until};
 use serde_json::Value;
-use zc_events::{Context, Event, EventClient, Service, Settings};
+use zc_events::{
+    Context, Document, Error, Event, EventClient, Outcome, ResourceObject, ResourceView, Service, Settings,
+    SettingsBuilder, ViewResult,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The broker says which exchange is missing and not which message it refused: some may have been routed before.
+#[test]
+fn an_exchange_that_is_deleted_under_many_emissions_is_declared_again() {
+    let exchange = unique("deleted");
+    let settings = Settings::builder().broker_url(broker_url()).events_exchange(&exchange).service_name("nobody");
+    let client = EventClient::new(settings.build().unwrap()).unwrap();
+    // Nobody is bound.
+    assert!(matches!(client.emit(&Event::new("first")), Err(Error::Unroutable { .. })));
+    let mut connection = amiquip::Connection::insecure_open(&broker_url()).unwrap();
+    connection.open_channel(None).unwrap().exchange_delete(&exchange, false).unwrap();
+    connection.close().unwrap();
+
+    let events: Vec<Event> = (0..300).map(|_| Event::new("many")).collect();
+    let errors: Vec<Error> = client.emit_many(&events).into_iter().filter_map(Result::err).collect();
+    assert_eq!(errors.len(), events.len());
+    let unclear = errors.iter().filter(|error| error.outcome() == Outcome::Unknown);
+    assert!(unclear.clone().count() > 1, "{errors:?}");
+    assert!(unclear.clone().all(|error| error.to_string().contains(&exchange)), "{:?}", unclear.collect::<Vec<_>>());
+    // There again, and as empty as it was.
+    assert!(client.emit_many(&events).iter().all(|emitted| matches!(emitted, Err(Error::Unroutable { .. }))));
+}
 
 #[test]
 fn a_service_and_its_client_come_back_and_lose_nothing_confirmed() {
@@ -52,4 +77,35 @@ fn a_service_and_its_client_come_back_and_lose_nothing_confirmed() {
         confirmed.iter().all(|n| seen.contains(n))
     });
     eventually(PATIENCE, || service.health().consuming);
+}
+
+struct Orders;
+
+impl ResourceView for Orders {
+    fn retrieve(&self, _: &Context, pk: &str) -> ViewResult {
+        Ok(Document::one(ResourceObject::new("Order", pk).attributes(&serde_json::json!({"name": "Lunch"}))?).into())
+    }
+}
+
+#[test]
+fn a_store_that_is_slow_does_not_end_a_request_before_its_deadline() {
+    // Another database than the first has to be asked for: opening a connection takes an answer, too.
+    let redis = redis_url().replace("/0", "/1");
+    let (proxy, slow) = Proxy::before(&redis).unwrap();
+    let settings: SettingsBuilder =
+        Settings::builder().broker_url(broker_url()).events_exchange(unique("slow")).events_timeout(PATIENCE);
+    let server = settings.clone().events_redis_url(redis).service_name(unique("slow")).build().unwrap();
+    let _service = Service::builder(&EventClient::new(server).unwrap()).resource("Order", Orders).start().unwrap();
+    let client = EventClient::new(settings.events_redis_url(slow).build().unwrap()).unwrap();
+    // Before there is a connection, and once there is one.
+    for held in 1..=2 {
+        proxy.set(Way::Both, Mode::Hold);
+        let asking = client.clone();
+        let answer = thread::spawn(move || asking.get_remote_resource::<Value>("Order", "1"));
+        // Beyond the short look that comes first, and what that is given to end.
+        let ends_early = wait_until(Duration::from_secs(1), || answer.is_finished()).is_ok();
+        proxy.set(Way::Both, Mode::Pass);
+        assert_eq!(answer.join().unwrap().unwrap()["name"], "Lunch", "{held}");
+        assert!(!ends_early, "{held}");
+    }
 }

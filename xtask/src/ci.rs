@@ -15,7 +15,19 @@ pub(crate) fn run() -> Result<()> {
     let clippy = [&["clippy"], &whole[..], &["--all-targets", "--", "-D", "warnings"]].concat();
     let doc = [&["doc", "--no-deps"], &whole[..]].concat();
     let mut report = Vec::new();
-    for (name, arguments) in [("fmt", ["fmt", "--all", "--check"].to_vec()), ("clippy", clippy), ("doc", doc)] {
+    // The fuzz targets are a workspace of their own; without libFuzzer they need nothing but Rust.
+    let fuzz =
+        ["--locked", "--manifest-path=fuzz/Cargo.toml", "--target-dir=target/fuzz/plain", "--no-default-features"];
+    let fuzz_clippy = [&["clippy"], &fuzz[..], &["--all-targets", "--", "-D", "warnings"]].concat();
+    let steps = [
+        ("fmt", ["fmt", "--all", "--check"].to_vec()),
+        ("fmt fuzz", ["fmt", "--manifest-path", "fuzz/Cargo.toml", "--", "--check"].to_vec()),
+        ("clippy", clippy),
+        ("clippy fuzz", fuzz_clippy),
+        ("test fuzz", [&["test", "--quiet"], &fuzz[..]].concat()),
+        ("doc", doc),
+    ];
+    for (name, arguments) in steps {
         step(name, &mut report, || cargo(&arguments, &interrupt))?;
     }
     step("tidy", &mut report, tidy::run)?;

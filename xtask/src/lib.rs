@@ -7,6 +7,7 @@ mod bench;
 mod chaos;
 mod ci;
 mod failure;
+mod fuzz;
 mod integration;
 mod interrupt;
 mod process;
@@ -41,6 +42,8 @@ enum Command {
     Chaos(chaos::Options),
     /// Run the measurements against a RabbitMQ and a Redis that are started for them
     Bench(bench::Options),
+    /// Fuzz what faces peers, operators and their mistakes (needs cargo-fuzz)
+    Fuzz(fuzz::Options),
 }
 
 /// Does what the command line says.
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Chaos(options) => chaos::run(&options),
         Command::Bench(options) => bench::run(options),
+        Command::Fuzz(options) => fuzz::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use fleet::{Fleet, PATIENCE, eventually};
 use serde_json::json;
-use zc_events::{Context, Error, Event, HandlerError, Method, Outcome, PendingSet, Retry, Service, Stage, Value};
+use zc_events::{
+    Clock, Context, Error, Event, HandlerError, Method, Outcome, PendingSet, Retry, Service, Stage, Value,
+};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -154,7 +156,7 @@ fn many_are_awaited_at_once_each_until_its_own_deadline() {
     assert_eq!((seen, some.is_empty()), (vec![0, 1, 2], true));
 
     // Nobody answers any more, and the queue is still bound.
-    service.stop(SOON);
+    assert_eq!(service.stop(SOON).abandoned, 0);
     let mut late = PendingSet::new();
     late.push(client.get("square").data(2).unwrap().timeout(Duration::from_secs(30)).send::<i64>().unwrap());
     late.push(client.get("square").data(3).unwrap().timeout(Duration::from_secs(1)).send::<i64>().unwrap());
@@ -176,12 +178,23 @@ fn many_are_awaited_at_once_each_until_its_own_deadline() {
 }
 
 #[test]
-fn a_set_is_told_at_once_that_nobody_is_there() {
-    let client = Fleet::new("calls-nobody").client();
+fn a_set_is_told_soon_that_nobody_is_there() {
+    let fleet = Fleet::new("calls-nobody");
+    let client = fleet.client();
     let set: PendingSet<i64> = (0..2).map(|_| client.get("square").timeout(PATIENCE).send().unwrap()).collect();
-    let ended = set.wait_all(PATIENCE);
+    let start = fleet.clock.now();
+    let ended = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| set.wait_all(PATIENCE));
+        eventually(|| {
+            fleet.clock.advance(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(1)); // tidy: allow(thread::sleep) because what has become due must get a chance
+            waiting.is_finished()
+        });
+        waiting.join().unwrap()
+    });
     assert_eq!(ended.len(), 2);
     for ended in ended {
         assert!(matches!(ended, Err(Error::Unroutable { .. })), "{ended:?}");
     }
+    assert!(fleet.clock.now() - start < PATIENCE);
 }

@@ -37,11 +37,11 @@ fn nothing(_: &Context, _: Value) -> Result<(), HandlerError> {
 fn attempts_are_counted_spaced_and_ended_in_a_dead_letter_that_tells_all() {
     let fleet = Fleet::new("attempts");
     let client = fleet.client();
-    let attempts: Arc<Mutex<Vec<u32>>> = Arc::default();
+    let attempts: Arc<Mutex<Vec<(u32, bool)>>> = Arc::default();
     let noted = Arc::clone(&attempts);
     let service = Service::builder(&client)
         .on("fails", move |context: &Context, _: Value| {
-            noted.lock().unwrap().push(context.attempt());
+            noted.lock().unwrap().push((context.attempt(), context.is_redelivered()));
             Err(HandlerError::new("out of luck"))
         })
         .retry(Retry::attempts(3))
@@ -51,9 +51,9 @@ fn attempts_are_counted_spaced_and_ended_in_a_dead_letter_that_tells_all() {
     client.emit(&event).unwrap();
     eventually(|| service.health().retried == 1);
     // The time stands still: no second attempt.
-    assert_eq!(*attempts.lock().unwrap(), [1]);
+    assert_eq!(*attempts.lock().unwrap(), [(1, false)]);
     fleet.pass_time_until(&service, || service.health().dead_lettered == 1);
-    assert_eq!(*attempts.lock().unwrap(), [1, 2, 3]);
+    assert_eq!(*attempts.lock().unwrap(), [(1, false), (2, true), (3, true)]);
     drop(service);
     let letters = fleet.empty(DEAD);
     assert_eq!(letters.len(), 1);
@@ -93,7 +93,7 @@ fn a_handler_says_when_it_wants_to_be_asked_again() {
 }
 
 #[test]
-fn what_a_vanished_worker_left_is_handled_alone_and_counts_as_an_attempt() {
+fn what_a_vanished_worker_left_is_handled_alone() {
     let fleet = Fleet::new("vanished");
     let client = fleet.client();
     let prepare = Service::builder(&client).on("order_created", nothing).start().unwrap();
@@ -102,10 +102,14 @@ fn what_a_vanished_worker_left_is_handled_alone_and_counts_as_an_attempt() {
     fleet.take_and_vanish(QUEUE);
     let (seen, handled) = mpsc::channel();
     let service = Service::builder(&client)
-        .on("order_created", move |context: &Context, _: Value| Ok(seen.send(context.attempt())?))
+        .on("order_created", move |context: &Context, _: Value| {
+            Ok(seen.send((context.attempt(), context.is_redelivered()))?)
+        })
+        // Even where there is one attempt only: nobody knows whose fault it was.
+        .retry(Retry::never())
         .start()
         .unwrap();
-    assert_eq!(handled.recv_timeout(PATIENCE), Ok(2));
+    assert_eq!(handled.recv_timeout(PATIENCE), Ok((1, true)));
     eventually(|| service.health().processed == 1 && service.health().quarantined == 1);
 }
 
@@ -125,11 +129,11 @@ fn a_message_that_kills_its_workers_ends_as_a_dead_letter_and_the_others_go_on()
     let event = Event::new("works");
     client.emit(&event).unwrap();
     fleet.take_and_vanish(QUEUE);
-    // Into the quarantine, as its second attempt; and there it is again the end of its workers.
+    // In the quarantine, as its third attempt, it is again the end of its worker.
     let encoded = event.encode(&EncodeOptions::default()).unwrap();
     let taken = fleet.empty(QUEUE);
     let mut properties = taken[0].properties.clone();
-    properties.headers.get_or_insert_default().insert("x-zc-attempt".into(), 2.into());
+    properties.headers.get_or_insert_default().insert("x-zc-attempt".into(), 3.into());
     let copy = Outgoing {
         exchange: "",
         routing_key: QUARANTINE,
@@ -139,9 +143,7 @@ fn a_message_that_kills_its_workers_ends_as_a_dead_letter_and_the_others_go_on()
     };
     let deadline = fleet.clock.deadline(PATIENCE);
     fleet.broker().send(&copy, deadline).unwrap().wait(deadline).unwrap();
-    for _ in 0..2 {
-        fleet.take_and_vanish(QUARANTINE);
-    }
+    fleet.take_and_vanish(QUARANTINE);
     client.emit(&Event::new("works")).unwrap();
     let service = start();
     eventually(|| service.health().dead_lettered == 1 && service.health().processed == 1);
@@ -246,7 +248,7 @@ fn an_answer_that_is_not_taken_is_handed_in_again_without_asking_the_view_again(
     eventually(|| fleet.broker().queue_len("orders-events.retry.1s") == Some(1));
     fleet.store().fail_with(None);
     fleet.pass_time_until(&service, || service.health().processed == 1);
-    assert_eq!(count.load(Ordering::SeqCst), 1);
+    assert_eq!((count.load(Ordering::SeqCst), service.health().retried), (1, 1));
     let popped = fleet.store().pop(&["the-key"], fleet.clock.deadline(Duration::ZERO)).unwrap();
     assert!(popped.is_some());
 

@@ -48,6 +48,13 @@ impl Call {
         }
     }
 
+    /// The same call once more, with ids of its own.
+    #[must_use]
+    pub fn renewed(self) -> Self {
+        let Self { id, response_key, .. } = Self::new("", self.method);
+        Self { id, response_key: self.response_key.and(response_key), ..self }
+    }
+
     /// Takes another id.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {

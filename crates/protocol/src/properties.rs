@@ -3,6 +3,7 @@
 //! where it is encoded, not here.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The headers of a message: a table of typed values.
 pub type Headers = BTreeMap<String, HeaderValue>;
@@ -11,7 +12,9 @@ pub type Headers = BTreeMap<String, HeaderValue>;
 ///
 /// Integers travel as a signed 32-bit `I` where they fit, as Python's clients send them,
 /// and as a signed 64-bit `l` otherwise.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// `Debug` shows how long texts and bytes are, and not what they say.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum HeaderValue {
     /// `V`, Python's `None`.
@@ -78,14 +81,33 @@ impl From<i64> for HeaderValue {
     }
 }
 
+impl fmt::Debug for HeaderValue {
+    /// Without texts and bytes, which may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeaderValue::Null => f.write_str("Null"),
+            HeaderValue::Bool(value) => write!(f, "Bool({value})"),
+            HeaderValue::Int(number) => write!(f, "Int({number})"),
+            HeaderValue::Float(number) => write!(f, "Float({number:?})"),
+            HeaderValue::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            HeaderValue::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            HeaderValue::Timestamp(seconds) => write!(f, "Timestamp({seconds})"),
+            HeaderValue::List(list) => f.debug_tuple("List").field(list).finish(),
+            HeaderValue::Table(table) => f.debug_tuple("Table").field(table).finish(),
+        }
+    }
+}
+
 /// The properties of a message; `None` is "absent on the wire".
+///
+/// `Debug` shows of headers the names, and of what else a sender may have put anything into, how long it is.
 ///
 /// ```
 /// use zc_events_protocol::Properties;
 /// let properties = Properties { priority: Some(9), ..Properties::default() };
 /// assert!(properties.headers.is_none());
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Properties {
     /// MIME type of the body, `application/json` for all that we send.
     pub content_type: Option<String>,
@@ -115,6 +137,39 @@ pub struct Properties {
     pub app_id: Option<String>,
 }
 
+impl fmt::Debug for Properties {
+    /// What is there, and of it only what is no secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Properties");
+        let mut plain = |name, value: Option<&dyn fmt::Debug>| {
+            if let Some(value) = value {
+                shown.field(name, value);
+            }
+        };
+        plain("content_type", self.content_type.as_ref().map(|it| it as _));
+        plain("content_encoding", self.content_encoding.as_ref().map(|it| it as _));
+        let names = self.headers.as_ref().map(|headers| headers.keys().collect::<Vec<_>>());
+        plain("headers", names.as_ref().map(|it| it as _));
+        plain("delivery_mode", self.delivery_mode.as_ref().map(|it| it as _));
+        plain("priority", self.priority.as_ref().map(|it| it as _));
+        plain("correlation_id", self.correlation_id.as_ref().map(|it| it as _));
+        plain("expiration", self.expiration.as_ref().map(|it| it as _));
+        plain("message_id", self.message_id.as_ref().map(|it| it as _));
+        plain("timestamp", self.timestamp.as_ref().map(|it| it as _));
+        for (name, text) in [
+            ("reply_to_len", &self.reply_to),
+            ("kind_len", &self.kind),
+            ("user_id_len", &self.user_id),
+            ("app_id_len", &self.app_id),
+        ] {
+            if let Some(text) = text {
+                shown.field(name, &text.len());
+            }
+        }
+        shown.finish()
+    }
+}
+
 /// About how many bytes a header table takes on the wire, tables within it included; never less.
 ///
 /// ```
@@ -133,5 +188,40 @@ fn size_of_value(value: &HeaderValue) -> usize {
         HeaderValue::List(list) => 5 + list.iter().map(size_of_value).sum::<usize>(),
         HeaderValue::Table(table) => 5 + size_of_headers(table),
         _ => 9,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_text_of_a_header() {
+        let inner = Headers::from([("token".to_owned(), "hush".into())]);
+        let headers = Headers::from([
+            ("text".to_owned(), "hush".into()),
+            ("bytes".to_owned(), HeaderValue::Bytes(b"hush".to_vec())),
+            ("list".to_owned(), HeaderValue::List(vec!["hush".into(), 5.into()])),
+            ("table".to_owned(), HeaderValue::Table(inner)),
+        ]);
+        assert_eq!(
+            format!("{headers:?}"),
+            r#"{"bytes": Bytes(4 bytes), "list": List([Text(4 bytes), Int(5)]), "table": Table({"token": Text(4 bytes)}), "text": Text(4 bytes)}"#
+        );
+        let text = || Some("hush".to_owned());
+        let properties = Properties {
+            priority: Some(3),
+            headers: Some(headers),
+            reply_to: text(),
+            kind: text(),
+            user_id: text(),
+            app_id: text(),
+            ..Properties::default()
+        };
+        assert_eq!(
+            format!("{properties:?}"),
+            r#"Properties { headers: ["bytes", "list", "table", "text"], priority: 3, reply_to_len: 4, kind_len: 4, user_id_len: 4, app_id_len: 4 }"#
+        );
+        assert_eq!(format!("{:?}", Properties::default()), "Properties");
     }
 }

@@ -61,6 +61,13 @@ impl ResourceRequest {
         }
     }
 
+    /// The same request once more, with ids of its own.
+    #[must_use]
+    pub fn renewed(self) -> Self {
+        let Self { id, response_key, .. } = Self::new("");
+        Self { id, response_key, ..self }
+    }
+
     /// Takes another id.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value};
 use zc_events_protocol::{
     Call, CallReply, EncodeOptions, Event, HeaderValue, Headers, Limits, Method, Properties, Protocol, Reply,
-    ReplyBody, Task, peek_event_type,
+    ReplyBody, ResourceRequest, Task, peek_event_type,
 };
 
 fn value() -> impl Strategy<Value = Value> {
@@ -47,6 +47,24 @@ fn event() -> impl Strategy<Value = Event> {
                 Some(priority) => event.priority(priority),
                 None => event.no_priority(),
             }
+        },
+    )
+}
+
+/// A request, and what is asked of it.
+fn request() -> impl Strategy<Value = ResourceRequest> {
+    let method = prop::sample::select(vec![Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]);
+    let pk = prop_oneof![Just(Value::Null), (1_i64..).prop_map(Value::from), ".{1,12}".prop_map(Value::from)];
+    let query = prop::collection::btree_map(".{0,8}", ".{0,12}", 0..4);
+    let names = (prop::option::of(".{1,8}"), prop::option::of(".{1,8}"));
+    let who = (prop_oneof![Just(Value::Null), ".{1,8}".prop_map(Value::from)], prop::collection::vec(".{0,8}", 0..4));
+    ("[A-Z][a-z]{1,9}", method, pk, query, names, who, value(), prop::option::of(0_u8..=10)).prop_map(
+        |(resource, method, pk, query, (related, relationship), (user, roles), body, priority)| {
+            let request = ResourceRequest::new(resource).method(method).pk(pk).user(user).roles(roles).body(body);
+            let request = query.into_iter().fold(request, |request, (name, value)| request.query_param(name, value));
+            let request = related.into_iter().fold(request, ResourceRequest::related_resource);
+            let request = relationship.into_iter().fold(request, ResourceRequest::relationship);
+            priority.into_iter().fold(request, ResourceRequest::priority)
         },
     )
 }
@@ -156,6 +174,24 @@ proptest! {
         prop_assert_eq!((incoming.data, incoming.headers, incoming.method), (data, headers, Some(Method::Put)));
         prop_assert_eq!(incoming.response_key.as_deref(), call.response_key());
         prop_assert_eq!(incoming.id.as_deref(), Some(call.id()));
+    }
+
+    #[test]
+    fn a_request_comes_back_as_it_was(request in request(), second in any::<bool>()) {
+        let protocol = Some(if second { Protocol::V2 } else { Protocol::V1 });
+        let encoded = request.encode(&EncodeOptions { protocol, ..EncodeOptions::default() }).unwrap();
+        let task = Task::decode(&encoded.properties, &encoded.body, &Limits::default()).unwrap();
+        prop_assert_eq!((task.id.as_deref(), task.event_type()), (Some(request.id()), Some(request.event_type())));
+        let incoming = task.resource_request().unwrap();
+        prop_assert_eq!(incoming.response_key.as_deref(), Some(request.response_key()));
+        prop_assert_eq!(incoming.method, Some(request.get_method()));
+        prop_assert_eq!(&incoming.query_string, &request.query_string());
+        let event = request.to_event();
+        let sent = |name: &str| event.kwargs().get(name).filter(|value| !value.is_null()).cloned();
+        prop_assert_eq!((&incoming.pk, &incoming.user_id, &incoming.body), (&sent("pk"), &sent("user_id"), &sent("body")));
+        prop_assert_eq!(Some(Value::from(incoming.roles)), sent("roles"));
+        let names = (incoming.related_resource.map(Value::from), incoming.relationship.map(Value::from));
+        prop_assert_eq!(names, (sent("related_resource"), sent("relationship")));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The contract: what a broker does for the layers above. Implementations live in
 //! `amqp` and `memory`; what both must do the same is checked by `conformance`.
 
+use std::fmt;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, never};
@@ -9,7 +10,7 @@ use zc_events_protocol::{Deadline, Properties};
 use crate::{Delivery, Receipt, Result, Topology};
 
 /// A message on its way out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Outgoing<'a> {
     /// The exchange, empty for the default one (which routes by queue name).
     pub exchange: &'a str,
@@ -21,6 +22,19 @@ pub struct Outgoing<'a> {
     pub properties: &'a Properties,
     /// The body.
     pub body: &'a [u8],
+}
+
+impl fmt::Debug for Outgoing<'_> {
+    /// Without the body and the headers' values, which may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("exchange", &self.exchange)
+            .field("routing_key", &self.routing_key)
+            .field("mandatory", &self.mandatory)
+            .field("properties", &self.properties)
+            .field("body_len", &self.body.len())
+            .finish()
+    }
 }
 
 /// How a queue is consumed.

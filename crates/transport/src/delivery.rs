@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zc_events_protocol::Properties;
 
 /// A message taken from a queue. It stays the queue's until its [`Settler`] was given a verdict.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Delivery {
     /// The exchange it was published to, empty for the default one.
     pub exchange: String,
@@ -25,6 +25,21 @@ pub struct Delivery {
     /// `headers_malformed`, `properties_not_utf8` or `properties_malformed`. It then has no
     /// headers, and of the other properties those that could be read; the body is whole.
     pub defect: Option<&'static str>,
+}
+
+impl fmt::Debug for Delivery {
+    /// Without the body and the headers' values, which may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("exchange", &self.exchange)
+            .field("routing_key", &self.routing_key)
+            .field("redelivered", &self.redelivered)
+            .field("properties", &self.properties)
+            .field("body_len", &self.body.len())
+            .field("settler", &self.settler)
+            .field("defect", &self.defect)
+            .finish()
+    }
 }
 
 /// What becomes of a delivered message.
@@ -74,5 +89,34 @@ impl Settler {
 impl fmt::Debug for Settler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settler").field("tag", &self.tag).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zc_events_protocol::Headers;
+
+    struct Nobody;
+
+    impl Settle for Nobody {
+        fn settle(&self, _: u64, _: Verdict) {}
+    }
+
+    #[test]
+    fn debug_shows_no_content() {
+        let headers = Headers::from([("token".to_owned(), "hush".into())]);
+        let delivery = Delivery {
+            exchange: "ex".to_owned(),
+            routing_key: String::new(),
+            redelivered: false,
+            properties: Properties { headers: Some(headers), ..Properties::default() },
+            body: b"hush".to_vec(),
+            settler: Settler::new(1, Arc::new(Nobody)),
+            defect: None,
+        };
+        let shown = format!("{delivery:?}");
+        assert!(shown.contains("body_len: 4") && shown.contains("token"), "{shown}");
+        assert!(!shown.contains("hush") && !shown.contains("104, 117"), "{shown}");
     }
 }

@@ -73,7 +73,7 @@ impl Queue {
     fn quorum<const N: usize>(name: impl Into<String>, more: [(&str, HeaderValue); N]) -> Self {
         let mut arguments: Headers = more.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let mut classic = arguments.clone();
-        classic.retain(|key, _| key != "x-dead-letter-strategy" && key != "x-overflow");
+        classic.retain(|key, _| !["x-dead-letter-strategy", "x-overflow", "x-delivery-limit"].contains(&key.as_str()));
         arguments.insert("x-queue-type".to_owned(), "quorum".into());
         Self { arguments, fallback: Some(classic), ..Self::durable(name) }
     }
@@ -161,6 +161,8 @@ impl Topology {
     #[must_use]
     pub fn retry_queue(self, name: impl Into<String>, delay: Duration, target: impl Into<String>) -> Self {
         let milliseconds = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
+        // No `x-delivery-limit`, though RabbitMQ has a default from 4.0 on: it counts deliveries to consumers, and here
+        // are none. What the target does not take is not counted as one; it is kept, and tried again.
         self.queue(Queue::quorum(
             name,
             [
@@ -174,21 +176,25 @@ impl Topology {
     }
 
     /// Adds a durable queue for messages that may have ended the process that handled them:
-    /// a quorum queue, which counts in the header `x-delivery-count` how often a message came
-    /// back before; absent in the first delivery. What a consumer had prefetched when it ended
-    /// counts as delivered, so consume it with a prefetch of 1; and publish to it without
-    /// that header, which a first delivery would show. Where the broker has no quorum queues, it
-    /// is a classic one, which says no more than [`Delivery::redelivered`](crate::Delivery::redelivered).
+    /// a classic one, even where the virtual host's default is another type. A quorum queue
+    /// drops what came back 20 times, by RabbitMQ's default from 4.0 on, and what is in here
+    /// comes back with each process that ends. How often is for the consumer to count: a
+    /// classic queue says no more than [`Delivery::redelivered`](crate::Delivery::redelivered), and says it of all that a
+    /// consumer had prefetched when it ended, so consume it with a prefetch of 1.
     #[must_use]
     pub fn quarantine_queue(self, name: impl Into<String>) -> Self {
-        self.queue(Queue::quorum(name, []))
+        let arguments = Headers::from([("x-queue-type".to_owned(), "classic".into())]);
+        // One that was declared without its type is the same.
+        self.queue(Queue { fallback: Some(Headers::new()), ..Queue::durable(name).arguments(arguments) })
     }
 
     /// Adds a durable queue for dead letters: a quorum queue where the broker has them, else
-    /// a classic one. Nothing in it expires.
+    /// a classic one. Nothing in it expires, and however often somebody looks at a letter and
+    /// puts it back, it stays: `x-delivery-limit` is 2^31 - 1, since from 4.0 on RabbitMQ's default is 20
+    /// (and since what says "none" there, -1, is refused before).
     #[must_use]
     pub fn dead_queue(self, name: impl Into<String>) -> Self {
-        self.queue(Queue::quorum(name, []))
+        self.queue(Queue::quorum(name, [("x-delivery-limit", i64::from(i32::MAX).into())]))
     }
 
     /// Adds a binding.
@@ -201,5 +207,26 @@ impl Topology {
     ) -> Self {
         self.bindings.push(Binding { queue: queue.into(), exchange: exchange.into(), routing_key: routing_key.into() });
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(topology: &Topology) -> (&Headers, &Headers) {
+        (&topology.queues[0].arguments, topology.queues[0].fallback.as_ref().unwrap())
+    }
+
+    /// From 4.0 on, RabbitMQ drops from a quorum queue what came back 20 times, unless it is told otherwise.
+    #[test]
+    fn no_queue_that_is_consumed_has_the_brokers_default_limit_of_deliveries() {
+        let (quarantine, dead) = (Topology::new().quarantine_queue("q"), Topology::new().dead_queue("d"));
+        let (arguments, fallback) = queue(&quarantine);
+        assert_eq!(arguments.get("x-queue-type"), Some(&"classic".into()));
+        assert!(arguments.len() == 1 && fallback.is_empty());
+        let (arguments, fallback) = queue(&dead);
+        assert_eq!(arguments.get("x-delivery-limit").and_then(HeaderValue::as_int), Some(2_147_483_647));
+        assert!(fallback.is_empty(), "a classic queue refuses the limit");
     }
 }

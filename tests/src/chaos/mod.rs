@@ -3,9 +3,17 @@
 //! `rows` has one file for each fault. A row gets a `scene` (the servers, proxies, children) and writes what it saw into
 //! a `report`; `table` prints it. `ledger` knows what became of each message, `sleeper` how late this machine is.
 
+mod callers;
 mod child;
+mod crowd;
+mod failing;
+mod held;
 mod ledger;
+mod letter;
+mod load;
+mod panics;
 mod plain;
+mod process;
 mod redis;
 mod report;
 mod row;
@@ -14,11 +22,15 @@ mod run;
 mod scene;
 mod sleeper;
 mod table;
+mod toxins;
+mod worker;
 
 pub use crate::proxy::{Ending, Mode, Proxy, Way};
 pub use child::{Child, say};
 pub use ledger::Ledger;
+pub use load::Load;
 pub use plain::Plain;
+pub use process::{Panics, descriptors, pipe_ends, resident_kib, threads};
 pub use redis::Redis;
 pub use report::Report;
 pub use row::{Done, Row};

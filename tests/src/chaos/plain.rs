@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::time::Duration;
 
 use amiquip::{
-    AmqpProperties, AmqpValue, Channel, Connection, Delivery, ExchangeDeclareOptions, ExchangeType, Publish,
-    QueueDeclareOptions, QueueDeleteOptions,
+    AmqpProperties, AmqpValue, Channel, Connection, ConsumerMessage, ConsumerOptions, Delivery, ExchangeDeclareOptions,
+    ExchangeType, Publish, QueueDeclareOptions, QueueDeleteOptions,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// How long the broker may take to send what it has.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection and a channel of its own. An error (such as a queue that is not there) closes the channel: open another.
 pub struct Plain {
@@ -55,12 +59,28 @@ impl Plain {
         Ok(self.channel.queue_bind(queue, exchange, "", BTreeMap::new())?)
     }
 
-    /// Deletes a queue with all that is in it; none there is fine.
+    /// Unbinds a queue from an exchange.
     ///
     /// # Errors
     /// The broker's.
-    pub fn delete_queue(&self, queue: &str) -> Result<()> {
-        self.channel.queue_delete(queue, QueueDeleteOptions::default())?;
+    pub fn unbind(&self, queue: &str, exchange: &str) -> Result<()> {
+        Ok(self.channel.queue_unbind(queue, exchange, "", BTreeMap::new())?)
+    }
+
+    /// Deletes a queue with all that is in it; none there is fine. How many messages were in it and with no consumer.
+    ///
+    /// # Errors
+    /// The broker's.
+    pub fn delete_queue(&self, queue: &str) -> Result<u64> {
+        Ok(u64::from(self.channel.queue_delete(queue, QueueDeleteOptions::default())?))
+    }
+
+    /// Deletes a classic queue that is empty.
+    ///
+    /// # Errors
+    /// Something is in it.
+    pub fn delete_empty_queue(&self, queue: &str) -> Result<()> {
+        self.channel.queue_delete(queue, QueueDeleteOptions { if_empty: true, if_unused: false })?;
         Ok(())
     }
 
@@ -100,6 +120,27 @@ impl Plain {
         let mut all = Vec::new();
         while let Some(delivery) = self.take(queue)? {
             all.push(delivery);
+        }
+        Ok(all)
+    }
+
+    /// [`Plain::take_all`] for many: by consuming, without an acknowledgement for each.
+    ///
+    /// # Errors
+    /// There is no such queue, or what it holds does not come.
+    pub fn drain(&self, queue: &str) -> Result<Vec<Delivery>> {
+        let ready = self.ready(queue)?;
+        let mut all = Vec::new();
+        if ready == 0 {
+            return Ok(all);
+        }
+        let options = ConsumerOptions { no_ack: true, ..Default::default() };
+        let consumer = self.channel.basic_consume(queue, options)?;
+        while (all.len() as u64) < ready {
+            match consumer.receiver().recv_timeout(PATIENCE)? {
+                ConsumerMessage::Delivery(delivery) => all.push(delivery),
+                other => return Err(format!("the consumer has ended: {other:?}").into()),
+            }
         }
         Ok(all)
     }

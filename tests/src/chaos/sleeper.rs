@@ -58,10 +58,10 @@ impl Lateness {
         self.at(1.0)
     }
 
-    /// In 99 of 100 cases.
+    /// In 999 of 1,000 cases.
     #[must_use]
-    pub fn p99(&self) -> Duration {
-        self.at(0.99)
+    pub fn tail(&self) -> Duration {
+        self.at(0.999)
     }
 
     fn at(&self, part: f64) -> Duration {
@@ -96,6 +96,6 @@ mod tests {
         let control = Sleeper::start();
         let lateness = control.lateness();
         crate::eventually(Duration::from_secs(20), || lateness.worst() > Duration::ZERO);
-        assert!(lateness.p99() <= lateness.worst());
+        assert!(lateness.tail() <= lateness.worst());
     }
 }

@@ -4,7 +4,7 @@ use crate::tidy::Finding;
 use crate::workspace::Manifest;
 
 /// Each package of ours, and those of ours that it may name, in any of its dependency tables.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("zc-events-protocol", &[]),
     ("zc-events-transport", &["zc-events-protocol"]),
     ("zc-events-cache", &["zc-events-protocol"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
         "integration-tests",
         &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events", "zc-events-cli", "xtask"],
     ),
+    ("zc-events-fuzz", &["zc-events-protocol", "zc-events-transport", "zc-events-cache"]),
     ("xtask", &[]),
 ];
 

@@ -59,7 +59,10 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn check(tree: &Tree) -> Result<Vec<Finding>> {
-    let mut findings = arrows::check(&workspace::manifests(&tree.root)?);
+    let mut manifests = workspace::manifests(&tree.root)?;
+    // A workspace of its own.
+    manifests.push(workspace::read(&tree.root, Path::new("fuzz/Cargo.toml"))?);
+    let mut findings = arrows::check(&manifests);
     findings.extend(owners::check(tree));
     findings.extend(sizes::check(tree));
     findings.extend(leftovers::check(tree));

@@ -1,6 +1,8 @@
 //! Finds the end of one answer in the bytes of a Redis server, and bounds its size and
 //! nesting, before the parser of the redis crate sees it. Keeps no bytes and does no I/O.
 
+use std::ops::Range;
+
 /// Deeper than any answer to a command that is sent here: EXEC of a BLPOP nests twice.
 const DEPTH: usize = 8;
 /// More than any array in such an answer.
@@ -35,12 +37,14 @@ pub(super) struct Scan {
     searched: usize,
     /// How many items are missing in each open array.
     open: Vec<i64>,
+    /// Where the first refusal stands.
+    refusal: Option<Range<usize>>,
 }
 
 impl Scan {
     /// For an answer of at most `limit` bytes.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, at: 0, searched: 0, open: Vec::new() }
+        Self { limit, at: 0, searched: 0, open: Vec::new(), refusal: None }
     }
 
     /// Goes on with `bytes`, which begin where they began before and may have become more.
@@ -55,6 +59,9 @@ impl Scan {
             match kind {
                 b'+' | b'-' => {
                     std::str::from_utf8(text).map_err(|_| Bad::Garbage)?;
+                    if kind == b'-' {
+                        self.refusal.get_or_insert(self.at..next);
+                    }
                 }
                 b':' => {
                     number(text)?;
@@ -94,6 +101,12 @@ impl Scan {
                 return Ok(Progress::Whole(next));
             }
         }
+    }
+
+    /// What to parse of a whole answer that ends at `end`: all of it, or the refusal in it, since the parser of the
+    /// redis crate cannot read one within an array (EXEC) and says something else.
+    pub(super) fn telling(&self, end: usize) -> Range<usize> {
+        self.refusal.clone().unwrap_or(0..end)
     }
 
     fn go_to(&mut self, position: usize) {
@@ -188,6 +201,20 @@ mod tests {
         assert_eq!(all(b"$9223372036854775807\r\n"), Err(Bad::TooLarge));
         assert_eq!(all(b"$1000\r\n"), Err(Bad::TooLarge));
         assert_eq!(all(b"*2\r\n$400\r\n"), Ok(Progress::Needs(412)));
+    }
+
+    #[test]
+    fn a_refusal_within_an_answer_is_what_it_tells() {
+        for (answer, telling) in [
+            ("*2\r\n-WRONGTYPE x\r\n:0\r\n", "-WRONGTYPE x\r\n"),
+            ("*2\r\n:0\r\n-ERR x\r\n", "-ERR x\r\n"),
+            ("-ERR x\r\n", "-ERR x\r\n"),
+            ("*2\r\n$8\r\n-ERR x\r\n\r\n:0\r\n", "*2\r\n$8\r\n-ERR x\r\n\r\n:0\r\n"),
+        ] {
+            let mut scan = Scan::new(LIMIT);
+            assert_eq!(scan.advance(answer.as_bytes()), Ok(Progress::Whole(answer.len())));
+            assert_eq!(&answer[scan.telling(answer.len())], telling);
+        }
     }
 
     #[test]

@@ -130,8 +130,12 @@ impl Link {
 
     fn write(&mut self, mut request: &[u8], clock: &dyn Clock, until: Deadline) -> Result<(), Trouble> {
         while !request.is_empty() {
-            self.socket.set_write_timeout(Some(left(clock, until)?))?;
-            match self.socket.write(request) {
+            let end = Instant::now() + left(clock, until)?;
+            let written = in_steps(end, |step| {
+                self.socket.set_write_timeout(Some(step))?;
+                self.socket.write(request)
+            });
+            match written {
                 Ok(0) => return Err(Trouble::Closed),
                 Ok(written) => request = &request[written..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -146,7 +150,7 @@ impl Link {
         loop {
             match scan.advance(&self.input)? {
                 Progress::Whole(end) => {
-                    let answer = parse_redis_value(&self.input[..end]);
+                    let answer = parse_redis_value(&self.input[scan.telling(end)]);
                     self.input.drain(..end);
                     return Ok(answer);
                 }
@@ -156,10 +160,13 @@ impl Link {
     }
 
     fn read(&mut self, wanted: usize, clock: &dyn Clock, until: Deadline) -> Result<(), Trouble> {
-        self.socket.set_read_timeout(Some(left(clock, until)?))?;
+        let end = Instant::now() + left(clock, until)?;
         let before = self.input.len();
         self.input.resize(before + wanted, 0);
-        let result = self.socket.read(&mut self.input[before..]);
+        let result = in_steps(end, |step| {
+            self.socket.set_read_timeout(Some(step))?;
+            self.socket.read(&mut self.input[before..])
+        });
         self.input.truncate(before + result.as_ref().copied().unwrap_or(0));
         match result {
             Ok(0) => Err(Trouble::Closed),
@@ -197,8 +204,73 @@ impl Link {
     }
 }
 
+/// Lets a socket wait until `end`, in steps: the system may be late with a socket's timeout by a good part of it, such as
+/// a quarter of a second in two.
+fn in_steps<T>(end: Instant, mut wait: impl FnMut(Duration) -> io::Result<T>) -> io::Result<T> {
+    loop {
+        let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        match wait(step(left)) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
+                if Instant::now() >= end {
+                    return Err(error);
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
+/// The first of the waits that make up `left`.
+fn step(left: Duration) -> Duration {
+    const SHORT: Duration = Duration::from_millis(100);
+    if left <= SHORT { left } else { (left * 3 / 4).max(SHORT) }
+}
+
 /// What a socket may wait: never zero, which sockets refuse.
 fn left(clock: &dyn Clock, until: Deadline) -> Result<Duration, Trouble> {
     let left = until.remaining(clock);
     if left.is_zero() { Err(Trouble::TimedOut) } else { Ok(left.max(Duration::from_millis(1))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a kernel with 250 ticks a second makes of a timeout, at worst.
+    fn as_late_as_can_be(timeout: Duration) -> Duration {
+        let grain = match timeout.as_millis() {
+            0..252 => 4,
+            252..2044 => 32,
+            2044..16_000 => 256,
+            _ => 2048,
+        };
+        timeout + Duration::from_millis(grain)
+    }
+
+    #[test]
+    fn no_step_but_the_last_goes_past_the_end() {
+        for millis in [1, 99, 101, 252, 700, 2000, 2100, 5000, 30_000, 600_000] {
+            let (mut left, mut steps) = (Duration::from_millis(millis), 0);
+            while step(left) < left {
+                let waited = as_late_as_can_be(step(left));
+                assert!(waited <= left + Duration::from_millis(32), "{left:?}: {waited:?}");
+                left = left.saturating_sub(waited);
+                steps += 1;
+            }
+            assert!(left <= Duration::from_millis(100) && steps <= 12, "{millis} ms: {left:?} after {steps}");
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_when_all_of_it_is_over() {
+        let mut steps = Vec::new();
+        let end = Instant::now() + Duration::from_millis(30);
+        let timed_out = in_steps::<()>(end, |step| {
+            steps.push(step);
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        assert_eq!(timed_out.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(Instant::now() >= end && steps.iter().all(|step| *step <= Duration::from_millis(30)), "{steps:?}");
+        assert_eq!(in_steps(end, |_| Ok(7)).unwrap(), 7);
+    }
 }

@@ -3,11 +3,13 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{Error, Result};
 
 const PORT: u16 = 6379;
+/// What may stand unescaped in a shown user name.
+const SHOWN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Where a Redis server is and how to log in to it.
 ///
@@ -150,8 +152,10 @@ impl RedisUrl {
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("redis://")?;
-        if self.username.is_some() || self.password.is_some() {
-            f.write_str(self.username.as_deref().unwrap_or_default())?;
+        // Behind a colon that somebody encoded there is the password.
+        let user = self.username.as_deref().unwrap_or_default().split(':').next().unwrap_or_default();
+        if !user.is_empty() || self.password.is_some() {
+            write!(f, "{}", utf8_percent_encode(user, SHOWN))?;
             if self.password.is_some() {
                 f.write_str(":***")?;
             }
@@ -249,6 +253,7 @@ fn decoded(encoded: &str, what: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn shown(url: &str) -> String {
         let url = RedisUrl::parse(url).unwrap();
@@ -268,6 +273,8 @@ mod tests {
             ("redis://me:p%40w%2F%25@host", "redis://me:***@host:6379/0 Some(\"p@w/%\")"),
             ("redis://me:p@w:x@host", "redis://me:***@host:6379/0 Some(\"p@w:x\")"),
             ("redis://me@host", "redis://me@host:6379/0 None"),
+            ("redis://me%3Apw@host", "redis://me@host:6379/0 None"),
+            ("redis://m%0Ae:pw@host", "redis://m%0Ae:***@host:6379/0 Some(\"pw\")"),
             ("redis://host?username=me&password=p%26w", "redis://me:***@host:6379/0 Some(\"p&w\")"),
             ("redis://:one@host?password=two", "redis://:***@host:6379/0 Some(\"one\")"),
             ("redis://[::1]:7000/1", "redis://[::1]:7000/1 None"),
@@ -318,5 +325,39 @@ mod tests {
             assert!(why.contains("verification"), "{why}");
         }
         assert!(RedisUrl::parse("redis://host#insecure").is_err());
+    }
+
+    fn escaped(text: &str) -> String {
+        utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_escaped_is_read_as_it_was(
+            user in ".{1,12}", password in ".{1,12}", host in "[a-z][a-z0-9.-]{0,9}", port in 1_u16.., db in any::<u32>(), query in any::<bool>()
+        ) {
+            let (user_text, password_text) = (escaped(&user), escaped(&password));
+            let text = if query {
+                format!("redis://{host}:{port}?username={user_text}&password={password_text}&db={db}")
+            } else {
+                format!("redis://{user_text}:{password_text}@{host}:{port}/{db}")
+            };
+            let url = RedisUrl::parse(&text).unwrap();
+            prop_assert_eq!((url.username(), url.password()), (Some(user.as_str()), Some(password.as_str())));
+            prop_assert_eq!((url.host(), url.port(), url.db()), (host.as_str(), port, db));
+            // What it shows is a URL, too, which shows itself.
+            let shown = url.to_string();
+            prop_assert_eq!(RedisUrl::parse(&shown).unwrap().to_string(), shown);
+        }
+
+        /// However much of it was not escaped.
+        #[test]
+        fn no_password_is_shown(before in ".{0,6}", behind in ".{0,6}", host in "[a-z.:/?#%@]{0,9}") {
+            let shown = match RedisUrl::parse(&format!("redis://user:{before}kNrY{behind}@{host}")) {
+                Ok(url) => format!("{url} {url:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            prop_assert!(!shown.contains("kNrY"), "{}", shown);
+        }
     }
 }

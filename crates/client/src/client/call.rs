@@ -90,6 +90,8 @@ impl CallRequest {
     /// As for [`EventClient::emit`]; and [`Error::Config`] without an `EVENTS_REDIS_URL`.
     pub fn send<T: DeserializeOwned + 'static>(self) -> Result<Pending<T>> {
         let Self { client, call, timeout } = self;
+        // One that was cloned before is another call.
+        let call = call.renewed();
         let metered = metrics::Request::begin(call.key(), client.inner().clock());
         let handed = hand_over(&client, &call, timeout);
         let what = format!("the call of `{}`", call.key());
@@ -119,7 +121,7 @@ impl CallRequest {
     /// # Errors
     /// As for [`EventClient::start_emit`].
     pub fn start_no_wait(self) -> Result<EmitReceipt> {
-        let call = self.call.no_wait();
+        let call = self.call.renewed().no_wait();
         let about = Map::new();
         let about = About { event_type: call.key(), task_id: Some(call.id()), kwargs: &about };
         self.client.hand_over_event(&about, || Ok(call.encode(&self.client.encode_options())?))

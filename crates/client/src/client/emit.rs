@@ -1,12 +1,13 @@
 //! Emitting events, one or many, waited for now or later.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
-use zc_events_protocol::{Clock, Deadline, Encoded, Event};
+use zc_events_protocol::{Deadline, Encoded, Event};
 use zc_events_transport::Receipt;
 
-use super::EventClient;
+use super::{EventClient, Inner};
 use crate::lines::About;
 use crate::metrics::Emission;
 use crate::{Error, Result};
@@ -15,13 +16,18 @@ use crate::{Error, Result};
 const WINDOW: usize = 1000;
 
 /// An event that was handed to the broker and is not yet confirmed.
-#[derive(Debug)]
 #[must_use = "an event is safe only once its receipt was waited for"]
 pub struct EmitReceipt {
     receipt: Receipt,
     deadline: Deadline,
-    clock: Arc<dyn Clock>,
+    inner: Arc<Inner>,
     emission: Emission,
+}
+
+impl fmt::Debug for EmitReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmitReceipt").field("receipt", &self.receipt).finish_non_exhaustive()
+    }
 }
 
 impl EmitReceipt {
@@ -32,7 +38,10 @@ impl EmitReceipt {
     /// As for [`EventClient::emit`].
     pub fn wait(self) -> Result<()> {
         let emitted = self.receipt.wait(self.deadline).map_err(Error::from);
-        self.emission.end(&emitted, &*self.clock);
+        if let Err(error) = &emitted {
+            self.inner.learn_from(error);
+        }
+        self.emission.end(&emitted, self.inner.clock());
         emitted
     }
 }
@@ -90,7 +99,7 @@ impl EventClient {
             Ok(receipt)
         });
         match sent {
-            Ok(receipt) => Ok(EmitReceipt { receipt, deadline, clock: Arc::clone(&inner.settings.clock), emission }),
+            Ok(receipt) => Ok(EmitReceipt { receipt, deadline, inner: Arc::clone(inner), emission }),
             Err(error) => {
                 let failed = Err(error);
                 emission.end(&failed, inner.clock());

@@ -38,6 +38,9 @@ pub struct ClientHealth {
     pub reply_store_last_error: Option<String>,
     /// How many requests await their answers.
     pub waiting: usize,
+    /// How many answers were taken from the reply store for requests that had timed out just then, and
+    /// could not be put back. Whoever asked was told of the timeout.
+    pub answers_lost: u64,
 }
 
 impl ClientHealth {
@@ -82,6 +85,7 @@ impl EventClient {
             reply_store_reachable: store.reachable,
             reply_store_last_error: store.last_error,
             waiting: store.waiting,
+            answers_lost: store.lost,
         }
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use zc_events_cache::ReplyStore;
-use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Stage};
+use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Outcome, Stage};
 use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
 use crate::lines::About;
@@ -226,7 +226,19 @@ impl Inner {
             properties: &message.properties,
             body: &message.body,
         };
-        Ok(self.broker.send(&outgoing, deadline)?)
+        self.broker.send(&outgoing, deadline).map_err(|error| {
+            let error = Error::from(error);
+            self.learn_from(&error);
+            error
+        })
+    }
+
+    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time. Of many messages
+    /// at once it cannot be told which was refused; they end as a lost connection ends them.
+    pub(crate) fn learn_from(&self, error: &Error) {
+        if matches!(error, Error::Rejected { .. } | Error::Unavailable { outcome: Outcome::Unknown, .. }) {
+            self.has_exchanges.store(false, Ordering::Release);
+        }
     }
 
     fn exchanges(&self) -> Topology {

@@ -140,6 +140,8 @@ impl RemoteRequest {
     /// As for [`EventClient::emit`]; and [`Error::Config`] without an `EVENTS_REDIS_URL`.
     pub fn send(self) -> Result<Pending> {
         let Self { client, request, timeout } = self;
+        // One that was cloned before is another request.
+        let request = request.renewed();
         let event = request.to_event();
         let metered = metrics::Request::begin(event.event_type(), client.inner().clock());
         let about =

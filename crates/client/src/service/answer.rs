@@ -13,7 +13,7 @@ use super::seen::Answer;
 use super::shared::Shared;
 use super::view::{self, ResourceView};
 use super::work::Work;
-use super::worker::{self, Fate};
+use super::worker::{self, Failed, Fate};
 use crate::lines::Line;
 use crate::metrics::{self, Replied};
 
@@ -27,7 +27,7 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, view: &dyn Resource
     let Some(request) = task.resource_request() else {
         let detail = "it has no method and no response_key".to_owned();
         log::error!("MICROSERVICE_EVENT::FAILED: {}: no request: {detail}", work.label);
-        work.bury(shared, &Cause { reason: "no_request", detail });
+        work.bury(shared, Cause { reason: "no_request", detail });
         return Fate::Decided;
     };
     let key = request.response_key.clone();
@@ -36,11 +36,12 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, view: &dyn Resource
         shared,
         work,
         || view::serve(view, &context, &request),
+        |_| None,
         |work, served| {
-            if let Err(error) = &served
+            if let Err(Failed { error, text, .. }) = &served
                 && error.status().is_none()
             {
-                log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(&error.to_string()));
+                log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(text));
                 shared.count(Tally::Failed);
             }
             let answer = encode(shared, &view::reply(served));
@@ -51,7 +52,7 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, view: &dyn Resource
 
 /// A request that was answered before has come again: it gets the same answer. Anything
 /// else that was completed is done with.
-pub(super) fn again(shared: &Shared, work: &Work, task: &Task, answer: Answer) {
+pub(super) fn again(shared: &Shared, work: Work, task: &Task, answer: Answer) {
     let asked = || task.resource_request().map(|request| request.response_key);
     let response_key = task.call().map(|call| call.response_key).or_else(asked);
     match (answer, response_key) {
@@ -63,8 +64,8 @@ pub(super) fn again(shared: &Shared, work: &Work, task: &Task, answer: Answer) {
     }
 }
 
-pub(super) fn hand_in(shared: &Shared, work: &Work, key: Option<&str>, answer: Arc<[u8]>) {
-    let Err(why) = push(shared, work, key, &answer) else {
+pub(super) fn hand_in(shared: &Shared, work: Work, key: Option<&str>, answer: Arc<[u8]>) {
+    let Err(why) = push(shared, &work, key, &answer) else {
         log::info!("MICROSERVICE_EVENT::PROCESSED: Received {}", work.label);
         work.complete(shared, Some(answer));
         return;

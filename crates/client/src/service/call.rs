@@ -14,7 +14,7 @@ use super::health::Tally;
 use super::retry::Retry;
 use super::shared::Shared;
 use super::work::Work;
-use super::worker::{self, Fate};
+use super::worker::{self, Failed, Fate};
 use crate::lines::Line;
 
 /// What a caller is told of a failure that is nobody's business outside.
@@ -25,32 +25,39 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, handler: &CallHandl
     let Some(call) = task.call() else {
         let detail = "it is an event with the key of a function: it has no call in it".to_owned();
         log::error!("MICROSERVICE_EVENT::FAILED: {}: {detail}", work.label);
-        work.bury(shared, &Cause { reason: "no_call", detail });
+        work.bury(shared, Cause { reason: "no_call", detail });
         return Fate::Decided;
     };
-    let key = call.response_key.clone();
+    let (key, attempt) = (call.response_key.clone(), work.history.attempt);
     let context = Context { call: Some(call.clone()), ..worker::context(shared, &work, task) };
     let run = || handler(&context, &call.data);
-    match key {
-        None => worker::run_handler(shared, work, run, |work, done| worker::conclude(shared, work, done, retry)),
-        Some(key) => worker::run_handler(shared, work, run, |work, done| {
-            if let Err(error) = &done
+    let Some(key) = key else {
+        let judge = |error: &HandlerError| retry.pause(attempt, error);
+        return worker::run_handler(shared, work, run, judge, |work, done| worker::conclude(shared, work, done));
+    };
+    worker::run_handler(
+        shared,
+        work,
+        run,
+        |_| None,
+        |work, done| {
+            if let Err(Failed { error, text, .. }) = &done
                 && error.status().is_none()
             {
-                log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(&error.to_string()));
+                log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(text));
                 shared.count(Tally::Failed);
             }
             answer::hand_in(shared, work, Some(&key), encode(shared, done));
-        }),
-    }
+        },
+    )
 }
 
 /// The answer as it is handed in. What went wrong inside is not told outside, unless the function gave it a status.
-fn encode(shared: &Shared, done: Result<Value, HandlerError>) -> Arc<[u8]> {
+fn encode(shared: &Shared, done: Result<Value, Failed>) -> Arc<[u8]> {
     let failure = |kind: &str, message: &str| CallReply::failure([RemoteError::new(kind, message)]);
     let reply = match done {
         Ok(result) => CallReply::success(&result).map_err(|error| error.to_string()),
-        Err(error) if error.status().is_some() => Ok(failure(error.told_kind(), &error.to_string())),
+        Err(Failed { error, text, .. }) if error.status().is_some() => Ok(failure(error.told_kind(), &text)),
         Err(_) => Ok(failure(FAILED.0, FAILED.1)),
     };
     let encoded = reply.and_then(|reply| reply.encode().map_err(|error| error.to_string()));

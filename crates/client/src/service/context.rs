@@ -98,7 +98,7 @@ impl Context {
         self.task.parent_id.as_deref()
     }
 
-    /// Which attempt this is, from 1. A worker that vanished in the middle counts as one.
+    /// Which attempt this is, from 1. A worker that vanished while it handled nothing else counts as one.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
@@ -112,7 +112,8 @@ impl Context {
         self.deadline
     }
 
-    /// Whether it may have been handled before, in part or wholly.
+    /// Whether it may have been handled before, in part or wholly: the broker says that it
+    /// was delivered before, or this is not the first attempt.
     #[must_use]
     pub fn is_redelivered(&self) -> bool {
         self.redelivered

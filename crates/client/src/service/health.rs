@@ -49,6 +49,9 @@ pub struct ServiceHealth {
     /// How many handlers have not returned within `EVENTS_HANDLER_TIMEOUT`, now. Their messages are
     /// dead letters already, and other threads do their work.
     pub stuck: usize,
+    /// How many messages wait here because the queue that they are to move to, for another
+    /// attempt or among the dead letters, does not take them. They keep their prefetched places.
+    pub held_up: usize,
     /// How many events were handled and requests answered.
     pub processed: u64,
     /// How many were for others.

@@ -13,7 +13,7 @@ const DUE: &str = "x-zc-due";
 /// Where it was published at first.
 const EXCHANGE: &str = "x-zc-exchange";
 const ROUTING_KEY: &str = "x-zc-routing-key";
-/// Of a quorum queue: how often it was delivered and came back.
+/// A quorum queue's count of how often it was delivered and came back.
 const DELIVERY_COUNT: &str = "x-delivery-count";
 /// What the broker notes when a message leaves a delay queue.
 const DEATH_NOTES: [&str; 3] = ["x-death", "x-first-death-", "x-last-death-"];
@@ -32,8 +32,8 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Of a delivery; where it comes from the quarantine, the broker has counted on.
-    pub(super) fn of(delivery: &Delivery, from_quarantine: bool) -> Self {
+    /// Of a delivery.
+    pub(super) fn of(delivery: &Delivery) -> Self {
         let headers = delivery.properties.headers.as_ref();
         let number = |name| headers.and_then(|headers| headers.get(name)).and_then(HeaderValue::as_int);
         // Only what came through a queue of the service itself has been elsewhere before.
@@ -42,9 +42,8 @@ impl History {
             before.filter(|_| delivery.exchange.is_empty()).unwrap_or(own).to_owned()
         };
         let attempt = number(ATTEMPT).unwrap_or(1).clamp(1, MOST);
-        let counted = if from_quarantine { deliveries(delivery).unwrap_or(0).clamp(0, MOST) } else { 0 };
         Self {
-            attempt: u32::try_from(attempt + counted).unwrap_or(u32::MAX),
+            attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
             due: number(DUE)
                 .and_then(|millis| u64::try_from(millis).ok())
                 .and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis))),
@@ -84,9 +83,4 @@ impl History {
             headers.insert(DUE.into(), HeaderValue::Int(i64::try_from(millis.as_millis()).unwrap_or(i64::MAX)));
         }
     }
-}
-
-/// How often a quorum queue has delivered it before; `None` where the queue does not count.
-pub(super) fn deliveries(delivery: &Delivery) -> Option<i64> {
-    delivery.properties.headers.as_ref()?.get(DELIVERY_COUNT)?.as_int()
 }

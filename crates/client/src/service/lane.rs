@@ -1,15 +1,19 @@
 //! A queue that the service consumes, and what is under way from it. The main lane brings
 //! what is new; the quarantine, one at a time, what a vanished worker left behind.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use zc_events_protocol::Deadline;
 use zc_events_transport::{Delivery, Verdict};
 
+use super::errand::Errand;
 use crate::metrics;
+
+/// How long after a lost connection redelivered messages are taken for those that were on it.
+const EXCUSED_FOR: Duration = Duration::from_secs(60);
 
 /// A lane.
 pub(super) struct Lane {
@@ -20,7 +24,7 @@ pub(super) struct Lane {
     under_way: AtomicUsize,
     /// How many redelivered messages are likely to be our own, since a connection was lost
     /// with so many of them on it.
-    excused: AtomicUsize,
+    excuses: Mutex<Excuses>,
     pub(super) wake: (Sender<()>, Receiver<()>),
     pub(super) done: (Sender<()>, Receiver<()>),
     pub(super) held: (Sender<Held>, Receiver<Held>),
@@ -31,31 +35,43 @@ pub(super) struct Job {
     pub(super) delivery: Delivery,
     pub(super) arrived: Instant,
     pub(super) lane: Arc<Lane>,
-    decided: AtomicBool,
+    /// What it is known by, once it is being handled.
+    pub(super) key: OnceLock<String>,
 }
 
-/// A delivery that nothing is to be done with before a time.
+/// What a worker is given.
+pub(super) enum Item {
+    /// A message.
+    Message(Arc<Job>),
+    /// One that was worked on, and is to go elsewhere.
+    Errand(Box<Errand>),
+}
+
+/// Something that nothing is to be done with before a time.
 pub(super) struct Held {
     pub(super) until: Deadline,
-    pub(super) job: Arc<Job>,
-    pub(super) then: Then,
+    pub(super) item: Item,
 }
 
-/// What is to be done with it then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
-    HandOut,
-    GiveBack,
+/// How many redelivered messages are excused, and until when.
+#[derive(Default)]
+struct Excuses {
+    left: u16,
+    until: Option<Instant>,
+}
+
+impl Item {
+    pub(super) fn job(&self) -> &Arc<Job> {
+        match self {
+            Item::Message(job) => job,
+            Item::Errand(errand) => &errand.work().job,
+        }
+    }
 }
 
 impl Job {
     pub(super) fn new(delivery: Delivery, arrived: Instant, lane: Arc<Lane>) -> Arc<Self> {
-        Arc::new(Self { delivery, arrived, lane, decided: AtomicBool::new(false) })
-    }
-
-    /// Whether the one who asks is to decide on it: the first.
-    pub(super) fn decide(&self) -> bool {
-        !self.decided.swap(true, Ordering::AcqRel)
+        Arc::new(Self { delivery, arrived, lane, key: OnceLock::new() })
     }
 
     pub(super) fn ack(&self) {
@@ -75,7 +91,7 @@ impl Lane {
             is_quarantine,
             consuming: AtomicBool::new(false),
             under_way: AtomicUsize::new(0),
-            excused: AtomicUsize::new(0),
+            excuses: Mutex::default(),
             wake: bounded(1),
             done: bounded(1),
             held: unbounded(),
@@ -87,10 +103,10 @@ impl Lane {
         let _ = self.wake.0.try_send(());
     }
 
-    /// Keeps a delivery until its time.
-    pub(super) fn hold(&self, held: Held) {
+    /// Keeps something until its time, and hands it to the workers then.
+    pub(super) fn hold(&self, until: Deadline, item: Item) {
         // The receiver lives as long as this.
-        let _ = self.held.0.send(held);
+        let _ = self.held.0.send(Held { until, item });
         self.wake();
     }
 
@@ -120,11 +136,25 @@ impl Lane {
 
     /// The connection was lost: what was out comes again, and through no fault of its own.
     pub(super) fn excuse_all(&self) {
-        self.excused.store(usize::from(self.prefetch), Ordering::Release);
+        *self.excuses() = Excuses { left: self.prefetch, until: None };
+    }
+
+    /// The queue is consumed again: what was out comes soon or has gone to others.
+    pub(super) fn limit_excuses(&self, now: Instant) {
+        self.excuses().until = now.checked_add(EXCUSED_FOR);
     }
 
     /// Whether one more redelivered message is to be taken for one of those.
-    pub(super) fn excuse_one(&self) -> bool {
-        self.excused.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
+    pub(super) fn excuse_one(&self, now: Instant) -> bool {
+        let mut excuses = self.excuses();
+        if excuses.left == 0 || excuses.until.is_some_and(|until| until <= now) {
+            return false;
+        }
+        excuses.left -= 1;
+        true
+    }
+
+    fn excuses(&self) -> MutexGuard<'_, Excuses> {
+        self.excuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

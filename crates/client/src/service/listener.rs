@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender};
 use zc_events_protocol::{Deadline, Task, clock};
 use zc_events_transport::{ConsumeOptions, Delivery, Subscription};
 
-use super::lane::{Held, Job, Lane, Then};
+use super::lane::{Item, Job, Lane};
 use super::shared::Shared;
 use super::worker;
 use crate::{Error, Result, metrics};
@@ -27,10 +27,10 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub(super) struct Listener {
     pub(super) shared: Arc<Shared>,
     pub(super) lane: Arc<Lane>,
-    pub(super) events: Sender<Arc<Job>>,
-    pub(super) requests: Sender<Arc<Job>>,
+    pub(super) events: Sender<Item>,
+    pub(super) requests: Sender<Item>,
     /// The workers' ends, to take back what none has begun.
-    pub(super) waiting: [Receiver<Arc<Job>>; 2],
+    pub(super) waiting: [Receiver<Item>; 2],
 }
 
 impl Listener {
@@ -50,11 +50,13 @@ impl Listener {
                         metrics::reconnected(&self.lane.queue);
                     }
                     let since = self.shared.clock().now();
+                    self.lane.limit_excuses(since);
                     self.lane.set_consuming(true);
                     let end = self.consume(&mut *consuming);
                     self.lane.set_consuming(false);
                     match end {
                         Ok(()) => return self.drain(consuming),
+                        Err(Error::Closed) => return self.leave(),
                         Err(error) => self.shared.note_error(&self.lane, &error),
                     }
                     self.take_leave();
@@ -63,10 +65,11 @@ impl Listener {
                         pause = FIRST_PAUSE;
                     }
                 }
+                Err(Error::Closed) => return self.leave(),
                 Err(error) => self.shared.note_error(&self.lane, &error),
             }
             if !self.rest(pause) {
-                return 0;
+                return self.leave();
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -88,48 +91,48 @@ impl Listener {
     /// Hands out deliveries until the service is stopped (`Ok`) or the connection is lost.
     fn consume(&self, subscription: &mut dyn Subscription) -> Result<()> {
         let clock = self.shared.clock();
-        let mut later: BTreeMap<(Instant, u64), Held> = BTreeMap::new();
+        let mut later: BTreeMap<(Instant, u64), Item> = BTreeMap::new();
         let mut number = 0;
         loop {
             if self.shared.is_stopping() {
-                for held in later.into_values() {
-                    held.job.give_back();
+                for item in later.into_values() {
+                    item.job().give_back();
                 }
                 return Ok(());
             }
             for held in self.lane.held.1.try_iter() {
                 number += 1;
-                later.insert((held.until.instant(), number), held);
+                later.insert((held.until.instant(), number), held.item);
             }
             let due = later.split_off(&(clock.now(), u64::MAX));
-            for held in std::mem::replace(&mut later, due).into_values() {
-                match held.then {
-                    Then::HandOut => self.hand_out(held.job),
-                    Then::GiveBack => held.job.give_back(),
-                }
+            for item in std::mem::replace(&mut later, due).into_values() {
+                self.hand_out(item);
             }
             let until = later.keys().next().map_or_else(|| clock.deadline(IDLE), |(instant, _)| Deadline::at(*instant));
             if let Some(delivery) = subscription.next_unless(&self.lane.wake.1, until)? {
                 self.shared.note_delivery();
                 metrics::delivered(delivery.redelivered, delivery.body.len());
-                self.hand_out(Job::new(delivery, clock.now(), Arc::clone(&self.lane)));
+                self.hand_out(Item::Message(Job::new(delivery, clock.now(), Arc::clone(&self.lane))));
             }
         }
     }
 
-    fn hand_out(&self, job: Arc<Job>) {
-        let to = match worker::event_type(&job.delivery) {
-            Some(event_type) => match self.shared.routes.get(event_type) {
-                Some(route) if route.answers() => &self.requests,
-                Some(_) => &self.events,
-                None => return self.ignore(&job.delivery),
+    fn hand_out(&self, item: Item) {
+        let to = match &item {
+            Item::Errand(_) => &self.events,
+            Item::Message(job) => match worker::event_type(&job.delivery) {
+                Some(event_type) => match self.shared.routes.get(event_type) {
+                    Some(route) if route.answers() => &self.requests,
+                    Some(_) => &self.events,
+                    None => return self.ignore(&job.delivery),
+                },
+                None => &self.events,
             },
-            None => &self.events,
         };
         self.lane.begun();
-        if let Err(refused) = to.send(job) {
+        if let Err(refused) = to.send(item) {
             // The workers live as long as this thread; should they not, the message must.
-            refused.0.give_back();
+            refused.0.job().give_back();
             self.lane.finished();
         }
     }
@@ -153,17 +156,17 @@ impl Listener {
         }
     }
 
-    /// Takes this lane's jobs from the workers' queues.
+    /// Takes this lane's items from the workers' queues.
     fn take_back(&self, mut then: impl FnMut(&Job)) {
         for (waiting, queue) in self.waiting.iter().zip([&self.requests, &self.events]) {
-            let jobs: Vec<_> = waiting.try_iter().collect();
-            for job in jobs {
-                if Arc::ptr_eq(&job.lane, &self.lane) {
-                    then(&job);
+            let items: Vec<_> = waiting.try_iter().collect();
+            for item in items {
+                if Arc::ptr_eq(&item.job().lane, &self.lane) {
+                    then(item.job());
                     self.lane.finished();
-                } else if let Err(refused) = queue.send(job) {
-                    refused.0.give_back();
-                    refused.0.lane.finished();
+                } else if let Err(refused) = queue.send(item) {
+                    refused.0.job().give_back();
+                    refused.0.job().lane.finished();
                 }
             }
         }
@@ -172,24 +175,38 @@ impl Listener {
     /// Takes no more, waits for what is under way, gives the rest back.
     fn drain(&self, mut subscription: Box<dyn Subscription>) -> usize {
         let clock = self.shared.clock();
-        let deadline = self.shared.drain_deadline();
         if let Err(error) = subscription.cancel(clock.deadline(CANCEL)) {
             self.shared.note_error(&self.lane, &Error::from(error));
         }
         self.take_back(Job::give_back);
+        let abandoned = self.wait_for_handlers();
+        for held in self.lane.held.1.try_iter() {
+            held.item.job().give_back();
+        }
+        // Hands in the verdicts, and puts back what has none.
+        drop(subscription);
+        log::info!("queue `{}` is not consumed any more", self.lane.queue);
+        abandoned
+    }
+
+    /// Ends while there is no connection. What was on the last one comes again, here or elsewhere; the handlers that run
+    /// are waited for all the same.
+    fn leave(&self) -> usize {
+        self.take_leave();
+        let abandoned = self.wait_for_handlers();
+        log::info!("queue `{}` is not consumed any more", self.lane.queue);
+        abandoned
+    }
+
+    /// Waits until no handler runs, at most until the time for draining is over. How many run then.
+    fn wait_for_handlers(&self) -> usize {
+        let (clock, deadline) = (self.shared.clock(), self.shared.drain_deadline());
         while self.lane.under_way() > 0 {
             if clock::receive(clock, &self.lane.done.1, deadline).is_err() {
                 break;
             }
         }
-        for held in self.lane.held.1.try_iter() {
-            held.job.give_back();
-        }
-        let abandoned = self.lane.under_way();
-        // Hands in the verdicts, and puts back what has none.
-        drop(subscription);
-        log::info!("queue `{}` is not consumed any more", self.lane.queue);
-        abandoned
+        self.lane.under_way()
     }
 }
 

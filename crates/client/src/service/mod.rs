@@ -2,8 +2,8 @@
 //!
 //! A message's way: `listener` takes it from a `lane`'s queue, `worker` reads it and asks
 //! `seen` and `dedup` whether it was there before, a handler (`handler`, `context`) or a view (`view`,
-//! `answer`) or a function (`call`) does the work, and `work` ends it: done, or through `forward` into a queue of
-//! its service, with its `history` in the headers. `retry` says when; `keeper` looks after
+//! `answer`) or a function (`call`) does the work, and `work` ends it: done, or on an `errand`, through `forward`, into a
+//! queue of its service, with its `history` in the headers. `retry` says when; `keeper` looks after
 //! handlers on the `roll` that do not return.
 
 mod answer;
@@ -11,6 +11,7 @@ mod builder;
 mod call;
 mod context;
 mod dedup;
+mod errand;
 mod forward;
 mod handler;
 mod health;
@@ -31,10 +32,10 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select, unbounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use zc_events_protocol::Outcome;
+use zc_events_protocol::{Outcome, clock};
 
 use self::listener::Listener;
 use self::shared::Shared;
@@ -47,6 +48,9 @@ pub use handler::HandlerError;
 pub use health::ServiceHealth;
 pub use retry::Retry;
 pub use view::{ResourceView, Served, ViewResult};
+
+/// How long, beyond its time, a service that stops may take to hand in verdicts and close its connections.
+const GOODBYE: Duration = Duration::from_secs(10);
 
 /// A running service: consumes its queue, handles events, answers requests.
 ///
@@ -76,7 +80,8 @@ pub struct Service {
     shared: Arc<Shared>,
     /// The listeners, the main one first.
     listeners: Vec<JoinHandle<usize>>,
-    keeper: Option<(Sender<()>, JoinHandle<()>)>,
+    /// Lost, it ends the keeper.
+    keeper: Option<Sender<()>>,
     ended: Receiver<()>,
 }
 
@@ -131,9 +136,9 @@ impl Service {
         }
         let (stop, stopped) = bounded(0);
         let keeping = Arc::clone(&shared);
-        let keeper = thread("zc-events-keeper".to_owned(), move || keeper::run(&keeping, &jobs, &stopped))?;
+        thread("zc-events-keeper".to_owned(), move || keeper::run(&keeping, &stopped))?;
         log::info!("service `{}` has started", shared.service);
-        Ok(Self { shared, listeners, keeper: Some((stop, keeper)), ended })
+        Ok(Self { shared, listeners, keeper: Some(stop), ended })
     }
 
     /// A handle to stop it with, or to ask how it is.
@@ -175,7 +180,8 @@ impl Service {
     }
 
     /// Takes no more messages, waits for the handlers that run, at most for `timeout`, and
-    /// gives back what none has begun.
+    /// gives back what none has begun. Handing in the last verdicts may take up to 10 s more
+    /// where the broker does not answer.
     #[must_use]
     pub fn stop(mut self, timeout: Duration) -> Stopped {
         self.finish(timeout)
@@ -183,12 +189,16 @@ impl Service {
 
     fn finish(&mut self, timeout: Duration) -> Stopped {
         self.shared.stop(timeout);
-        let abandoned = self.listeners.drain(..).map(|listener| listener.join().unwrap_or(0)).sum();
-        if let Some((stop, keeper)) = self.keeper.take() {
-            drop(stop);
-            // A panic in it was an end, too.
-            let _ = keeper.join();
-        }
+        let clock = self.shared.clock();
+        let listeners: Vec<_> = self.listeners.drain(..).collect();
+        // A listener that is connecting, say, looks up when that has ended; it is not waited for.
+        let ended = clock::receive(clock, &self.ended, clock.deadline(timeout.saturating_add(GOODBYE)));
+        let abandoned = match ended {
+            Err(RecvTimeoutError::Timeout) => self.shared.lanes().iter().map(|lane| lane.under_way()).sum(),
+            _ => listeners.into_iter().map(|listener| listener.join().unwrap_or(0)).sum(),
+        };
+        // It ends by itself.
+        drop(self.keeper.take());
         match abandoned {
             0 => log::info!("service `{}` has stopped", self.shared.service),
             _ => log::warn!("{abandoned} handlers had not returned; their messages went back to the queue"),

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
 use zc_events_protocol::Task;
 use zc_events_transport::{Settler, Verdict};
 
@@ -13,11 +14,13 @@ use zc_events_transport::{Settler, Verdict};
 const MOST: usize = 20_000;
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
-/// What tells a message from others: the id of its envelope, and how often Celery has sent
-/// it again on purpose. Never `kwargs.task_id`, which senders choose.
-pub(super) fn key(task: &Task) -> Option<String> {
+/// What tells a message from others: the id of its envelope, how often Celery has sent it again on purpose, and what it
+/// says. Two messages may share an id (an event that served as a template, say), and a copy of one says the same, byte
+/// for byte. Never `kwargs.task_id`, which senders choose. A digest, since peers choose the length of ids.
+pub(super) fn key(task: &Task, body: &[u8]) -> Option<String> {
     let id = task.id.as_deref().filter(|id| !id.is_empty())?;
-    Some(if task.retries == 0 { id.to_owned() } else { format!("{id}/{}", task.retries) })
+    let who = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{id}/{}", task.retries).as_bytes());
+    Some(Uuid::new_v5(&who, body).simple().to_string())
 }
 
 /// An answer as it was pushed; `None` for an event.

@@ -2,7 +2,7 @@
 //! No thread starts here and no message is handled here.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ pub(super) struct Shared {
     pub(super) seen: Seen,
     pub(super) roll: Roll,
     pub(super) workers: usize,
+    /// How many messages wait here because the queue that they are to move to does not take them.
+    pub(super) held_up: Arc<AtomicUsize>,
     counts: [AtomicU64; Tally::COUNT],
     state: Mutex<State>,
     stopping: AtomicBool,
@@ -97,6 +99,7 @@ impl Shared {
             quarantine,
             roll: Roll::default(),
             workers: parts.workers,
+            held_up: Arc::default(),
             counts: Default::default(),
             state: Mutex::default(),
             stopping: AtomicBool::new(false),
@@ -126,7 +129,7 @@ impl Shared {
 
     pub(super) fn drain_deadline(&self) -> Deadline {
         let drain_by = self.state().drain_by;
-        drain_by.unwrap_or_else(|| self.clock().deadline(Duration::ZERO))
+        drain_by.unwrap_or_else(|| self.clock().deadline(self.client.settings().shutdown_timeout))
     }
 
     pub(super) fn count(&self, tally: Tally) {
@@ -164,6 +167,7 @@ impl Shared {
             last_error_at: state.last_error.as_ref().map(|(at, _)| *at),
             under_way: self.lanes().iter().map(|lane| lane.under_way()).sum(),
             stuck: self.roll.stuck(),
+            held_up: self.held_up.load(Ordering::Acquire),
             processed: read(Tally::Processed),
             ignored: read(Tally::Ignored),
             failed: read(Tally::Failed),

@@ -1,18 +1,28 @@
 //! Serving a resource: which method of a view a request goes to, as the Python services
 //! and Django REST framework have it, and how its result becomes an answer.
 
+use std::fmt;
+
 use serde_json::Value;
 use zc_events_protocol::resource::Document;
 use zc_events_protocol::{IncomingRequest, Method, Reply};
 
 use super::context::Context;
 use super::handler::HandlerError;
+use super::worker::Failed;
 
 /// What a view answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Served {
     status: u16,
     body: Option<Value>,
+}
+
+impl fmt::Debug for Served {
+    /// Without the body, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl Served {
@@ -152,10 +162,10 @@ pub(super) fn serve(view: &dyn ResourceView, context: &Context, request: &Incomi
 
 /// The answer that the caller gets. What went wrong inside is not told outside, unless
 /// the view gave it a status.
-pub(super) fn reply(result: ViewResult) -> Reply {
-    let served = result.unwrap_or_else(|error| {
-        let (status, detail) = match error.status() {
-            Some(status) => (status, error.to_string()),
+pub(super) fn reply(result: Result<Served, Failed>) -> Reply {
+    let served = result.unwrap_or_else(|failed| {
+        let (status, detail) = match failed.error.status() {
+            Some(status) => (status, failed.text),
             None => (500, "The service failed to answer.".to_owned()),
         };
         Served::with_status(status, Document::error(status, detail).to_value())

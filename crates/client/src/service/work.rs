@@ -1,23 +1,20 @@
 //! A message that is worked on, and the ways in which that ends. Each keeps the promise
-//! that there is always one copy somewhere: what is to live on is confirmed in its new
-//! place before the original is acknowledged; where that fails, the original goes back.
+//! that there is always one copy somewhere; how a message gets to another queue is in `errand`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::dedup;
-use super::forward::{self, Cause};
+use super::errand::{Errand, Place};
+use super::forward::Cause;
 use super::health::Tally;
 use super::history::History;
-use super::lane::{Held, Job, Then};
+use super::lane::{Item, Job};
 use super::retry;
 use super::seen::{Answer, End};
 use super::shared::Shared;
-use crate::Result;
+use super::worker::Jobs;
 use crate::metrics::{self, Handled};
-
-/// How long a message is kept before it goes back to its queue because it could go nowhere else.
-const GIVE_BACK: Duration = Duration::from_secs(1);
 
 /// Why the message of a handler that does not return is a dead letter.
 pub(super) const STUCK: &str = "stuck";
@@ -26,8 +23,8 @@ pub(super) const STUCK: &str = "stuck";
 #[derive(Clone)]
 pub(super) struct Work {
     pub(super) job: Arc<Job>,
-    /// What it is known by, where it has an id.
-    pub(super) key: Option<String>,
+    /// Where its worker gets its work.
+    pub(super) jobs: Jobs,
     /// What it is claimed by among processes.
     pub(super) claim: Option<String>,
     pub(super) history: History,
@@ -38,6 +35,11 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// What it is known by, where it has an id and is being handled.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.job.key.get().map(String::as_str)
+    }
+
     /// It was completed.
     pub(super) fn complete(&self, shared: &Shared, answer: Answer) {
         shared.count(Tally::Processed);
@@ -66,95 +68,60 @@ impl Work {
     }
 
     /// It cannot be done: to the dead letters.
-    pub(super) fn bury(&self, shared: &Shared, cause: &Cause) {
-        match forward::bury(shared, &self.job.delivery, &self.history, cause) {
-            Ok(()) => {
-                log::debug!("{}: dead letter, {}", self.label, cause.reason);
-                metrics::dead_lettered(cause.reason);
-                let outcome = if cause.reason == STUCK { Handled::Stuck } else { Handled::DeadLettered };
-                metrics::handled(&self.event_type, outcome);
-                self.drop_it(shared, Tally::DeadLettered);
-            }
-            Err(error) => {
-                log::error!("{}: not taken among the dead letters, back to the queue: {error}", self.label);
-                self.end(shared, End::Returned);
-                self.give_back(shared);
-            }
-        }
+    pub(super) fn bury(self, shared: &Shared, cause: Cause) {
+        Errand::new(self, Place::Grave(cause)).run(shared);
     }
 
     /// It is to be tried again after `pause`.
-    pub(super) fn retry(&self, shared: &Shared, pause: Duration) {
+    pub(super) fn retry(self, shared: &Shared, pause: Duration) {
         self.end(shared, End::Moved);
-        if self.put_off(shared, self.history.next(), pause) {
-            shared.count(Tally::Retried);
-            metrics::retried(&self.event_type);
-            metrics::handled(&self.event_type, Handled::Retried);
-        }
+        let history = self.history.next();
+        self.put_off(shared, history, pause, true);
     }
 
     /// It is not to be handled before `pause` has passed; no attempt.
-    pub(super) fn postpone(&self, shared: &Shared, pause: Duration) {
+    pub(super) fn postpone(self, shared: &Shared, pause: Duration) {
         self.end(shared, End::Moved);
-        self.put_off(shared, self.history.clone(), pause);
+        let history = self.history.clone();
+        self.put_off(shared, history, pause, false);
+    }
+
+    /// It is not to be handled before `pause` has passed, and stays where it is.
+    pub(super) fn wait(self, shared: &Shared, pause: Duration) {
+        self.end(shared, End::Returned);
+        self.job.lane.hold(shared.clock().deadline(pause), Item::Message(Arc::clone(&self.job)));
     }
 
     /// It was completed, but its answer could not be handed in: that is to be tried again.
-    pub(super) fn retry_answer(&self, shared: &Shared, answer: Answer) {
+    pub(super) fn retry_answer(self, shared: &Shared, answer: Answer) {
         self.end(shared, End::Completed(answer));
-        self.put_off(shared, self.history.next(), retry::RUNGS[0]);
+        let history = self.history.next();
+        self.put_off(shared, history, retry::RUNGS[0], true);
     }
 
-    fn put_off(&self, shared: &Shared, mut history: History, pause: Duration) -> bool {
+    fn put_off(self, shared: &Shared, mut history: History, pause: Duration, tried: bool) {
         let rung = retry::rung_within(pause);
         // What is left after the first queue is waited for in others.
         history.due = if rung < pause { shared.clock().wall().checked_add(pause) } else { None };
-        self.moved(shared, "a delay queue", forward::delay(shared, &self.job.delivery, &history, rung))
+        Errand::new(self, Place::Delay { rung, history, tried }).run(shared);
     }
 
     /// It was delivered to a worker before that has vanished: it is handled alone.
-    pub(super) fn quarantine(&self, shared: &Shared) {
+    pub(super) fn quarantine(self, shared: &Shared, history: History) {
         log::info!("{}: delivered before to a worker that has vanished, to be handled alone", self.label);
         self.end(shared, End::Moved);
-        let sent = forward::quarantine(shared, &self.job.delivery, &self.history.next());
-        if self.moved(shared, "the quarantine", sent) {
-            shared.count(Tally::Quarantined);
-        }
-    }
-
-    /// Gives the verdict on one that was to move. Whether it did.
-    fn moved(&self, shared: &Shared, place: &str, sent: Result<()>) -> bool {
-        match sent {
-            Ok(()) => {
-                self.job.ack();
-                true
-            }
-            Err(error) => {
-                log::error!("{}: not taken by {place}, back to the queue: {error}", self.label);
-                if let Some(key) = &self.key {
-                    shared.seen.stayed(key, shared.clock().now());
-                }
-                self.give_back(shared);
-                false
-            }
-        }
-    }
-
-    /// Back to its queue, after a moment: it would come again at once.
-    fn give_back(&self, shared: &Shared) {
-        let until = shared.clock().deadline(GIVE_BACK);
-        self.job.lane.hold(Held { until, job: Arc::clone(&self.job), then: Then::GiveBack });
+        Errand::new(self, Place::Quarantine(history)).run(shared);
     }
 
     /// Its handling ended.
-    fn end(&self, shared: &Shared, end: End) {
+    pub(super) fn end(&self, shared: &Shared, end: End) {
         if let Some(claim) = &self.claim {
             match &end {
                 End::Completed(answer) => dedup::complete(shared, claim, answer),
                 End::Moved | End::Gone | End::Returned => dedup::release(shared, claim),
             }
         }
-        if let Some(key) = &self.key {
+        if let Some(key) = self.key() {
             shared.seen.end(key, end, shared.clock().now());
         }
     }

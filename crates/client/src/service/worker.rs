@@ -18,10 +18,11 @@ use super::dedup::{self, Claimed};
 use super::forward::Cause;
 use super::handler::{EventHandler, HandlerError};
 use super::health::Tally;
-use super::history::{self, History};
-use super::lane::{Held, Job, Then};
+use super::history::History;
+use super::lane::{Item, Job};
 use super::retry::Retry;
-use super::seen::{self, Begun};
+use super::roll::Returned;
+use super::seen::{self, Begun, End};
 use super::shared::{Route, Shared};
 use super::work::Work;
 use super::{answer, call, thread};
@@ -40,17 +41,17 @@ const UNTOLD: Duration = Duration::from_secs(5);
 /// A worker's end of the work.
 #[derive(Clone)]
 pub(super) struct Jobs {
-    pub(super) requests: Receiver<Arc<Job>>,
-    pub(super) events: Receiver<Arc<Job>>,
+    pub(super) requests: Receiver<Item>,
+    pub(super) events: Receiver<Item>,
 }
 
 impl Jobs {
     /// The next message, requests first, since somebody waits for them. `None` when no more
     /// will come.
-    fn take(&self) -> Option<Arc<Job>> {
+    fn take(&self) -> Option<Item> {
         select_biased! {
-            recv(self.requests) -> job => job.ok(),
-            recv(self.events) -> job => job.ok(),
+            recv(self.requests) -> item => item.ok(),
+            recv(self.events) -> item => item.ok(),
         }
     }
 }
@@ -63,13 +64,36 @@ pub(super) fn spawn(shared: &Arc<Shared>, jobs: &Jobs) -> Result<()> {
     thread(name, move || run(&shared, &jobs)).map(drop)
 }
 
-/// A worker's life: jobs until there are no more to come, or another has taken its place.
+/// A worker's life: work until there is no more to come, or another has taken its place.
 fn run(shared: &Arc<Shared>, jobs: &Jobs) {
-    while let Some(job) = jobs.take() {
-        match work(shared, &job) {
-            Fate::Decided => job.lane.finished(),
-            Fate::TooLate { replaced: true } => return,
-            Fate::TooLate { replaced: false } => {}
+    while let Some(item) = jobs.take() {
+        let job = Arc::clone(item.job());
+        if shared.is_stopping() {
+            job.give_back();
+            job.lane.finished();
+            continue;
+        }
+        // Handlers are caught where they are called. This is for whatever else panics: the worker goes on, and the
+        // message is not lost.
+        let done = catch_unwind(AssertUnwindSafe(|| match item {
+            Item::Message(job) => work(shared, job, jobs),
+            Item::Errand(errand) => {
+                errand.run(shared);
+                Fate::Decided
+            }
+        }));
+        match done {
+            Ok(Fate::Decided) => job.lane.finished(),
+            Ok(Fate::TooLate { replaced: true }) => return,
+            Ok(Fate::TooLate { replaced: false }) => {}
+            Err(panic) => {
+                log::error!("a message goes back to its queue after a panic: {}", Line(panic_text(&*panic)));
+                if let Some(key) = job.key.get() {
+                    shared.seen.end(key, End::Returned, shared.clock().now());
+                }
+                job.give_back();
+                job.lane.finished();
+            }
         }
     }
 }
@@ -83,13 +107,12 @@ pub(super) enum Fate {
     },
 }
 
-fn work(shared: &Shared, job: &Arc<Job>) -> Fate {
-    let history = History::of(&job.delivery, job.lane.is_quarantine);
+fn work(shared: &Shared, job: Arc<Job>, jobs: &Jobs) -> Fate {
     let mut work = Work {
-        job: Arc::clone(job),
-        key: None,
+        history: History::of(&job.delivery),
+        job: Arc::clone(&job),
+        jobs: jobs.clone(),
         claim: None,
-        history,
         event_type: UNKNOWN.to_owned(),
         label: "a message".to_owned(),
     };
@@ -97,7 +120,7 @@ fn work(shared: &Shared, job: &Arc<Job>) -> Fate {
         Ok(task) => task,
         Err(cause) => {
             log::error!("a message cannot be read and goes to the dead letters: {}: {}", cause.reason, cause.detail);
-            work.bury(shared, &cause);
+            work.bury(shared, cause);
             return Fate::Decided;
         }
     };
@@ -107,7 +130,7 @@ fn work(shared: &Shared, job: &Arc<Job>) -> Fate {
     if let Some((event_type, _)) = route {
         work.event_type = event_type.clone();
     }
-    if is_over(shared, job, &task, now) {
+    if is_over(shared, &job, &task, now) {
         log::info!("MICROSERVICE_EVENT::EXPIRED: Received {}", about(&task));
         work.expire(shared);
         return Fate::Decided;
@@ -119,12 +142,10 @@ fn work(shared: &Shared, job: &Arc<Job>) -> Fate {
     };
     work.label = about(&task).to_string();
     if let Some(due) = task.eta.max(work.history.due).filter(|due| *due > now) {
-        hold(shared, &work, due.duration_since(now).unwrap_or_default());
+        hold(shared, work, due.duration_since(now).unwrap_or_default());
         return Fate::Decided;
     }
-    if !begin(shared, &mut work, &task, route) {
-        return Fate::Decided;
-    }
+    let Some(work) = begin(shared, work, &task, route) else { return Fate::Decided };
     match route {
         Route::Event { handler, retry } => handle(shared, work, task, handler, retry.as_ref().unwrap_or(&shared.retry)),
         Route::Call { handler, .. } => call::serve(shared, work, task, handler, route.retry().unwrap_or(&shared.retry)),
@@ -158,121 +179,168 @@ fn time_to_live(job: &Job) -> Option<Duration> {
     job.delivery.properties.expiration.as_deref()?.parse().ok().map(Duration::from_millis)
 }
 
-fn hold(shared: &Shared, work: &Work, left: Duration) {
+fn hold(shared: &Shared, work: Work, left: Duration) {
     if left > HOLD {
         work.postpone(shared, left);
-        return;
+    } else {
+        work.job.lane.hold(shared.clock().deadline(left), Item::Message(Arc::clone(&work.job)));
     }
-    let until = shared.clock().deadline(left);
-    work.job.lane.hold(Held { until, job: Arc::clone(&work.job), then: Then::HandOut });
 }
 
-/// Whether it is to be handled now: it was not completed before, is not being handled, has
+/// The work, if it is to be done now: it was not completed before, is not being handled, has
 /// attempts left, and is not suspected of having killed its worker.
-fn begin(shared: &Shared, work: &mut Work, task: &Task, route: &Route) -> bool {
+fn begin(shared: &Shared, work: Work, task: &Task, route: &Route) -> Option<Work> {
     let job = Arc::clone(&work.job);
     let mut known = false;
-    if let Some(key) = seen::key(task) {
+    if let Some(key) = seen::key(task, &job.delivery.body) {
         match shared.seen.begin(&key, &job.delivery.settler, shared.clock().now()) {
             Begun::Now { known: before } => known = before,
-            Begun::Parked => return false,
+            Begun::Parked => return None,
             Begun::Completed(given) => {
                 log::info!("MICROSERVICE_EVENT::DUPLICATE: Received {}", work.label);
                 answer::again(shared, work, task, given);
-                return false;
+                return None;
             }
         }
-        work.key = Some(key);
+        // It has one already where it was held back before.
+        let _ = job.key.set(key);
     }
-    let is_suspect = if job.lane.is_quarantine {
-        // Where the queue does not count, each time is noted in a new copy.
-        job.delivery.redelivered && history::deliveries(&job.delivery).is_none() && !known
-    } else {
-        job.delivery.redelivered && !known && !job.lane.excuse_one()
-    };
     let limit = route.retry().unwrap_or(&shared.retry).limit();
-    if work.history.attempt.saturating_add(u32::from(is_suspect)) > limit {
-        let detail = format!("its worker vanished in the middle; {limit} attempts are allowed");
-        log::error!("MICROSERVICE_EVENT::FAILED: {}: {detail}", work.label);
-        work.bury(shared, &Cause { reason: "worker_lost", detail });
-        return false;
+    if job.delivery.redelivered && !known && !job.lane.excuse_one(shared.clock().now()) {
+        suspect(shared, work, limit);
+        return None;
     }
-    if is_suspect {
-        work.quarantine(shared);
-        return false;
+    if work.history.attempt > limit {
+        let detail = format!("{limit} attempts are allowed");
+        log::error!("MICROSERVICE_EVENT::FAILED: {}: {detail}", work.label);
+        work.bury(shared, Cause { reason: "failed", detail });
+        return None;
     }
     claim(shared, work, task)
 }
 
-/// Whether no other process of the service has it.
-fn claim(shared: &Shared, work: &mut Work, task: &Task) -> bool {
-    let Some(key) = &work.key else { return true };
-    match dedup::claim(shared, key) {
-        Claimed::Ours(claim) => work.claim = claim,
-        Claimed::Elsewhere(left) => {
-            work.postpone(shared, left);
-            return false;
+/// It was delivered before, to a worker that has vanished. Among others it is no more than a suspect, and is handled alone
+/// from now on; alone, it is the culprit, and that was an attempt, which a new copy remembers.
+fn suspect(shared: &Shared, work: Work, limit: u32) {
+    if !work.job.lane.is_quarantine {
+        let history = work.history.clone();
+        return work.quarantine(shared, history);
+    }
+    let history = work.history.next();
+    if history.attempt > limit {
+        let detail = format!("its worker vanished in the middle; {limit} attempts are allowed");
+        log::error!("MICROSERVICE_EVENT::FAILED: {}: {detail}", work.label);
+        work.bury(shared, Cause { reason: "worker_lost", detail });
+    } else {
+        work.quarantine(shared, history);
+    }
+}
+
+/// The work, if no other process of the service has it.
+fn claim(shared: &Shared, mut work: Work, task: &Task) -> Option<Work> {
+    let Some(key) = work.key() else { return Some(work) };
+    let wait = match dedup::claim(shared, key) {
+        Claimed::Ours(claim) => {
+            work.claim = claim;
+            return Some(work);
         }
         Claimed::Completed(given) => {
             log::info!("MICROSERVICE_EVENT::DUPLICATE: Received {}", work.label);
             answer::again(shared, work, task, given);
-            return false;
+            return None;
         }
+        Claimed::Elsewhere(left) => left,
         // One that may have been handled before waits until that can be told.
-        Claimed::Unknown if work.job.delivery.redelivered || work.history.attempt > 1 => {
-            work.postpone(shared, UNTOLD);
-            return false;
-        }
-        Claimed::Unknown => {}
+        Claimed::Unknown if work.job.delivery.redelivered || work.history.attempt > 1 => UNTOLD,
+        Claimed::Unknown => return Some(work),
+    };
+    // A delay queue leads back among the others.
+    if work.job.lane.is_quarantine {
+        work.wait(shared, wait);
+    } else {
+        work.postpone(shared, wait);
     }
-    true
+    None
 }
 
 fn handle(shared: &Shared, work: Work, task: Task, handler: &EventHandler, retry: &Retry) -> Fate {
-    let context = context(shared, &work, task);
+    let (context, attempt) = (context(shared, &work, task), work.history.attempt);
     let kwargs = context.task.kwargs.clone();
-    run_handler(shared, work, || handler(&context, kwargs), |work, handled| conclude(shared, work, handled, retry))
+    run_handler(
+        shared,
+        work,
+        || handler(&context, kwargs),
+        |error| retry.pause(attempt, error),
+        |work, handled| conclude(shared, work, handled),
+    )
 }
 
 /// What becomes of what nobody waits for, when its handler has returned.
-pub(super) fn conclude<T>(shared: &Shared, work: &Work, handled: Result<T, HandlerError>, retry: &Retry) {
-    let Err(error) = handled else {
+pub(super) fn conclude<T>(shared: &Shared, work: Work, handled: Result<T, Failed>) {
+    let Err(Failed { error, text, pause }) = handled else {
         log::info!("MICROSERVICE_EVENT::PROCESSED: Received {}", work.label);
         return work.complete(shared, None);
     };
     shared.count(Tally::Failed);
-    let text = error.to_string();
-    match retry.pause(work.history.attempt, &error) {
+    match pause {
         Some(pause) => {
             log::warn!("MICROSERVICE_EVENT::RETRIED: {}: in {pause:?}: {}", work.label, Line(&text));
             work.retry(shared, pause);
         }
         None => {
             log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(&text));
-            work.bury(shared, &Cause { reason: error.reason(), detail: text });
+            work.bury(shared, Cause { reason: error.reason(), detail: text });
         }
     }
 }
 
-/// Runs a handler, on the roll; then `then`, unless the handler took so long that somebody
-/// else has decided.
+/// A handler's failure, and all that its own code has to say about it.
+pub(super) struct Failed {
+    pub(super) error: HandlerError,
+    pub(super) text: String,
+    /// When to try again, if at all.
+    pub(super) pause: Option<Duration>,
+}
+
+/// Runs a handler, on the roll, and lets `judge` say when to try again if it fails; then `then`, unless the handler took
+/// so long that somebody else has decided.
 pub(super) fn run_handler<T>(
     shared: &Shared,
     work: Work,
     handler: impl FnOnce() -> Result<T, HandlerError>,
-    then: impl FnOnce(&Work, Result<T, HandlerError>),
+    judge: impl Fn(&HandlerError) -> Option<Duration>,
+    then: impl FnOnce(Work, Result<T, Failed>),
 ) -> Fate {
     let begun = shared.clock().now();
     let (number, running) = shared.roll.enter(work, begun);
-    let handled = caught(handler);
-    shared.roll.strike(number);
+    let handled = caught(handler, judge);
+    let returned = shared.roll.strike(number);
     metrics::ran(&running.work.event_type, shared.clock().now().saturating_duration_since(begun));
-    if !running.work.job.decide() {
+    if let Returned::TooLate { replaced } = returned {
         log::warn!("MICROSERVICE_EVENT::STUCK: {}: its handler has returned after all", running.work.label);
-        return Fate::TooLate { replaced: running.is_replaced() };
+        return Fate::TooLate { replaced };
     }
-    then(&running.work, handled);
+    then(running.work.clone(), handled);
     Fate::Decided
+}
+
+/// Runs what a user wrote: the handler, the judge of its errors, the text of the error itself. A panic in any is an
+/// error like any other.
+fn caught<T>(
+    handler: impl FnOnce() -> Result<T, HandlerError>,
+    judge: impl Fn(&HandlerError) -> Option<Duration>,
+) -> Result<T, Failed> {
+    let failed = |error: HandlerError| Failed { text: error.to_string(), pause: judge(&error), error };
+    let panicked = |panic: Box<dyn Any + Send>| HandlerError::panicked(panic_text(&*panic));
+    match catch_unwind(AssertUnwindSafe(|| handler().map_err(failed))) {
+        Ok(handled) => handled,
+        Err(panic) => {
+            let error = panicked(panic);
+            // A judge that panics knows no reason to try again.
+            let pause = catch_unwind(AssertUnwindSafe(|| judge(&error))).unwrap_or(None);
+            Err(Failed { text: error.to_string(), pause, error })
+        }
+    }
 }
 
 /// Notes an event that nobody here handles. Not an error: most of what a service gets is
@@ -315,15 +383,11 @@ pub(super) fn context(shared: &Shared, work: &Work, task: Task) -> Context {
         task,
         request: None,
         call: None,
-        redelivered: work.job.delivery.redelivered,
+        // A copy of its own, from the quarantine or a delay queue, is new to the broker and not to us.
+        redelivered: work.job.delivery.redelivered || work.history.attempt > 1 || work.job.lane.is_quarantine,
         attempt: work.history.attempt,
         deadline,
     }
-}
-
-/// Runs a handler; a panic in it is an error like any other.
-fn caught<T>(handler: impl FnOnce() -> Result<T, HandlerError>) -> Result<T, HandlerError> {
-    catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|panic| Err(HandlerError::panicked(panic_text(&*panic))))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
-use super::check::{DEEPEST, bytes, number, seconds, size};
+use super::check::{DEEPEST, bytes, number, seconds, shown, size};
 use super::{BrokerSetting, Dedup, Settings};
 use crate::{Error, Result};
 
@@ -213,8 +213,9 @@ impl SettingsBuilder {
         self
     }
 
-    /// `EVENTS_HEARTBEAT`: AMQP's heartbeat in seconds, 10 unless set. After two of them without a
-    /// sign of life a connection is dead. The broker URL's own `heartbeat=` wins.
+    /// `EVENTS_HEARTBEAT`: the heartbeat in seconds, 10 unless set. After two of them without a
+    /// sign of life, ours or the broker's, a connection is dead; so the broker is asked for two thirds of
+    /// it. The broker URL's own `heartbeat=` wins.
     pub fn events_heartbeat(mut self, seconds: u16) -> Self {
         self.heartbeat = Some(seconds.to_string());
         self
@@ -306,7 +307,10 @@ impl SettingsBuilder {
             protocol: match self.protocol.as_deref() {
                 None | Some("auto") => None,
                 Some(text) => Some(text.parse().map_err(|_| {
-                    Error::config(format!("EVENTS_PROTOCOL is `{text}`: use `auto`, 1 or 2 (Celery's task protocol)"))
+                    Error::config(format!(
+                        "EVENTS_PROTOCOL is {}: use `auto`, 1 or 2 (Celery's task protocol)",
+                        shown(text)
+                    ))
                 })?),
             },
             timeout: seconds("EVENTS_TIMEOUT", self.timeout, 60, None)?,

@@ -9,6 +9,19 @@ const LARGEST: usize = 512 << 20;
 /// As deep as JSON may ever be allowed to nest: values are dropped by recursion.
 pub(super) const DEEPEST: usize = 512;
 
+/// A wrong value, as an error may show it. Anything that does not look like a number may have been meant for another
+/// setting, such as a URL with a password.
+pub(super) fn shown(text: &str) -> String {
+    let is_numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '+' | '-' | '_' | ' ');
+    let unit = text.trim_start_matches(is_numeric);
+    // Short enough for `10 MiB`, `1e400` and `redis`, too short for a secret.
+    if text.len() <= 24 && unit.len() <= 5 && unit.chars().all(|c| c.is_ascii_alphanumeric()) {
+        format!("`{text}`")
+    } else {
+        "something else (not shown)".to_owned()
+    }
+}
+
 /// A whole number from `least` to `most`.
 pub(super) fn number(setting: &str, text: Option<&str>, default: u64, least: u64, most: u64, or: &str) -> Result<u64> {
     let Some(text) = text else {
@@ -16,7 +29,8 @@ pub(super) fn number(setting: &str, text: Option<&str>, default: u64, least: u64
     };
     text.parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| {
         Error::config(format!(
-            "{setting} is `{text}`: use a whole number from {least} to {most}{or} (default {default})"
+            "{setting} is {}: use a whole number from {least} to {most}{or} (default {default})",
+            shown(text)
         ))
     })
 }
@@ -33,7 +47,8 @@ pub(super) fn bytes(setting: &str, text: Option<&str>, default: usize) -> Result
     };
     text.parse().ok().filter(|bytes| (1024..=LARGEST).contains(bytes)).ok_or_else(|| {
         Error::config(format!(
-            "{setting} is `{text}`: use a whole number of bytes from 1024 to {LARGEST} (default {default})"
+            "{setting} is {}: use a whole number of bytes from 1024 to {LARGEST} (default {default})",
+            shown(text)
         ))
     })
 }
@@ -51,7 +66,23 @@ pub(super) fn seconds(setting: &str, text: Option<String>, default: u64, most: O
         .ok_or_else(|| {
             let most = most.map_or(String::new(), |most| format!(" and up to {most}"));
             Error::config(format!(
-                "{setting} is `{text}`: use a number of seconds above 0{most}, such as {default} (the default) or 2.5"
+                "{setting} is {}: use a number of seconds above 0{most}, such as {default} (the default) or 2.5",
+                shown(&text)
             ))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_looks_like_a_number_is_shown() {
+        for text in ["0", "-1", "1,000", "2.5.1", "10s", "70000", "10 MiB", "nan", "soon", "1e400"] {
+            assert_eq!(shown(text), format!("`{text}`"));
+        }
+        for text in ["hunter2", "amqp://u:canary@h", "1234canary", "a@b", "123456789012345678901234567890"] {
+            assert!(!shown(text).contains(text), "{text}");
+        }
+    }
 }

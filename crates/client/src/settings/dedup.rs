@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::check::shown;
 use crate::Error;
 
 /// Where it is remembered which messages a service has completed, so that none of them is
@@ -44,7 +45,8 @@ impl FromStr for Dedup {
             "process" => Ok(Dedup::Process),
             "store" => Ok(Dedup::Store),
             _ => Err(Error::config(format!(
-                "EVENTS_DEDUP is `{text}`: use `process` (the default) or `store` (needs EVENTS_REDIS_URL)"
+                "EVENTS_DEDUP is {}: use `process` (the default) or `store` (needs EVENTS_REDIS_URL)",
+                shown(text)
             ))),
         }
     }

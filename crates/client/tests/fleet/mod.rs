@@ -49,8 +49,16 @@ impl Fleet {
 
     /// Puts a message on the exchange, past the client.
     pub(crate) fn publish(&self, properties: &Properties, body: &[u8]) {
-        let exchange = "microservice-events-test";
-        let message = Outgoing { exchange, routing_key: "", mandatory: true, properties, body };
+        self.send("microservice-events-test", "", properties, body);
+    }
+
+    /// Puts a message into a queue.
+    pub(crate) fn send_to(&self, queue: &str, properties: &Properties, body: &[u8]) {
+        self.send("", queue, properties, body);
+    }
+
+    fn send(&self, exchange: &str, routing_key: &str, properties: &Properties, body: &[u8]) {
+        let message = Outgoing { exchange, routing_key, mandatory: true, properties, body };
         let deadline = self.clock.deadline(PATIENCE);
         self.broker().send(&message, deadline).unwrap().wait(deadline).unwrap();
     }
@@ -58,10 +66,19 @@ impl Fleet {
     /// Moves the time on, a second whenever the service has nothing to do, until it is so.
     #[track_caller]
     pub(crate) fn pass_time_until(&self, service: &Service, condition: impl Fn() -> bool) {
+        let broker = self.broker();
+        let is_empty =
+            || ["orders-events", "orders-events.quarantine"].iter().all(|queue| broker.queue_len(queue) == Some(0));
+        let is_out =
+            || ["orders-events", "orders-events.quarantine"].iter().any(|queue| broker.unacked(queue) != Some(0));
         eventually(|| {
-            if service.health().under_way == 0 {
-                self.clock.advance(Duration::from_secs(1));
-                thread::sleep(Duration::from_micros(200)); // tidy: allow(thread::sleep) because what has become due must get a chance
+            if service.health().under_way == 0 && is_empty() {
+                // What is out and with no worker is on its way to one, or held back until the time has passed.
+                let pause = if is_out() { Duration::from_millis(4) } else { Duration::from_micros(200) };
+                thread::sleep(pause); // tidy: allow(thread::sleep) because what has become due must get a chance
+                if service.health().under_way == 0 && is_empty() {
+                    self.clock.advance(Duration::from_secs(1));
+                }
             }
             condition()
         });

@@ -42,19 +42,28 @@ pub(super) struct Discarded {
     link: Arc<Link>,
 }
 
+impl Discarded {
+    /// What to wait for before it is dropped: a broker that blocks a connection reads nothing from it, and a channel
+    /// whose closing is not answered would cost the connection.
+    pub(super) fn hindrance(&self) -> Option<Receiver<()>> {
+        self.link.gate.opening()
+    }
+}
+
 impl Drop for Discarded {
     fn drop(&mut self) {
-        let _guard = self.link.guard(self.link.clock().deadline(CLOSE));
+        let _guard = self.link.patient_guard(self.link.clock().deadline(CLOSE));
         self.channel = None;
     }
 }
 
 impl ConfirmChannel {
-    /// `bin` is where it goes in the end.
+    /// `bin` is where it goes in the end. It takes longer than the deadline where the broker
+    /// stops reading meanwhile.
     pub(super) fn open(link: &Arc<Link>, bin: Sender<Discarded>, deadline: Deadline) -> Result<Self> {
         // Outlives the channel, whose end is a call, too.
-        let guard = link.guard(deadline);
-        let channel = link.open_channel(Stage::Pool, deadline)?;
+        let guard = link.patient_guard(deadline);
+        let channel = link.open_channel(Stage::Pool, &guard)?;
         let prepared = channel
             .listen_for_publisher_confirms()
             .and_then(|confirms| Ok((confirms, channel.listen_for_returns()?)))
@@ -84,7 +93,8 @@ impl ConfirmChannel {
         !self.retired.load(Ordering::Acquire) && self.link.is_alive() && !self.ledger().has_ended()
     }
 
-    /// Hands a message to the broker.
+    /// Hands a message to the broker. `None`: the channel was given up since it was lent, and
+    /// nothing was sent; it is not lent again.
     ///
     /// An error means that it was not sent: amiquip fails only before it has taken all of
     /// a message, and the broker does nothing with a part of one.
@@ -94,7 +104,7 @@ impl ConfirmChannel {
         message_id: &str,
         room: Room,
         deadline: Deadline,
-    ) -> Result<Receipt> {
+    ) -> Result<Option<Receipt>> {
         self.take_arrived();
         let mut properties = convert::to_amqp(message.properties);
         if message.properties.message_id.is_none() {
@@ -112,7 +122,7 @@ impl ConfirmChannel {
         // Held across both, so that numbers are given in the order of publishing.
         let channel = self.channel();
         let Some(channel) = channel.as_ref() else {
-            return Err(failure::lost("publishing", "the channel was given up".to_owned(), Outcome::NotSent));
+            return Ok(None);
         };
         let tag = self.ledger().enter(Entry {
             message_id: message_id.to_owned(),
@@ -127,7 +137,7 @@ impl ConfirmChannel {
             Ok(()) => {
                 // Under the channel's lock, as `discard` counts them.
                 self.receipts.fetch_add(1, Ordering::AcqRel);
-                Ok(Receipt::new(Box::new(Waiting { channel: Arc::clone(self), receipt })))
+                Ok(Some(Receipt::new(Box::new(Waiting { channel: Arc::clone(self), receipt }))))
             }
             Err(error) => {
                 let mut ledger = self.ledger();
@@ -161,7 +171,7 @@ impl ConfirmChannel {
         // thread may have taken it and must have entered it first.
         while let Ok(returned) = self.returns.try_recv() {
             if let Some(id) = returned.properties.message_id() {
-                ledger.returned(id);
+                ledger.returned(id, &returned.exchange, &returned.routing_key);
             }
         }
         match confirm {

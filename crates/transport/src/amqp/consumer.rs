@@ -135,13 +135,15 @@ struct Job {
 
 impl Job {
     fn run(&self, link: &Link) {
-        let channel = match link.open_channel(Stage::Subscribe, self.deadline) {
+        let guard = link.guard(self.deadline);
+        let channel = match link.open_channel(Stage::Subscribe, &guard) {
             Ok(channel) => channel,
             Err(error) => {
                 let _ = self.ready.send(Err(error));
                 return;
             }
         };
+        drop(guard);
         // To the end of the connection: amiquip gives up a connection on which it has something to say to a consumer
         // that is gone, and it says that a consumer was cancelled after it has told the channel.
         let _held = self.consume(link, &channel);

@@ -195,7 +195,7 @@ impl Declarer<'_> {
         let guard = self.link.guard(self.deadline);
         let channel = match self.channel.take() {
             Some(channel) => channel,
-            None => self.link.open_channel(Stage::Declare, self.deadline)?,
+            None => self.link.open_channel(Stage::Declare, &guard)?,
         };
         match question(&channel) {
             Ok(()) => {

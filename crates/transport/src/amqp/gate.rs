@@ -38,6 +38,11 @@ impl Gate {
         self.lock().as_ref().map(|shut| (shut.since, shut.reason.clone()))
     }
 
+    /// What ends when it is opened, or shut once more for another reason; `None` where it is open.
+    pub(super) fn opening(&self) -> Option<Receiver<()>> {
+        self.lock().as_ref().map(|shut| shut.opened.clone())
+    }
+
     /// Waits until it is open.
     pub(super) fn pass(&self, clock: &dyn Clock, deadline: Deadline) -> Result<()> {
         loop {
@@ -72,6 +77,18 @@ mod tests {
         gate.shut("low on memory".into(), clock.now());
         let error = gate.pass(&clock, clock.deadline(Duration::ZERO)).unwrap_err();
         assert!(matches!(error, Error::Blocked { reason } if reason == "low on memory"));
+    }
+
+    #[test]
+    fn what_waits_for_the_opening_is_woken_by_it() {
+        let gate = Gate::default();
+        assert!(gate.opening().is_none());
+        gate.shut("disk".into(), Instant::now());
+        let opening = gate.opening().unwrap();
+        assert!(opening.try_recv().is_err_and(|error| error.is_empty()));
+        gate.open();
+        assert!(opening.try_recv().is_err_and(|error| error.is_disconnected()));
+        assert!(gate.opening().is_none());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! lost, by a thread that does nothing else. What is sent over it is the business of
 //! `publisher`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -62,6 +63,16 @@ struct Failure {
     conclusive: bool,
 }
 
+/// The token, given back when dropped: without it nobody would ever connect again, whatever ended the attempt.
+struct Turn<'a>(&'a Sender<()>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // There is one token, and room for one.
+        let _ = self.0.try_send(());
+    }
+}
+
 /// The thread that brings the connection back. It ends when this is dropped.
 pub(super) struct Running(#[expect(dead_code, reason = "its end is the signal")] Sender<()>);
 
@@ -103,11 +114,12 @@ impl Keeper {
         if clock::receive(&*self.options.clock, &self.turn.1, deadline).is_err() {
             return Err(failure::timeout(Stage::Connect));
         }
+        let turn = Turn(&self.turn.0);
         let opened = match self.current() {
             Ok(None) => self.take_turn(failed, deadline),
             current => current.transpose().unwrap_or(Err(Error::Closed)),
         };
-        let _ = self.turn.0.try_send(());
+        drop(turn);
         opened.map_err(|error| self.note(error))
     }
 
@@ -131,8 +143,18 @@ impl Keeper {
     pub(super) fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
         loop {
             let link = self.link(deadline)?;
+            if topology.queues.iter().any(|queue| queue.exclusive) {
+                // It would go with any other connection.
+                link.gate.pass(&*self.options.clock, deadline)?;
+            }
+            // A broker that blocks a connection reads nothing from it; another one it reads until that publishes.
+            let spare = match link.gate.blocked() {
+                Some(_) => Some(self.open("declaring", || None, deadline).map_err(|error| self.note(error))?),
+                None => None,
+            };
+            let link = spare.as_ref().unwrap_or(&link);
             let fallbacks = self.fallbacks.len();
-            match declare(&link, topology, &self.fallbacks, true, deadline) {
+            match declare(link, topology, &self.fallbacks, true, deadline) {
                 Ok(()) => break,
                 Err(_) if self.fallbacks.len() > fallbacks => {}
                 Err(error) => return Err(self.note(error)),
@@ -182,7 +204,12 @@ impl Keeper {
         let mut state = self.state();
         state.closed = true;
         state.open = None;
-        state.link.take()
+        let link = state.link.take();
+        // Who waits for the alarm's end need not any more.
+        if let Some(link) = &link {
+            link.gate.open();
+        }
+        link
     }
 
     pub(super) fn note(&self, error: Error) -> Error {
@@ -262,13 +289,26 @@ impl Keeper {
         let clock = &*self.options.clock;
         let mut backoff = Backoff::default();
         let mut due: Option<Instant> = None;
+        let mut kept: Vec<Discarded> = Vec::new();
         loop {
+            // Closes all the others.
+            kept.retain(|channel| channel.hindrance().is_some());
+            let opened = match kept.first().map(Discarded::hindrance) {
+                None => never(),
+                Some(Some(opened)) => opened,
+                Some(None) => continue,
+            };
             let alarm = due.map_or_else(never, |due| clock.at(due));
             select! {
                 recv(stopped) -> _ => return,
-                recv(discarded) -> channel => drop(channel),
+                recv(discarded) -> channel => kept.extend(channel),
+                recv(opened) -> _ => {}
                 recv(losses) -> _ => due = due.or_else(|| clock.now().checked_add(backoff.next())),
-                recv(alarm) -> _ => due = self.revive(&mut backoff),
+                recv(alarm) -> _ => {
+                    let revived = catch_unwind(AssertUnwindSafe(|| self.revive(&mut backoff)));
+                    // The last thing that brings the connection back must not end with one attempt.
+                    due = revived.unwrap_or_else(|_| clock.now().checked_add(backoff.next()));
+                }
             }
         }
     }
@@ -312,5 +352,63 @@ fn again(error: &Error) -> Error {
             source: source.as_ref().map(|source| source.to_string().into()),
         },
         other => Error::Unavailable { what: other.to_string(), outcome: Outcome::NotSent, source: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::SystemTime;
+    use zc_events_protocol::{Clock, SystemClock};
+
+    /// A clock that panics when it is asked for the time, after so many answers.
+    #[derive(Debug)]
+    struct Broken(AtomicU32);
+
+    const INTACT: u32 = u32::MAX;
+
+    impl Clock for Broken {
+        fn now(&self) -> Instant {
+            match self.0.load(Ordering::SeqCst) {
+                INTACT => {}
+                0 => {
+                    self.0.store(INTACT, Ordering::SeqCst);
+                    panic!("as asked for");
+                }
+                left => self.0.store(left - 1, Ordering::SeqCst),
+            }
+            Instant::now()
+        }
+
+        fn wall(&self) -> SystemTime {
+            SystemClock.wall()
+        }
+
+        fn at(&self, instant: Instant) -> Receiver<Instant> {
+            SystemClock.at(instant)
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_panics_leaves_the_turn_to_the_next() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let clock = Arc::new(Broken(AtomicU32::new(INTACT)));
+        let url = format!("amqp://app:secret@127.0.0.1:{port}/").parse().unwrap();
+        let options = AmqpOptions::new(url).clock(clock.clone());
+        // The real time, since it must outlive what is tested.
+        let watchdog = Arc::new(Watchdog::start(Arc::new(SystemClock)).unwrap());
+        let (keeper, _running) = Keeper::start(options, watchdog).unwrap();
+        let deadline = || SystemClock.deadline(Duration::from_secs(2));
+        let mut panics = 0;
+        for answers in 0..10 {
+            clock.0.store(answers, Ordering::SeqCst);
+            panics += u32::from(catch_unwind(AssertUnwindSafe(|| keeper.link(deadline()))).is_err());
+            clock.0.store(INTACT, Ordering::SeqCst);
+            let error = keeper.link(deadline()).map(drop).unwrap_err();
+            assert!(!error.is_timeout(), "nobody opens the connection any more: {error}");
+        }
+        assert!(panics > 0);
     }
 }

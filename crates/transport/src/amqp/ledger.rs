@@ -45,10 +45,16 @@ impl Ledger {
         self.pending.remove(&tag);
     }
 
-    /// The broker has given back a message. Its confirm follows.
-    pub(super) fn returned(&mut self, message_id: &str) {
-        let entry = self.pending.values_mut().find(|entry| !entry.returned && entry.message_id == message_id);
-        if let Some(entry) = entry {
+    /// The broker has given back a message. Its confirm follows. The id alone does not tell
+    /// which: an event and a copy of it on its way to another queue have the same one.
+    pub(super) fn returned(&mut self, message_id: &str, exchange: &str, routing_key: &str) {
+        let is_it = |entry: &&mut Entry| {
+            !entry.returned
+                && entry.message_id == message_id
+                && entry.exchange == exchange
+                && entry.routing_key == routing_key
+        };
+        if let Some(entry) = self.pending.values_mut().find(is_it) {
             entry.returned = true;
         }
     }
@@ -72,22 +78,29 @@ impl Ledger {
         }
     }
 
-    /// The channel is gone, for the reason `why`: nothing will be confirmed any more. A
-    /// message to the exchange whose absence closed the channel was not sent; of the
-    /// others nothing is known.
+    /// The channel is gone, for the reason `why`: nothing will be confirmed any more. Where
+    /// it names an exchange and one message to that is out, that message was refused and not
+    /// sent. Of several, some may have been routed before, and it does not say which was refused.
     pub(super) fn end(&mut self, why: &str) {
         let why = self.end.get_or_insert_with(|| why.to_owned());
-        for entry in std::mem::take(&mut self.pending).into_values() {
-            let error = if is_refusal_of(why, &entry.exchange) {
+        let pending = std::mem::take(&mut self.pending);
+        let refused = pending.values().filter(|entry| is_refusal_of(why, &entry.exchange)).count();
+        for entry in pending.into_values() {
+            let is_refused = is_refusal_of(why, &entry.exchange);
+            let error = if is_refused && refused == 1 {
                 Error::Rejected {
                     why: format!("publishing to exchange `{}`: the broker refused: {why}", entry.exchange),
                 }
             } else {
-                Error::Unavailable {
-                    what: "the connection to the broker was lost before the message was confirmed".to_owned(),
-                    outcome: Outcome::Unknown,
-                    source: Some(why.clone().into()),
-                }
+                let what = if is_refused {
+                    format!(
+                        "publishing to exchange `{}`: the broker refused one of {refused} messages, perhaps this one: {why}",
+                        entry.exchange
+                    )
+                } else {
+                    "the connection to the broker was lost before the message was confirmed".to_owned()
+                };
+                Error::Unavailable { what, outcome: Outcome::Unknown, source: Some(why.clone().into()) }
             };
             let _ = entry.done.try_send(Err(error));
         }
@@ -151,10 +164,30 @@ mod tests {
         let (second, lost) = entry("b");
         ledger.enter(first);
         ledger.enter(second);
-        ledger.returned("b");
+        ledger.returned("b", "x-b", "k");
         ledger.confirmed(2, true, true);
         assert!(kept.try_recv().unwrap().is_ok());
         assert!(matches!(lost.try_recv().unwrap(), Err(Error::Unroutable { routing_key, .. }) if routing_key == "k"));
+    }
+
+    #[test]
+    fn a_return_of_a_copy_is_not_one_of_the_original_nor_of_another_copy() {
+        for (which, exchange, routing_key) in [(0, "x-a", "k"), (1, "", "retry"), (2, "", "dead"), (3, "x-a", "retry")]
+        {
+            let mut ledger = Ledger::default();
+            let receipts =
+                [("x-a", "k"), ("", "retry"), ("", "dead"), ("x-a", "retry")].map(|(exchange, routing_key)| {
+                    let (copy, receipt) = entry("a");
+                    ledger.enter(Entry { exchange: exchange.into(), routing_key: routing_key.into(), ..copy });
+                    receipt
+                });
+            ledger.returned("a", exchange, routing_key);
+            ledger.confirmed(4, true, true);
+            for (index, receipt) in receipts.into_iter().enumerate() {
+                let verdict = receipt.try_recv().unwrap();
+                assert_eq!(verdict.is_err(), index == which, "{index} of {exchange}, {routing_key}: {verdict:?}");
+            }
+        }
     }
 
     #[test]
@@ -168,6 +201,30 @@ mod tests {
         assert!(matches!(refusal.try_recv().unwrap(), Err(Error::Rejected { .. })));
         assert_eq!(unknown.try_recv().unwrap().unwrap_err().outcome(), Outcome::Unknown);
         assert!(ledger.has_ended());
+    }
+
+    /// The broker may have routed the first ones before the exchange was deleted.
+    #[test]
+    fn of_several_messages_to_a_refused_exchange_none_is_said_to_be_not_sent() {
+        let mut ledger = Ledger::default();
+        let mut receipts = Vec::new();
+        for _ in 0..3 {
+            let (entry, receipt) = entry("a");
+            ledger.enter(entry);
+            receipts.push(receipt);
+        }
+        let (other, receipt) = entry("b");
+        ledger.enter(other);
+        ledger.confirmed(1, false, true);
+        ledger.end("NOT_FOUND - no exchange 'x-a' in vhost '/'");
+        assert!(receipts[0].try_recv().unwrap().is_ok());
+        for receipt in &receipts[1..] {
+            let error = receipt.try_recv().unwrap().unwrap_err();
+            assert_eq!(error.outcome(), Outcome::Unknown, "{error:?}");
+            assert!(matches!(&error, Error::Unavailable { what, .. } if what.contains("no exchange 'x-a'")), "{error}");
+        }
+        let error = receipt.try_recv().unwrap().unwrap_err();
+        assert!(error.outcome() == Outcome::Unknown && !error.to_string().contains("x-a"), "{error}");
     }
 
     #[test]

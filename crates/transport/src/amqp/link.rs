@@ -110,7 +110,7 @@ impl Link {
             };
             let wanted = ConnectionOptions::<Plain>::default()
                 .virtual_host(node.vhost.clone())
-                .heartbeat(node.heartbeat.unwrap_or(options.heartbeat))
+                .heartbeat(on_the_wire(node.heartbeat.unwrap_or(options.heartbeat)))
                 .channel_max(CHANNEL_MAX)
                 .frame_max(FRAME_MAX);
             let watch = Arc::new(Watch::new());
@@ -201,15 +201,23 @@ impl Link {
         self.watchdog.watch(&self.lifeline, deadline.max(self.clock.deadline(PATIENCE)))
     }
 
+    /// [`Link::guard`], for calls that nobody waits for: while the broker reads nothing from
+    /// this connection, an answer that does not come is no reason to cut it.
+    pub(super) fn patient_guard(&self, deadline: Deadline) -> Guard<'_> {
+        self.watchdog.watch_patiently(&self.lifeline, deadline.max(self.clock.deadline(PATIENCE)), &self.gate)
+    }
+
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
-    pub(super) fn open_channel(&self, stage: Stage, deadline: Deadline) -> Result<Channel> {
-        let guard = self.guard(deadline);
+    /// `guard` is what ends it at the deadline.
+    pub(super) fn open_channel(&self, stage: Stage, guard: &Guard<'_>) -> Result<Channel> {
         let mut connection = self.lock();
         let Some(connection) = connection.as_mut() else {
-            return Err(Error::Closed);
+            // Lost, and noticed by its watcher just now. Who has closed the broker does not get here.
+            self.note_dead();
+            return Err(failure::lost("opening a channel", "it has ended".to_owned(), Outcome::NotSent));
         };
         connection.open_channel(None).map_err(|error| {
             self.alive.store(false, Ordering::Release);
@@ -301,6 +309,13 @@ impl Vigil {
     }
 }
 
+/// The heartbeat to agree on with the broker. What we hear is judged by amiquip, after two of them in silence; what the
+/// broker hears is judged by RabbitMQ, which looks once in each and gives up at the third: asked for two thirds, it has
+/// given up after two of those that are meant.
+fn on_the_wire(heartbeat: u16) -> u16 {
+    (heartbeat / 3 * 2 + heartbeat % 3 * 2 / 3).max(1)
+}
+
 /// TCP, with small messages sent at once (the default would hold each confirm up by 40 ms)
 /// and dead peers noticed by the system, too.
 fn dial(node: &Node, clock: &dyn Clock, deadline: Deadline) -> io::Result<TcpStream> {
@@ -336,4 +351,18 @@ fn resolve(node: &Node, clock: &dyn Clock, deadline: Deadline) -> io::Result<Vec
         let _ = answer.send(target.to_socket_addrs().map(Iterator::collect));
     })?;
     clock::receive(clock, &answered, deadline).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_the_wire;
+
+    #[test]
+    fn three_heartbeats_on_the_wire_are_no_longer_than_two_that_are_meant() {
+        for meant in 2..=u16::MAX {
+            let wire = on_the_wire(meant);
+            assert!(wire >= 1 && u32::from(wire) * 3 <= u32::from(meant) * 2, "{meant} became {wire}");
+        }
+        assert_eq!([1, 2, 3, 10, 60].map(on_the_wire), [1, 1, 2, 6, 40]);
+    }
 }

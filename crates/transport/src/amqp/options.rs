@@ -74,8 +74,9 @@ impl AmqpOptions {
         self
     }
 
-    /// The heartbeat in seconds, at least 1. After two of them without a sign of life a
-    /// connection is dead. The URL's `heartbeat` wins.
+    /// The heartbeat in seconds, at least 1. After two of them without a sign of life, whether
+    /// the broker's to us or ours to the broker, a connection is dead. The URL's `heartbeat` wins.
+    /// The broker is asked for two thirds of it, since it gives up only after up to three.
     #[must_use]
     pub fn heartbeat(mut self, seconds: u16) -> Self {
         self.heartbeat = seconds.max(1);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use r2d2::{HandleError, ManageConnection, Pool};
+use r2d2::{HandleError, ManageConnection, Pool, PooledConnection};
 use zc_events_protocol::{Deadline, Outcome, Stage};
 
 use super::channel::ConfirmChannel;
@@ -69,12 +69,17 @@ impl Publisher {
                 });
             };
             link.gate.pass(clock, deadline)?;
+            // Lent for the time of handing over, so that others wait for the pool, each until his own
+            // deadline, and not behind a message that the broker does not take.
             let channel = self.channel(deadline)?;
             match channel.publish(message, message_id, room, deadline) {
                 // The channel had died unnoticed; nothing was sent.
                 Err(Error::Unavailable { outcome: Outcome::NotSent, .. }) if !retried => retried = true,
                 Err(error) => return Err(self.keeper.note(error)),
-                Ok(receipt) => return Ok(receipt),
+                Ok(Some(receipt)) => return Ok(receipt),
+                // As often as it takes: each nack costs a channel, and many come at once from a full queue.
+                Ok(None) if deadline.has_passed(clock) => return Err(failure::timeout(Stage::Pool)),
+                Ok(None) => {}
             }
         }
     }
@@ -100,11 +105,10 @@ impl Publisher {
         self.keeper.close().map_or(Ok(()), |link| link.close(deadline))
     }
 
-    fn channel(&self, deadline: Deadline) -> Result<Arc<ConfirmChannel>> {
+    fn channel(&self, deadline: Deadline) -> Result<PooledConnection<Channels>> {
         let left = deadline.remaining(&*self.keeper.options.clock);
         match self.pool.get_timeout(left) {
-            // Lent for the time of handing over; what it holds outlives the loan.
-            Ok(channel) => Ok(Arc::clone(&channel)),
+            Ok(channel) => Ok(channel),
             Err(_) => {
                 // Told from a pool whose channels are all in use.
                 Err(self.keeper.absence()?.unwrap_or(failure::timeout(Stage::Pool)))
@@ -131,6 +135,8 @@ impl ManageConnection for Channels {
         let open = || {
             let deadline = self.0.options.clock.deadline(OPEN_CHANNEL);
             let link = self.0.link(deadline)?;
+            // A broker that blocks a connection reads nothing from it: the attempt would cost the connection.
+            link.gate.pass(&*self.0.options.clock, deadline)?;
             ConfirmChannel::open(&link, self.0.bin.clone(), deadline).map(Arc::new)
         };
         // A panic would cost the pool the place for good.

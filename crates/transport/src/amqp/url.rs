@@ -2,6 +2,7 @@
 //! resolves or connects. A URL never shows its password.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -18,7 +19,10 @@ const SHOWN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 /// with `;` between the URLs of several nodes, as kombu has it. User and password default
 /// to `guest`, the port to 5672 (5671 for `amqps`). No path, `/`, the old trailing `//` and
 /// `/%2F` all mean the virtual host `/`. Parameters that only other clients know are
-/// ignored with a warning.
+/// ignored with a warning. In user, password and virtual host `/`, `?`, `#`, `;` and `@` are written
+/// `%2F`, `%3F`, `%23`, `%3B` and `%40`; a URL that looks torn by one of them is refused.
+///
+/// `Display` and `Debug` show no password, and no error quotes what stands where one may be.
 ///
 /// ```
 /// use zc_events_transport::amqp::BrokerUrl;
@@ -79,10 +83,21 @@ impl Node {
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "amqp" | "pyamqp" => false,
             "amqps" => true,
-            other => return Err(wrong(format!("its scheme is `{other}`; amqp:// and amqps:// are known"))),
+            // Anything else may be a piece of a password with `://` in it.
+            other @ ("http" | "https" | "redis" | "rediss" | "memory") => {
+                return Err(wrong(format!("its scheme is `{other}`; amqp:// and amqps:// are known")));
+            }
+            _ => return Err(wrong("its scheme is not known; amqp:// and amqps:// are".into())),
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
+        // What looks like a host and a virtual host is a torn password then, and would be shown.
+        if query.contains('@') || path.is_some_and(|path| path.contains('@')) {
+            return Err(wrong("a `/` or `?` stands before an `@`: in a password they are written %2F and %3F (an `@` in the virtual host %40)".into()));
+        }
+        if text.contains('#') {
+            return Err(wrong("it has a `#` in it: in a password it is written %23".into()));
+        }
         let (userinfo, address) =
             authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
 
@@ -120,7 +135,12 @@ impl Node {
                 }
                 Ok(millis) => self.connection_timeout = Some(Duration::from_millis(millis)),
             },
-            _ => log::warn!("the parameter `{name}` of the broker URL is not known here and is ignored"),
+            _ => {
+                // A parameter without `=` may be the rest of a password.
+                let is_name = pair.contains('=') && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                let shown = if is_name { name } else { "(not shown)" };
+                log::warn!("the parameter {shown} of the broker URL is not known here and is ignored");
+            }
         }
         Ok(())
     }
@@ -137,7 +157,9 @@ impl Node {
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "amqps" } else { "amqp" };
-        let user = utf8_percent_encode(&self.user, SHOWN);
+        // Behind a colon that somebody encoded there is the password.
+        let user = self.user.split(':').next().unwrap_or_default();
+        let user = utf8_percent_encode(user, SHOWN);
         let vhost = utf8_percent_encode(&self.vhost, SHOWN);
         write!(f, "{scheme}://{user}@{}/{vhost}", self.address())
     }
@@ -154,6 +176,9 @@ fn host_and_port(address: &str, default: u16) -> Result<(String, u16)> {
         Some(rest) => {
             let (host, port) =
                 rest.split_once(']').ok_or_else(|| wrong("the `[` of its IPv6 address is not closed".into()))?;
+            if !(port.is_empty() || port.starts_with(':')) {
+                return Err(wrong("behind the `]` of its IPv6 address only `:port` may stand".into()));
+            }
             (host, port.strip_prefix(':'))
         }
         None => match address.split_once(':') {
@@ -166,6 +191,19 @@ fn host_and_port(address: &str, default: u16) -> Result<(String, u16)> {
     };
     if host.is_empty() {
         return Err(wrong("it names no host".into()));
+    }
+    // `%` stands before the zone of an IPv6 address.
+    let (number, zone) = host.split_once('%').unwrap_or((host, ""));
+    let is_host = if address.starts_with('[') {
+        number.parse::<Ipv6Addr>().is_ok() && zone.chars().all(in_a_name)
+    } else {
+        host.chars().all(in_a_name)
+    };
+    if !is_host {
+        return Err(wrong(
+            "its host has a character that no host has; in a password, `/`, `@` and `#` are written %2F, %40, %23"
+                .into(),
+        ));
     }
     let port = match port {
         None | Some("") => default,
@@ -181,6 +219,10 @@ fn host_and_port(address: &str, default: u16) -> Result<(String, u16)> {
         },
     };
     Ok((host.to_owned(), port))
+}
+
+fn in_a_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
 fn vhost(path: Option<&str>) -> Result<String> {
@@ -208,6 +250,7 @@ fn wrong(why: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn node(text: &str) -> Node {
         text.parse::<BrokerUrl>().unwrap().nodes()[0].clone()
@@ -240,6 +283,7 @@ mod tests {
             ("amqp://[::1]/", "::1", 5672),
             ("amqp://u@[fe80::1]:99/x", "fe80::1", 99),
             ("pyamqp://h:", "h", 5672),
+            ("amqp://[fe80::1%eth0]", "fe80::1%eth0", 5672),
         ] {
             let node = node(text);
             assert_eq!((node.host.as_str(), node.port), (host, port), "{text}");
@@ -284,7 +328,20 @@ mod tests {
             ("http://u:canary@h", "scheme is `http`"),
             ("amqp://u:canary@", "no host"),
             ("amqp://u:canary@h:port", "port is not a number"),
-            ("amqp://u:canary/5@h", "port is not a number"),
+            ("amqp://u:canary/5@h", "%2F"),
+            ("amqp://user:p@ss/wo#rd-canary@host", "%2F"),
+            ("amqp://user:p@can/ary@host", "%2F"),
+            ("amqp://user:12/canary@host", "%2F"),
+            ("amqp://user:12?canary=1@host", "%3F"),
+            ("amqp://user:12#canary@host", "%23"),
+            ("amqp://user:12;canary@host", "no scheme"),
+            ("amqp://user:12;canary://@host", "scheme is not known"),
+            ("user:canary://@host", "scheme is not known"),
+            ("amqp://user:pass@can ary", "no host has"),
+            ("amqp://user:pass@can\nary", "no host has"),
+            ("amqp://user:pass@[can@ary]", "no host has"),
+            ("amqp://user:pass@[::1]canary", "only `:port`"),
+            ("amqp://user:pass@[%fe]", "no host has"),
             ("amqp://u:canary@h:0", "port is not a number"),
             ("amqp://u:canary@::1", "brackets"),
             ("amqp://u:canary@[::1", "not closed"),
@@ -306,5 +363,43 @@ mod tests {
     fn debug_hides_the_password() {
         let url: BrokerUrl = "amqp://u:canary@h".parse().unwrap();
         assert_eq!(format!("{url:?}"), "BrokerUrl { nodes: [Node(amqp://u@h:5672/%2F)] }");
+        let url: BrokerUrl = "amqp://u%3Acanary@h".parse().unwrap();
+        assert_eq!(url.to_string(), "amqp://u@h:5672/%2F");
+    }
+
+    fn escaped(text: &str) -> String {
+        utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_escaped_is_read_as_it_was(
+            user in "[^\0]{1,12}", password in "[^\0]{0,12}", vhost in "[^\0]{1,12}", host in "[a-z][a-z0-9.-]{0,9}", port in 1_u16..
+        ) {
+            let text = format!("amqp://{}:{}@{host}:{port}/{}", escaped(&user), escaped(&password), escaped(&vhost));
+            let url: BrokerUrl = text.parse().unwrap();
+            let read = &url.nodes()[0];
+            prop_assert_eq!(
+                (&read.user, &read.password, &read.vhost, &read.host, read.port),
+                (&user, &password, &vhost, &host, port)
+            );
+            // What it shows is a URL, too, which shows itself.
+            let shown = url.to_string();
+            prop_assert_eq!(shown.parse::<BrokerUrl>().unwrap().to_string(), shown);
+        }
+
+        /// However much of it was not escaped.
+        #[test]
+        fn no_password_is_shown(
+            before in "[^;\0]{0,6}", behind in "[^;\0]{0,6}", host in "[a-z.:/?#%@]{0,9}", first in any::<bool>()
+        ) {
+            let node = format!("amqp://user:{before}kNrY{behind}@{host}");
+            let text = if first { node } else { format!("amqp://a;{node}") };
+            let shown = match text.parse::<BrokerUrl>() {
+                Ok(url) => format!("{url} {url:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            prop_assert!(!shown.contains("kNrY"), "{}", shown);
+        }
     }
 }

@@ -7,10 +7,16 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use zc_events_protocol::{Clock, Deadline};
+
+use super::gate::Gate;
+
+/// How long a patient watch waits until it looks again whether its gate is open, and how
+/// long the broker then has for the answer.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// A second handle of a connection's socket. While it exists the peer does not see the
 /// connection end, so whoever is done with the connection cuts it.
@@ -63,6 +69,15 @@ struct Watched {
 struct Watch {
     lifeline: Arc<Lifeline>,
     fired: Arc<AtomicBool>,
+    patience: Option<Patience>,
+}
+
+/// A reason not to cut at the deadline.
+struct Patience {
+    /// While it is shut, the broker reads nothing and answers nothing.
+    gate: Arc<Gate>,
+    /// Whether it was shut when last looked at.
+    was_shut: bool,
 }
 
 /// Watches until it is dropped.
@@ -70,6 +85,7 @@ pub(super) struct Guard<'a> {
     shared: &'a Shared,
     key: (Instant, u64),
     fired: Arc<AtomicBool>,
+    is_patient: bool,
 }
 
 impl Watchdog {
@@ -85,18 +101,29 @@ impl Watchdog {
 
     /// Cuts `lifeline` at the deadline, unless the guard was dropped before.
     pub(super) fn watch(&self, lifeline: &Arc<Lifeline>, deadline: Deadline) -> Guard<'_> {
+        self.watch_with(lifeline, deadline, None)
+    }
+
+    /// [`Watchdog::watch`], which does not cut while `gate` is shut, nor before the broker
+    /// has had [`AGAIN`] for its answer since. For those whose call nobody waits for.
+    pub(super) fn watch_patiently(&self, lifeline: &Arc<Lifeline>, deadline: Deadline, gate: &Arc<Gate>) -> Guard<'_> {
+        self.watch_with(lifeline, deadline, Some(Patience { gate: Arc::clone(gate), was_shut: false }))
+    }
+
+    fn watch_with(&self, lifeline: &Arc<Lifeline>, deadline: Deadline, patience: Option<Patience>) -> Guard<'_> {
+        let is_patient = patience.is_some();
         let fired = Arc::new(AtomicBool::new(false));
         let mut watched = self.shared.lock();
         let key = (deadline.instant(), watched.next_id);
         watched.next_id += 1;
-        let watch = Watch { lifeline: Arc::clone(lifeline), fired: Arc::clone(&fired) };
+        let watch = Watch { lifeline: Arc::clone(lifeline), fired: Arc::clone(&fired), patience };
         watched.by_deadline.insert(key, watch);
         if watched.alarm.is_none_or(|alarm| key.0 < alarm) {
             watched.alarm = Some(key.0);
             self.shared.wake();
         }
         drop(watched);
-        Guard { shared: &self.shared, key, fired }
+        Guard { shared: &self.shared, key, fired, is_patient }
     }
 }
 
@@ -116,7 +143,21 @@ impl Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.shared.lock().by_deadline.remove(&self.key);
+        let mut watched = self.shared.lock();
+        let found = watched.by_deadline.remove(&self.key);
+        if found.is_none() && self.is_patient {
+            // It may have been put off.
+            watched.by_deadline.retain(|(_, id), _| *id != self.key.1);
+        }
+    }
+}
+
+impl Watch {
+    /// Asked when it is due.
+    fn is_to_wait(&mut self) -> bool {
+        let Some(patience) = &mut self.patience else { return false };
+        let is_shut = patience.gate.blocked().is_some();
+        std::mem::replace(&mut patience.was_shut, is_shut) || is_shut
     }
 }
 
@@ -130,10 +171,18 @@ impl Shared {
             let now = clock.now();
             let later = watched.by_deadline.split_off(&(now, u64::MAX));
             let due = std::mem::replace(&mut watched.by_deadline, later);
+            let mut cut = Vec::new();
+            for ((_, id), mut watch) in due {
+                if watch.is_to_wait() {
+                    watched.by_deadline.insert((now + AGAIN, id), watch);
+                } else {
+                    cut.push(watch);
+                }
+            }
             let next = watched.by_deadline.keys().next().map(|(instant, _)| *instant);
             watched.alarm = next;
             drop(watched);
-            for watch in due.into_values() {
+            for watch in cut {
                 watch.fired.store(true, Ordering::Release);
                 watch.lifeline.cut();
             }
@@ -191,6 +240,40 @@ mod tests {
             peer.set_nonblocking(true).unwrap();
             assert_eq!(peer.read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
         }
+    }
+
+    #[test]
+    fn a_patient_watch_waits_for_its_gate_and_then_for_the_answer() {
+        let clock = ManualClock::new();
+        let dog = Watchdog::start(Arc::new(clock.clone())).unwrap();
+        let (mut peer, lifeline) = pair();
+        let gate = Arc::new(Gate::default());
+        gate.shut("low on memory".into(), clock.now());
+        let guard = dog.watch_patiently(&lifeline, clock.deadline(AGAIN), &gate);
+        // Once shut, and once just opened.
+        for _ in 0..2 {
+            clock.advance(AGAIN);
+            while dog.shared.lock().alarm.is_none_or(|alarm| alarm <= clock.now()) {
+                thread::yield_now();
+            }
+            assert!(!guard.has_fired());
+            gate.open();
+        }
+        clock.advance(AGAIN);
+        assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
+        assert!(guard.has_fired());
+        drop(guard);
+        assert!(dog.shared.lock().by_deadline.is_empty());
+
+        let (_peer, lifeline) = pair();
+        gate.shut("low on disk".into(), clock.now());
+        let answered = dog.watch_patiently(&lifeline, clock.deadline(AGAIN), &gate);
+        clock.advance(AGAIN);
+        while dog.shared.lock().alarm.is_none_or(|alarm| alarm <= clock.now()) {
+            thread::yield_now();
+        }
+        drop(answered);
+        assert!(dog.shared.lock().by_deadline.is_empty());
     }
 
     #[test]

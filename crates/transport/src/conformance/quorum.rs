@@ -12,6 +12,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "a quorum queue counts how often a message came back", check: counted },
     Behaviour { name: "a quorum queue keeps order and ignores priorities", check: order },
     Behaviour { name: "a quorum queue dead-letters what came back too often", check: limited },
+    Behaviour { name: "a quarantine and dead letters may come back as often as it takes", check: unlimited },
     Behaviour { name: "what a queue's type does not have is rejected", check: refused },
     Behaviour { name: "a queue that is refused is declared with its fallback", check: fallback },
     Behaviour { name: "a queue with other arguments is an error where the topology is strict", check: strict },
@@ -40,7 +41,7 @@ fn count(delivery: &Delivery) -> Option<i64> {
 }
 
 fn counted(scene: &Scene<'_>) {
-    let queue = declare(scene, Topology::new().quarantine_queue(scene.name("quarantine")));
+    let queue = quorum(scene, "queue", []);
     scene.put(&queue, "a");
     let mut subscription = scene.subscribe(&queue, 1);
     let first = scene.next(&mut subscription);
@@ -97,6 +98,24 @@ fn limited(scene: &Scene<'_>) {
     let headers = letter.properties.headers.expect("headers with the reason");
     assert_eq!(headers.get("x-first-death-reason"), Some(&"delivery_limit".into()));
     scene.expect_nothing(&mut subscription);
+}
+
+fn unlimited(scene: &Scene<'_>) {
+    let quarantine = declare(scene, Topology::new().quarantine_queue(scene.name("quarantine")));
+    let dead = declare(scene, Topology::new().dead_queue(scene.name("dead")));
+    for (queue, counts) in [(&quarantine, false), (&dead, true)] {
+        scene.put(queue, "a");
+        let mut subscription = scene.subscribe(queue, 1);
+        // RabbitMQ's default for queues that count is 20, from 4.0 on.
+        for returns in 0..25 {
+            let delivery = scene.next(&mut subscription);
+            assert_eq!(delivery.redelivered, returns > 0);
+            assert_eq!(count(&delivery), (counts && returns > 0).then_some(returns), "in {queue}");
+            delivery.settler.settle(Verdict::Requeue);
+        }
+        drop(subscription);
+        scene.expect_content(queue, &["a"]);
+    }
 }
 
 fn refused(scene: &Scene<'_>) {

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,21 @@ use super::consumer::Consumer;
 use super::dead_letter::Reason;
 
 /// What was published, shared by all queues that it reached.
-#[derive(Debug)]
 pub(super) struct Content {
     pub(super) exchange: String,
     pub(super) routing_key: String,
     pub(super) properties: Properties,
     pub(super) body: Vec<u8>,
+}
+
+impl fmt::Debug for Content {
+    /// Without the body, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content")
+            .field("exchange", &self.exchange)
+            .field("body_len", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A message in one queue.

@@ -29,9 +29,9 @@ const CLOSE: &[Argument] = &[Fixed(2), ShortString, Fixed(4)];
 /// The arguments of each method that amiquip understands as a client.
 fn arguments(class: u16, method: u16) -> Option<&'static [Argument]> {
     Some(match (class, method) {
-        // connection: start, secure, tune, open-ok, close, close-ok, blocked, unblocked
+        // connection: start, tune, open-ok, close, close-ok, blocked, unblocked; not secure, which
+        // amiquip would quote in its log and give up
         (CONNECTION, 10) => &[Fixed(2), Table, LongString, LongString],
-        (CONNECTION, 20) => &[LongString],
         TUNE => &[Fixed(8)],
         (CONNECTION, 41) => &[ShortString],
         (CONNECTION, 50) => CLOSE,

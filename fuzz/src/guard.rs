@@ -1,0 +1,10 @@
+//! The guard in front of amiquip's parser. Input: slices behind their count, then what a broker sends.
+
+use crate::input::Reader;
+
+/// Sends a broker's bytes through the guard, whole and in slices; see `zc_events_transport::fuzzing`.
+pub fn run(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let splits = reader.bytes();
+    zc_events_transport::fuzzing::guard(reader.rest(), splits);
+}

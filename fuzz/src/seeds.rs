@@ -1,0 +1,91 @@
+//! Seeds, made from the vectors of `crates/protocol/tests/vectors` when they are needed, so that no copies of them are
+//! kept. What the form of an input is, its target knows.
+
+mod messages;
+mod urls;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use serde_json::Value;
+use zc_events_protocol::{Limits, Reply};
+
+/// The name of a target, and an input for it.
+pub type Seed = (&'static str, Vec<u8>);
+
+/// No seed is longer: what is said in more bytes is said in fewer by another, and is slower.
+const LONGEST: usize = 4096;
+
+/// All seeds.
+///
+/// # Errors
+/// When the vectors cannot be read.
+pub fn all() -> io::Result<Vec<Seed>> {
+    let mut seeds = Vec::new();
+    for (name, vector) in vectors()? {
+        if name.starts_with("redis_") {
+            seeds.extend(answers(&vector));
+        } else {
+            seeds.extend(messages::of(&vector));
+        }
+    }
+    seeds.extend(DOCUMENTS.iter().map(|text| ("document", text.as_bytes().to_vec())));
+    seeds.extend(urls::URLS.iter().flat_map(|text| crate::url::seeds(text)).map(|seed| ("url", seed)));
+    seeds.retain(|(_, bytes)| bytes.len() <= LONGEST);
+    Ok(seeds)
+}
+
+/// Writes each seed into a folder of its target's name; what is there stays.
+///
+/// # Errors
+/// When that fails.
+pub fn write(folder: &Path) -> io::Result<usize> {
+    let seeds = all()?;
+    for (index, (target, bytes)) in seeds.iter().enumerate() {
+        let folder = folder.join(target);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(format!("seed-{index:04}")), bytes)?;
+    }
+    Ok(seeds.len())
+}
+
+fn vectors() -> io::Result<Vec<(String, Value)>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/protocol/tests/vectors");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let vector = serde_json::from_slice(&fs::read(&path)?)?;
+            Ok((path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), vector))
+        })
+        .collect()
+}
+
+/// What a vector of the reply store is for `reply`, and its document for `document`.
+fn answers(vector: &Value) -> Vec<Seed> {
+    let Some(stored) = bytes(&vector["value_b64"]) else { return Vec::new() };
+    let mut seeds: Vec<Seed> = crate::reply::seeds(&stored).into_iter().map(|seed| ("reply", seed)).collect();
+    if let Ok(reply) = Reply::decode(&stored, &Limits::default())
+        && let Ok(Some(document)) = reply.document()
+    {
+        seeds.push(("document", document.to_string().into_bytes()));
+    }
+    seeds
+}
+
+fn bytes(text: &Value) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(text.as_str()?).ok()
+}
+
+/// What the vectors' documents have none of.
+const DOCUMENTS: [&str; 5] = [
+    r#"{"data":{"type":"Order","id":"23131024","attributes":{"name":"hush","totalCents":123456,"created-at":"2016-05-01","lines":[{"price":1.5,"count":2,"kind":"food"},{"price":2,"count":1,"kind":{"drink":{"litres":0.5}}}]},"relationships":{"company":{"data":{"type":"Company","id":7}},"customer":{"data":{"type":"Customer","id":"9"},"links":{"related":"/hush"}}}},"included":[{"type":"Company","id":"7","attributes":{"name":"hush"},"relationships":{"order":{"data":{"type":"Order","id":"23131024"}}}}],"links":{"self":"/orders/5","next":{"href":"/orders?page=2"}},"meta":{"pagination":{"page":1}}}"#,
+    r#"{"data":[{"type":"Order","id":1,"attributes":{"name":"hush","total_cents":"hush"}},{"type":"Company","id":"2","attributes":{"name":5}}],"links":{"prev":null}}"#,
+    r#"{"errors":[{"status":404,"code":"x","title":"hush","detail":{"name":["hush"]},"source":{"pointer":"/data"}}]}"#,
+    r#"{"detail":"hush"}"#,
+    r#"{"data":{"type":"Order","relationships":{"lines":{"data":[{"type":"Line","id":"1"}]},"a":null,"b":{"data":null},"c":{}},"attributes":null}}"#,
+];

@@ -1,0 +1,50 @@
+//! RabbitMQ is killed and started again on its data while events are emitted and handled.
+
+use std::time::{Duration, Instant};
+
+use crate::chaos::{Done, Load, Report, Row, Scene};
+use crate::wait_until;
+
+pub(super) static ROW: Row = Row {
+    name: "broker-crash",
+    fault: "SIGKILL and restart of RabbitMQ under load",
+    must_hold: "0 confirmed lost; publishing and consuming again within 5 s after a plain client can log in",
+    run,
+    child: None,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(5);
+const EMITTERS: usize = 4;
+
+fn run(scene: &Scene, report: &mut Report) -> Done {
+    let (crashes, between) = (scene.scale(20, 2), scene.scale(500, 500));
+    let mut load = Load::start(scene.settings("crash").build()?, EMITTERS)?;
+    let late = scene.lateness();
+    let (mut publishing, mut consuming) = (Vec::new(), Vec::new());
+    let mut noticed = 0;
+    for _ in 0..crashes {
+        let (confirmed, handled) = (load.confirmed(), load.handled());
+        wait_until(PATIENCE, || load.confirmed() >= confirmed + between && load.handled() >= handled + between)?;
+        scene.kill_broker();
+        let gone = wait_until(PATIENCE, || !load.client.health().connected && !load.service.health().consuming);
+        noticed += u64::from(gone.is_ok() && scene.plain().is_err());
+        // Calls that were under way have ended: what is counted from here on was sent to the new broker.
+        let (confirmed, handled) = (load.confirmed(), load.handled());
+        scene.start_broker()?;
+        let login = Instant::now();
+        wait_until(PATIENCE, || load.confirmed() > confirmed)?;
+        publishing.push(login.elapsed());
+        wait_until(PATIENCE, || load.handled() > handled && load.service.health().consuming)?;
+        consuming.push(login.elapsed());
+    }
+    let ended = load.stop_emitting(PATIENCE);
+    report.figure("crashes", crashes);
+    report.equal("crashes that client and service noticed", noticed, crashes);
+    report.check("every call ended", ended);
+    report.within("publishing again", publishing.into_iter().max().unwrap_or_default(), AGAIN, &late);
+    report.within("consuming again", consuming.into_iter().max().unwrap_or_default(), AGAIN, &late);
+    load.settle(scene, report);
+    report.check("each crash had its load", load.ledger.confirms() as u64 >= crashes * between);
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Settings that are wrong while a password is among them, and a secret that was put into the wrong one.
+
+use std::collections::HashMap;
+
+use zc_events::{Error, EventClient, Settings};
+
+use crate::canary::Canary;
+use crate::capture::{assert_no_credentials, listen, said};
+
+/// Every setting that is looked for.
+fn names() -> Vec<String> {
+    let names = std::cell::RefCell::new(Vec::new());
+    let _ = Settings::from_lookup(|name| {
+        names.borrow_mut().push(name.to_owned());
+        None
+    });
+    names.into_inner()
+}
+
+fn read(values: &HashMap<String, String>) -> Result<Settings, Error> {
+    Settings::from_lookup(|name| values.get(name).cloned())
+}
+
+fn right(canary: &Canary) -> HashMap<String, String> {
+    let password = canary.encoded();
+    HashMap::from([
+        ("BROKER_URL".to_owned(), format!("amqp://app:{password}@127.0.0.1/")),
+        ("EVENTS_REDIS_URL".to_owned(), format!("redis://:{password}@127.0.0.1/0")),
+        ("STAGING_NAME".to_owned(), "test".to_owned()),
+    ])
+}
+
+#[test]
+fn a_wrong_setting_beside_a_password() {
+    listen();
+    let canary = Canary::new();
+    let settings = read(&right(&canary)).unwrap();
+    let client = EventClient::new(settings.clone()).unwrap();
+    let mut all = format!("{settings:?} {settings:#?} {client:?} {:?}", client.health());
+    let mut refused = 0;
+    for name in names() {
+        let mut values = right(&canary);
+        values.insert(name.clone(), "\u{1}nonsense".to_owned());
+        if let Err(error) = read(&values) {
+            refused += 1;
+            let error = said(&error);
+            // A name of an exchange in place of STAGING_NAME is one that it would have been part of.
+            assert!(error.contains(&name) || name == "STAGING_NAME", "{name}: {error}");
+            all += &error;
+        }
+    }
+    assert!(refused > 20, "{refused} were refused");
+    assert_no_credentials(&canary, &all);
+}
+
+/// A URL, or a password, in any setting but those that are names.
+#[test]
+fn a_secret_in_the_wrong_setting() {
+    listen();
+    let names = names();
+    assert!(names.len() > 25, "{names:?}");
+    let mut refused = 0;
+    for name in names.iter().filter(|name| !name.ends_with("_EXCHANGE") && !name.ends_with("_NAME")) {
+        let canary = Canary::new();
+        for secret in [canary.plain(), canary.piece().to_owned(), format!("amqp://app:{}@host/", canary.encoded())] {
+            let mut values = right(&canary);
+            values.insert(name.clone(), secret);
+            if let Err(error) = read(&values) {
+                refused += 1;
+                assert!(matches!(error, Error::Config { .. }), "{error:?}");
+                assert_no_credentials(&canary, &said(&error));
+            }
+        }
+    }
+    assert!(refused > 60, "{refused} were refused");
+}
+
+#[test]
+fn no_broker_at_all() {
+    listen();
+    let canary = Canary::new();
+    let mut values = right(&canary);
+    values.remove("BROKER_URL");
+    let error = read(&values).unwrap_err();
+    assert!(error.to_string().contains("BROKER_URL is not set"), "{error}");
+    assert_no_credentials(&canary, &said(&error));
+}
