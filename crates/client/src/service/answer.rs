@@ -8,12 +8,13 @@ use zc_events_protocol::{REPLY_TTL, Reply, Task};
 
 use super::context::Context;
 use super::forward::Cause;
+use super::handle::{self, Failed};
 use super::health::Tally;
 use super::seen::Answer;
 use super::shared::Shared;
 use super::view::{self, ResourceView};
 use super::work::Work;
-use super::worker::{self, Failed, Fate};
+use super::worker::{self, Fate};
 use crate::lines::Line;
 use crate::metrics::{self, Replied};
 
@@ -32,7 +33,7 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, view: &dyn Resource
     };
     let key = request.response_key.clone();
     let context = Context { request: Some(request.clone()), ..worker::context(shared, &work, task) };
-    worker::run_handler(
+    handle::run_handler(
         shared,
         work,
         || view::serve(view, &context, &request),

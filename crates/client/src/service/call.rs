@@ -9,12 +9,13 @@ use zc_events_protocol::{CallReply, RemoteError, Task};
 use super::answer;
 use super::context::Context;
 use super::forward::Cause;
+use super::handle::{self, Failed};
 use super::handler::{CallHandler, HandlerError};
 use super::health::Tally;
 use super::retry::Retry;
 use super::shared::Shared;
 use super::work::Work;
-use super::worker::{self, Failed, Fate};
+use super::worker::{self, Fate};
 use crate::lines::Line;
 
 /// What a caller is told of a failure that is nobody's business outside.
@@ -33,9 +34,9 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, handler: &CallHandl
     let run = || handler(&context, &call.data);
     let Some(key) = key else {
         let judge = |error: &HandlerError| retry.pause(attempt, error);
-        return worker::run_handler(shared, work, run, judge, |work, done| worker::conclude(shared, work, done));
+        return handle::run_handler(shared, work, run, judge, |work, done| handle::conclude(shared, work, done));
     };
-    worker::run_handler(
+    handle::run_handler(
         shared,
         work,
         run,

@@ -8,8 +8,8 @@ use zc_events_protocol::resource::Document;
 use zc_events_protocol::{IncomingRequest, Method, Reply};
 
 use super::context::Context;
+use super::handle::Failed;
 use super::handler::HandlerError;
-use super::worker::Failed;
 
 /// What a view answers.
 #[derive(Clone, PartialEq)]

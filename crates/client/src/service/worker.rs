@@ -1,7 +1,6 @@
-//! The work on one message: read it, see whether it is to be handled, and by whom; handle
-//! it. How that ends is in `work`; how requests are answered, in `answer`.
+//! The threads that work, and the way of one message through them: read it, see who is to handle it. Whether it is to be
+//! handled now is decided in `admit`; how it is, in `handle`, `answer` and `call`; how that ends, in `work`.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,18 +13,14 @@ use zc_events_protocol::{
 use zc_events_transport::Delivery;
 
 use super::context::Context;
-use super::dedup::{self, Claimed};
 use super::forward::Cause;
-use super::handler::{EventHandler, HandlerError};
 use super::health::Tally;
 use super::history::History;
 use super::lane::{Item, Job};
-use super::retry::Retry;
-use super::roll::Returned;
-use super::seen::{self, Begun, End};
+use super::seen::End;
 use super::shared::{Route, Shared};
 use super::work::Work;
-use super::{answer, call, thread};
+use super::{admit, answer, call, handle, thread};
 use crate::client::Scope;
 use crate::lines::{About, Line};
 use crate::{Result, metrics};
@@ -34,9 +29,6 @@ use crate::{Result, metrics};
 const UNKNOWN: &str = "unknown";
 /// Longer than this a message is held back in a queue and not in memory.
 const HOLD: Duration = Duration::from_secs(30);
-
-/// How long a message waits when the reply store cannot tell whether it was handled.
-const UNTOLD: Duration = Duration::from_secs(5);
 
 /// A worker's end of the work.
 #[derive(Clone)]
@@ -87,7 +79,7 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
             Ok(Fate::TooLate { replaced: true }) => return,
             Ok(Fate::TooLate { replaced: false }) => {}
             Err(panic) => {
-                log::error!("a message goes back to its queue after a panic: {}", Line(panic_text(&*panic)));
+                log::error!("a message goes back to its queue after a panic: {}", Line(handle::panic_text(&*panic)));
                 if let Some(key) = job.key.get() {
                     shared.seen.end(key, End::Returned, shared.clock().now());
                 }
@@ -145,9 +137,11 @@ fn work(shared: &Shared, job: Arc<Job>, jobs: &Jobs) -> Fate {
         hold(shared, work, due.duration_since(now).unwrap_or_default());
         return Fate::Decided;
     }
-    let Some(work) = begin(shared, work, &task, route) else { return Fate::Decided };
+    let Some(work) = admit::admit(shared, work, &task, route) else { return Fate::Decided };
     match route {
-        Route::Event { handler, retry } => handle(shared, work, task, handler, retry.as_ref().unwrap_or(&shared.retry)),
+        Route::Event { handler, retry } => {
+            handle::handle(shared, work, task, handler, retry.as_ref().unwrap_or(&shared.retry))
+        }
         Route::Call { handler, .. } => call::serve(shared, work, task, handler, route.retry().unwrap_or(&shared.retry)),
         Route::Resource(view) => answer::serve(shared, work, task, &**view),
     }
@@ -184,162 +178,6 @@ fn hold(shared: &Shared, work: Work, left: Duration) {
         work.postpone(shared, left);
     } else {
         work.job.lane.hold(shared.clock().deadline(left), Item::Message(Arc::clone(&work.job)));
-    }
-}
-
-/// The work, if it is to be done now: it was not completed before, is not being handled, has
-/// attempts left, and is not suspected of having killed its worker.
-fn begin(shared: &Shared, work: Work, task: &Task, route: &Route) -> Option<Work> {
-    let job = Arc::clone(&work.job);
-    let mut known = false;
-    if let Some(key) = seen::key(task, &job.delivery.body) {
-        match shared.seen.begin(&key, &job.delivery.settler, shared.clock().now()) {
-            Begun::Now { known: before } => known = before,
-            Begun::Parked => return None,
-            Begun::Completed(given) => {
-                log::info!("MICROSERVICE_EVENT::DUPLICATE: Received {}", work.label);
-                answer::again(shared, work, task, given);
-                return None;
-            }
-        }
-        // It has one already where it was held back before.
-        let _ = job.key.set(key);
-    }
-    let limit = route.retry().unwrap_or(&shared.retry).limit();
-    if job.delivery.redelivered && !known && !job.lane.excuse_one(shared.clock().now()) {
-        suspect(shared, work, limit);
-        return None;
-    }
-    if work.history.attempt > limit {
-        let detail = format!("{limit} attempts are allowed");
-        log::error!("MICROSERVICE_EVENT::FAILED: {}: {detail}", work.label);
-        work.bury(shared, Cause { reason: "failed", detail });
-        return None;
-    }
-    claim(shared, work, task)
-}
-
-/// It was delivered before, to a worker that has vanished. Among others it is no more than a suspect, and is handled alone
-/// from now on; alone, it is the culprit, and that was an attempt, which a new copy remembers.
-fn suspect(shared: &Shared, work: Work, limit: u32) {
-    if !work.job.lane.is_quarantine {
-        let history = work.history.clone();
-        return work.quarantine(shared, history);
-    }
-    let history = work.history.next();
-    if history.attempt > limit {
-        let detail = format!("its worker vanished in the middle; {limit} attempts are allowed");
-        log::error!("MICROSERVICE_EVENT::FAILED: {}: {detail}", work.label);
-        work.bury(shared, Cause { reason: "worker_lost", detail });
-    } else {
-        work.quarantine(shared, history);
-    }
-}
-
-/// The work, if no other process of the service has it.
-fn claim(shared: &Shared, mut work: Work, task: &Task) -> Option<Work> {
-    let Some(key) = work.key() else { return Some(work) };
-    let wait = match dedup::claim(shared, key) {
-        Claimed::Ours(claim) => {
-            work.claim = claim;
-            return Some(work);
-        }
-        Claimed::Completed(given) => {
-            log::info!("MICROSERVICE_EVENT::DUPLICATE: Received {}", work.label);
-            answer::again(shared, work, task, given);
-            return None;
-        }
-        Claimed::Elsewhere(left) => left,
-        // One that may have been handled before waits until that can be told.
-        Claimed::Unknown if work.job.delivery.redelivered || work.history.attempt > 1 => UNTOLD,
-        Claimed::Unknown => return Some(work),
-    };
-    // A delay queue leads back among the others.
-    if work.job.lane.is_quarantine {
-        work.wait(shared, wait);
-    } else {
-        work.postpone(shared, wait);
-    }
-    None
-}
-
-fn handle(shared: &Shared, work: Work, task: Task, handler: &EventHandler, retry: &Retry) -> Fate {
-    let (context, attempt) = (context(shared, &work, task), work.history.attempt);
-    let kwargs = context.task.kwargs.clone();
-    run_handler(
-        shared,
-        work,
-        || handler(&context, kwargs),
-        |error| retry.pause(attempt, error),
-        |work, handled| conclude(shared, work, handled),
-    )
-}
-
-/// What becomes of what nobody waits for, when its handler has returned.
-pub(super) fn conclude<T>(shared: &Shared, work: Work, handled: Result<T, Failed>) {
-    let Err(Failed { error, text, pause }) = handled else {
-        log::info!("MICROSERVICE_EVENT::PROCESSED: Received {}", work.label);
-        return work.complete(shared, None);
-    };
-    shared.count(Tally::Failed);
-    match pause {
-        Some(pause) => {
-            log::warn!("MICROSERVICE_EVENT::RETRIED: {}: in {pause:?}: {}", work.label, Line(&text));
-            work.retry(shared, pause);
-        }
-        None => {
-            log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(&text));
-            work.bury(shared, Cause { reason: error.reason(), detail: text });
-        }
-    }
-}
-
-/// A handler's failure, and all that its own code has to say about it.
-pub(super) struct Failed {
-    pub(super) error: HandlerError,
-    pub(super) text: String,
-    /// When to try again, if at all.
-    pub(super) pause: Option<Duration>,
-}
-
-/// Runs a handler, on the roll, and lets `judge` say when to try again if it fails; then `then`, unless the handler took
-/// so long that somebody else has decided.
-pub(super) fn run_handler<T>(
-    shared: &Shared,
-    work: Work,
-    handler: impl FnOnce() -> Result<T, HandlerError>,
-    judge: impl Fn(&HandlerError) -> Option<Duration>,
-    then: impl FnOnce(Work, Result<T, Failed>),
-) -> Fate {
-    let begun = shared.clock().now();
-    let (number, running) = shared.roll.enter(work, begun);
-    let handled = caught(handler, judge);
-    let returned = shared.roll.strike(number);
-    metrics::ran(&running.work.event_type, shared.clock().now().saturating_duration_since(begun));
-    if let Returned::TooLate { replaced } = returned {
-        log::warn!("MICROSERVICE_EVENT::STUCK: {}: its handler has returned after all", running.work.label);
-        return Fate::TooLate { replaced };
-    }
-    then(running.work.clone(), handled);
-    Fate::Decided
-}
-
-/// Runs what a user wrote: the handler, the judge of its errors, the text of the error itself. A panic in any is an
-/// error like any other.
-fn caught<T>(
-    handler: impl FnOnce() -> Result<T, HandlerError>,
-    judge: impl Fn(&HandlerError) -> Option<Duration>,
-) -> Result<T, Failed> {
-    let failed = |error: HandlerError| Failed { text: error.to_string(), pause: judge(&error), error };
-    let panicked = |panic: Box<dyn Any + Send>| HandlerError::panicked(panic_text(&*panic));
-    match catch_unwind(AssertUnwindSafe(|| handler().map_err(failed))) {
-        Ok(handled) => handled,
-        Err(panic) => {
-            let error = panicked(panic);
-            // A judge that panics knows no reason to try again.
-            let pause = catch_unwind(AssertUnwindSafe(|| judge(&error))).unwrap_or(None);
-            Err(Failed { text: error.to_string(), pause, error })
-        }
     }
 }
 
@@ -388,10 +226,6 @@ pub(super) fn context(shared: &Shared, work: &Work, task: Task) -> Context {
         attempt: work.history.attempt,
         deadline,
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?")
 }
 
 fn about(task: &Task) -> About<'_> {
