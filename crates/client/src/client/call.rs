@@ -11,7 +11,7 @@ use zc_events_protocol::resource::fit;
 use zc_events_protocol::{Call, CallReply, Limits, Method};
 
 use super::pending::{Pending, Read, Sent};
-use super::{EmitReceipt, EventClient};
+use super::{EmitReceipt, EventClient, To};
 use crate::lines::About;
 use crate::{Error, Result, metrics};
 
@@ -124,7 +124,7 @@ impl CallRequest {
         let call = self.call.renewed().no_wait();
         let about = Map::new();
         let about = About { event_type: call.key(), task_id: Some(call.id()), kwargs: &about };
-        self.client.hand_over_event(&about, || Ok(call.encode(&self.client.encode_options())?))
+        self.client.hand_over_event(To::Events, &about, |options| Ok(call.encode(options)?))
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use zc_events_protocol::{Deadline, Encoded, Event};
+use zc_events_protocol::{Deadline, EncodeOptions, Encoded, Event};
 use zc_events_transport::Receipt;
 
-use super::{EventClient, Inner};
+use super::{EventClient, Inner, To};
 use crate::lines::About;
 use crate::metrics::Emission;
 use crate::{Error, Result};
@@ -79,22 +79,23 @@ impl EventClient {
     /// # Errors
     /// As for [`EventClient::emit`]; the event was not sent, unless [`Error::outcome`] says otherwise.
     pub fn start_emit(&self, event: &Event) -> Result<EmitReceipt> {
-        self.hand_over_event(&about(event), || Ok(event.encode(&self.encode_options())?))
+        self.hand_over_event(To::Events, &about(event), |options| Ok(event.encode(options)?))
     }
 
     /// Hands over what nobody answers.
     pub(super) fn hand_over_event(
         &self,
+        to: To,
         about: &About<'_>,
-        encode: impl FnOnce() -> Result<Encoded>,
+        encode: impl FnOnce(&EncodeOptions) -> Result<Encoded>,
     ) -> Result<EmitReceipt> {
         let inner = self.inner();
         let emission = Emission::begin(about.event_type, inner.clock());
         // Not the handler's caller's: what has happened is told, whoever still waits.
         let deadline = inner.deadline(inner.settings.publish_timeout);
-        let sent = encode().and_then(|encoded| {
+        let sent = encode(&self.encode_options()).and_then(|encoded| {
             log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
-            let receipt = inner.send_event(&encoded, deadline)?;
+            let receipt = inner.send(to, &encoded, deadline)?;
             emission.sent(encoded.body.len());
             Ok(receipt)
         });
@@ -145,6 +146,6 @@ fn note_failure(event: &Event, emitted: &Result<()>) {
     }
 }
 
-fn about(event: &Event) -> About<'_> {
+pub(super) fn about(event: &Event) -> About<'_> {
     About { event_type: event.event_type(), task_id: Some(event.effective_task_id()), kwargs: event.kwargs() }
 }

@@ -1,4 +1,4 @@
-//! The client: what callers hold. Emitting is in `emit`, asking for resources in `remote`, calling functions in `call`,
+//! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, asking for resources in `remote`, calling functions in `call`,
 //! waiting for their answers in `pending` and `gather`, answers in `answer`; what calls inherit from the
 //! handler that makes them, in `scope`; how the connections are, in `health`.
 
@@ -7,6 +7,7 @@ mod call;
 mod emit;
 mod gather;
 mod health;
+mod notify;
 mod pending;
 mod remote;
 mod scope;
@@ -61,7 +62,16 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) broker: Arc<dyn Broker>,
     store: Option<Arc<dyn ReplyStore>>,
-    has_exchanges: AtomicBool,
+    /// Whether the exchanges for events and for notifications are known to be there.
+    has_exchange: [AtomicBool; 2],
+}
+
+/// Where a message goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum To {
+    Events,
+    /// With this routing key.
+    Notifications(&'static str),
 }
 
 impl EventClient {
@@ -81,7 +91,7 @@ impl EventClient {
         let broker = settings.open_broker()?;
         let store = settings.open_store()?;
         metrics::describe();
-        let inner = Inner { settings, broker, store, has_exchanges: AtomicBool::new(false) };
+        let inner = Inner { settings, broker, store, has_exchange: Default::default() };
         Ok(Self { inner: Arc::new(inner), scope: None })
     }
 
@@ -114,6 +124,31 @@ impl EventClient {
     /// As for [`RemoteRequest::fetch`].
     pub fn get_remote_resource<T: DeserializeOwned>(&self, resource: &str, pk: impl Into<crate::Value>) -> Result<T> {
         self.remote(resource).pk(pk).fetch()
+    }
+
+    /// Asks for the one resource with this `pk`, and gives the document as plain JSON, with Python's priority for that.
+    ///
+    /// # Errors
+    /// As for [`RemoteRequest::fetch`].
+    pub fn get_remote_resource_data(&self, resource: &str, pk: impl Into<crate::Value>) -> Result<crate::Value> {
+        const PRIORITY: u8 = 9;
+        Ok(self.remote(resource).pk(pk).priority(PRIORITY).fetch_any()?.or_remote_error()?.data()?.unwrap_or_default())
+    }
+
+    /// A request that a service makes on its own account: with the role `service`, and Python's priority for that.
+    ///
+    /// ```
+    /// # use zc_events::{Error, EventClient, Method, Settings};
+    /// # let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").build()?;
+    /// # let client = EventClient::new(settings)?;
+    /// let order = serde_json::json!({"data": {"type": "Order", "attributes": {"name": "Lunch"}}});
+    /// let created = client.make_service_request("Order").method(Method::Post).body(order).fetch_document();
+    /// assert!(matches!(created, Err(Error::Unroutable { .. }))); // no service is there
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn make_service_request(&self, resource: &str) -> RemoteRequest {
+        const PRIORITY: u8 = 5;
+        self.remote(resource).roles(["service"]).priority(PRIORITY)
     }
 
     /// A request for a resource, to be refined and then sent.
@@ -173,7 +208,7 @@ impl EventClient {
 
     fn hand_over_request(&self, about: &About<'_>, encoded: &Encoded, deadline: Deadline) -> Result<Sent> {
         log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
-        let receipt = self.inner().send_event(encoded, deadline)?;
+        let receipt = self.inner().send(To::Events, encoded, deadline)?;
         Ok(Sent { receipt, deadline, bytes: encoded.body.len() })
     }
 
@@ -213,19 +248,20 @@ impl Inner {
         })
     }
 
-    /// Hands a message to the exchange for events, which is declared first where it is missing.
-    pub(crate) fn send_event(&self, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
-        if !self.has_exchanges.load(Ordering::Acquire) {
-            self.broker.declare(&self.exchanges(), deadline)?;
-            self.has_exchanges.store(true, Ordering::Release);
-        }
-        let outgoing = Outgoing {
-            exchange: &self.settings.events_exchange,
-            routing_key: "",
-            mandatory: true,
-            properties: &message.properties,
-            body: &message.body,
+    /// Hands a message to its exchange, which is declared first where it is missing.
+    pub(crate) fn send(&self, to: To, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
+        let (exchange, kind, routing_key, has) = match to {
+            To::Events => (&self.settings.events_exchange, ExchangeKind::Fanout, "", &self.has_exchange[0]),
+            To::Notifications(key) => {
+                (&self.settings.notifications_exchange, ExchangeKind::Topic, key, &self.has_exchange[1])
+            }
         };
+        if !has.load(Ordering::Acquire) {
+            self.broker.declare(&Topology::new().exchange(exchange, kind), deadline)?;
+            has.store(true, Ordering::Release);
+        }
+        let Encoded { properties, body, .. } = message;
+        let outgoing = Outgoing { exchange, routing_key, mandatory: true, properties, body };
         self.broker.send(&outgoing, deadline).map_err(|error| {
             let error = Error::from(error);
             self.learn_from(&error);
@@ -237,11 +273,7 @@ impl Inner {
     /// at once it cannot be told which was refused; they end as a lost connection ends them.
     pub(crate) fn learn_from(&self, error: &Error) {
         if matches!(error, Error::Rejected { .. } | Error::Unavailable { outcome: Outcome::Unknown, .. }) {
-            self.has_exchanges.store(false, Ordering::Release);
+            self.has_exchange.iter().for_each(|has| has.store(false, Ordering::Release));
         }
-    }
-
-    fn exchanges(&self) -> Topology {
-        Topology::new().exchange(&self.settings.events_exchange, ExchangeKind::Fanout)
     }
 }

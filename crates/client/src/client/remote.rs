@@ -95,6 +95,11 @@ impl RemoteRequest {
         self.with(|request| request.related_resource(name))
     }
 
+    /// The relationship itself, rather than what it leads to.
+    pub fn relationship(self, name: impl Into<String>) -> Self {
+        self.with(|request| request.relationship(name))
+    }
+
     /// On whose behalf.
     pub fn user(self, user_id: impl Into<Value>) -> Self {
         self.with(|request| request.user(user_id))

@@ -1,0 +1,38 @@
+//! Notifications: events for the service that talks to people, on an exchange of their own.
+
+use zc_events_protocol::{Channel, Event, Notification};
+
+use super::emit::about;
+use super::{EmitReceipt, EventClient, To};
+use crate::Result;
+
+impl EventClient {
+    /// Sends a notification to the exchange for notifications, with the routing key of its channel, and waits for the
+    /// broker's confirm as [`EventClient::emit`] does.
+    ///
+    /// ```
+    /// # use zc_events::{Channel, Error, Event, EventClient, Settings};
+    /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+    /// let client = EventClient::new(settings)?;
+    /// let event = Event::new("order_shipped").set("to", ["a@b.c"])?.set("subject", "On its way")?;
+    /// // Nobody listens yet, and that is told.
+    /// assert!(matches!(client.notify(Channel::Email, &event), Err(Error::Unroutable { .. })));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`EventClient::emit`].
+    pub fn notify(&self, channel: Channel, event: &Event) -> Result<()> {
+        self.start_notify(channel, event)?.wait()
+    }
+
+    /// [`EventClient::notify`], whose confirm is waited for later.
+    ///
+    /// # Errors
+    /// As for [`EventClient::start_emit`].
+    pub fn start_notify(&self, channel: Channel, event: &Event) -> Result<EmitReceipt> {
+        self.hand_over_event(To::Notifications(channel.routing_key()), &about(event), |options| {
+            Ok(Notification::new(channel, event.clone()).encode(options)?)
+        })
+    }
+}
