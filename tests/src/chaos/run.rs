@@ -126,4 +126,14 @@ mod tests {
         assert_eq!(wanted(&[rows::ALL[0].name.to_owned()]).unwrap()[0].name, rows::ALL[0].name);
         assert!(wanted(&["no-such-row".to_owned()]).err().unwrap().contains("--list"));
     }
+
+    #[test]
+    fn each_row_stands_beside_a_guarantee_and_in_the_table_of_the_documentation() {
+        let text = include_str!("../../../docs/reliability.md");
+        let (guarantees, table) = text.split_once("## The table").unwrap();
+        for row in rows::ALL {
+            assert!(guarantees.contains(&format!("`{}`", row.name)), "{} shows nothing", row.name);
+            assert!(table.contains(&format!("\n| `{}` |", row.name)), "{} is not in the table", row.name);
+        }
+    }
 }
