@@ -93,11 +93,12 @@ impl Seen {
         Begun::Now { known }
     }
 
-    /// Its handling ended. The verdict is given to those that came meanwhile.
-    pub(super) fn end(&self, key: &str, end: End, now: Instant) {
+    /// Its handling ended. The verdict is given to those that came meanwhile; how many of
+    /// them are done with, since it is.
+    pub(super) fn end(&self, key: &str, end: End, now: Instant) -> usize {
         let mut inner = self.lock();
         let Some(State::Running { parked }) = inner.states.remove(key) else {
-            return;
+            return 0;
         };
         let verdict = match end {
             End::Completed(answer) => {
@@ -106,16 +107,17 @@ impl Seen {
                 Verdict::Ack
             }
             End::Gone => Verdict::Ack,
-            End::Moved if parked.is_empty() => return,
+            End::Moved if parked.is_empty() => return 0,
             End::Moved | End::Returned => {
                 inner.remember(key, State::Returned { at: now }, now);
                 Verdict::Requeue
             }
         };
         drop(inner);
-        for settler in parked {
+        for settler in &parked {
             settler.settle(verdict);
         }
+        if verdict == Verdict::Ack { parked.len() } else { 0 }
     }
 
     /// It could not move after all, and goes back to its queue.

@@ -122,7 +122,10 @@ impl Work {
             }
         }
         if let Some(key) = self.key() {
-            shared.seen.end(key, end, shared.clock().now());
+            for _ in 0..shared.seen.end(key, end, shared.clock().now()) {
+                shared.count(Tally::Duplicate);
+                metrics::handled(&self.event_type, Handled::Duplicate);
+            }
         }
     }
 }
