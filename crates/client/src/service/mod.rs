@@ -110,6 +110,8 @@ impl Service {
             (Arc::clone(&shared.main), listener::subscribe(&shared, &shared.main)?),
             (Arc::clone(&shared.quarantine), listener::subscribe(&shared, &shared.quarantine)?),
         ];
+        // It is so already, though its threads have yet to begin.
+        shared.lanes().iter().for_each(|lane| lane.set_consuming(true));
         let (events, events_out) = unbounded();
         let (requests, requests_out) = unbounded();
         let jobs = Jobs { requests: requests_out, events: events_out };
