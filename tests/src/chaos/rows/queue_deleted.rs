@@ -116,7 +116,8 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     report.all_within("consuming again after", &back, BACK, BACK, &late);
     report.equal("confirmed afterwards", afterwards.confirms() as u64, deletions * AFTERWARDS);
     report.equal("lost afterwards", afterwards.lost(), 0);
-    report.check("most of the load is handled", load.handles() as u64 * 2 > load.attempts() as u64);
+    // How many are unroutable meanwhile is a matter of who is faster, and says nothing.
+    report.check("most of the load that was confirmed is handled", load.handles() * 2 > load.confirms());
     report.check(
         &format!("lost: at most {in_queue_at_most}, but it is {}", load.lost()),
         load.lost() as u64 <= in_queue_at_most,
