@@ -1,6 +1,7 @@
 //! What calls carry with them, looked at where they arrive, in memory.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use zc_events_protocol::{Clock, Event, Limits, ManualClock, Stage, Task, names};
@@ -8,7 +9,7 @@ use zc_events_transport::memory::MemoryBroker;
 use zc_events_transport::{Broker, ConsumeOptions, Delivery, Subscription, Topology};
 
 use super::{EventClient, Scope};
-use crate::{Error, Protocol, Settings, SettingsBuilder};
+use crate::{Error, Outcome, Protocol, Settings, SettingsBuilder};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -148,4 +149,21 @@ fn health_tells_of_the_connection() {
     assert!(health.is_ready() && health.has_reply_store && health.last_error.is_none());
     bench.client.close(PATIENCE).unwrap();
     assert!(!bench.client.health().connected);
+}
+
+/// Of many messages to an exchange that somebody has deleted, none may be known to be the refused one.
+#[test]
+fn an_exchange_that_may_be_gone_is_declared_again() {
+    let bench = bench("gone", |settings| settings);
+    let inner = bench.client.inner();
+    let after = |error: Error| {
+        inner.has_exchange.iter().for_each(|has| has.store(true, Ordering::SeqCst));
+        inner.learn_from(&error);
+        inner.has_exchange.iter().all(|has| !has.load(Ordering::SeqCst))
+    };
+    let lost = |outcome| Error::Unavailable { what: "lost".into(), outcome, source: None };
+    assert!(after(lost(Outcome::Unknown)));
+    assert!(after(Error::Rejected { why: "no exchange".into(), outcome: Outcome::NotSent }));
+    assert!(!after(lost(Outcome::NotSent)));
+    assert!(!after(Error::Timeout { stage: Stage::Confirm }));
 }
