@@ -30,9 +30,14 @@ fn an_exchange_that_is_deleted_under_many_emissions_is_declared_again() {
     let events: Vec<Event> = (0..300).map(|_| Event::new("many")).collect();
     let errors: Vec<Error> = client.emit_many(&events).into_iter().filter_map(Result::err).collect();
     assert_eq!(errors.len(), events.len());
-    let unclear = errors.iter().filter(|error| error.outcome() == Outcome::Unknown);
-    assert!(unclear.clone().count() > 1, "{errors:?}");
-    assert!(unclear.clone().all(|error| error.to_string().contains(&exchange)), "{:?}", unclear.collect::<Vec<_>>());
+    // How many were out when the broker refused one is a matter of who is faster: of one alone it is known that it was
+    // refused, of several of none.
+    let refused: Vec<_> = errors.iter().filter(|error| !matches!(error, Error::Unroutable { .. })).collect();
+    assert!(!refused.is_empty(), "{errors:?}");
+    for error in refused {
+        assert!(error.to_string().contains(&exchange), "{error:?}");
+        assert!(matches!(error, Error::Rejected { .. }) || error.outcome() == Outcome::Unknown, "{error:?}");
+    }
     // There again, and as empty as it was.
     assert!(client.emit_many(&events).iter().all(|emitted| matches!(emitted, Err(Error::Unroutable { .. }))));
 }
