@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::process::run_quietly;
-use crate::servers::{Nodes, TEST_BROKER_URL, TEST_REDIS_URL, install_if_missing};
+use crate::servers::{Nodes, install_if_missing};
 
 /// A question to a node takes 2 to 4 s, most of it the start of the program that asks.
 const ASK: Duration = Duration::from_secs(60);
@@ -40,12 +40,6 @@ impl Rig {
     #[must_use]
     pub fn redis_url(&self) -> String {
         self.nodes.urls().redis.clone()
-    }
-
-    /// The variables by which tests find both.
-    #[must_use]
-    pub fn environment(&self) -> [(&'static str, String); 2] {
-        [(TEST_BROKER_URL, self.broker_url()), (TEST_REDIS_URL, self.redis_url())]
     }
 
     /// SIGKILL to RabbitMQ: nothing is flushed, nobody is told.
