@@ -12,7 +12,6 @@ mod consumer;
 mod convert;
 mod declare;
 mod failure;
-mod gate;
 pub(crate) mod guard;
 mod in_flight;
 mod keeper;

@@ -13,8 +13,10 @@ mod arguments;
 mod consumer;
 mod dead_letter;
 mod exchange;
+mod faults;
 mod limits;
 mod queue;
+mod record;
 mod server;
 mod state;
 mod subscription;
@@ -28,12 +30,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::bounded;
 use uuid::Uuid;
-use zc_events_protocol::{Clock, Deadline};
+use zc_events_protocol::{Clock, Deadline, Outcome};
 
+use self::faults::unavailable;
 use self::queue::Content;
 use self::server::Server;
 use self::state::{Moment, State};
 use self::subscription::MemorySubscription;
+pub use self::faults::SendFault;
+pub use self::record::Published;
 use crate::{Broker, Confirmation, ConsumeOptions, Error, Health, Outgoing, Receipt, Result, Subscription, Topology};
 
 /// A handle of a broker in memory. Clones are the same handle; [`MemoryBroker::named`]
@@ -42,7 +47,7 @@ use crate::{Broker, Confirmation, ConsumeOptions, Error, Health, Outgoing, Recei
 /// Exclusive queues belong to a handle, and go when it is closed, or dropped with all its
 /// clones and subscriptions. The broker and all messages go with its last handle.
 ///
-/// No call but [`Subscription::next`] ever waits.
+/// No call but [`Subscription::next`] ever waits, unless the broker is told to [`block`](MemoryBroker::block).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -134,6 +139,7 @@ impl MemoryBroker {
             if self.0.closed.load(Ordering::SeqCst) {
                 return Err(Error::Closed);
             }
+            state.faults.reachable()?;
             act(state, moment)
         })
     }
@@ -145,8 +151,9 @@ impl Broker for MemoryBroker {
         self.with(|state, moment| state.declare(topology, self.0.id, moment))
     }
 
-    fn send(&self, message: &Outgoing<'_>, _deadline: Deadline) -> Result<Receipt> {
+    fn send(&self, message: &Outgoing<'_>, deadline: Deadline) -> Result<Receipt> {
         limits::message(message)?;
+        self.0.server.gate.pass(&*self.0.server.clock, deadline)?;
         let mut properties = message.properties.clone();
         properties.message_id.get_or_insert_with(|| Uuid::new_v4().to_string());
         let content = Content {
@@ -156,7 +163,26 @@ impl Broker for MemoryBroker {
             body: message.body.to_owned(),
         };
         self.with(|state, moment| {
-            Ok(match state.publish(content, message.mandatory, moment) {
+            let fault = state.next_send_fault();
+            let lost = || unavailable("the connection was lost before the confirm".to_owned(), Outcome::Unknown);
+            let published = match fault {
+                Some(SendFault::Unavailable) => {
+                    return Err(unavailable("the connection was lost".to_owned(), Outcome::NotSent));
+                }
+                Some(SendFault::MessageLost) => Err(lost()),
+                Some(SendFault::Unroutable) => Err(Error::Unroutable {
+                    exchange: message.exchange.to_owned(),
+                    routing_key: message.routing_key.to_owned(),
+                }),
+                Some(SendFault::ConfirmLost) => {
+                    state.publish(content, message.mandatory, moment).and_then(|()| Err(lost()))
+                }
+                Some(SendFault::Nacked) => state
+                    .publish(content, message.mandatory, moment)
+                    .and_then(|()| Err(Error::Nacked { exchange: message.exchange.to_owned() })),
+                None => state.publish(content, message.mandatory, moment),
+            };
+            Ok(match published {
                 Ok(()) => Receipt::confirmed(),
                 Err(error) => Receipt::new(Box::new(Refused(Some(error)))),
             })
@@ -174,8 +200,15 @@ impl Broker for MemoryBroker {
     }
 
     fn health(&self) -> Health {
-        let connected = self.0.used.load(Ordering::Relaxed) && !self.0.closed.load(Ordering::SeqCst);
-        Health { connected, connections: u64::from(self.0.used.load(Ordering::Relaxed)), ..Health::default() }
+        let used = self.0.used.load(Ordering::Relaxed);
+        let down = self.0.server.with(|state, _| state.faults.down.clone());
+        Health {
+            connected: used && down.is_none() && !self.0.closed.load(Ordering::SeqCst),
+            connections: u64::from(used),
+            blocked: self.0.server.gate.blocked(),
+            last_error: down,
+            ..Health::default()
+        }
     }
 
     fn close(&self, _deadline: Deadline) -> Result<()> {

@@ -1,6 +1,6 @@
-//! Whether the broker takes messages: shut by `connection.blocked` (a memory or disk
-//! alarm), opened by `connection.unblocked` and by the connection's end. amiquip itself
-//! goes on accepting messages into a buffer that nobody empties.
+//! Whether a broker takes messages. On AMQP it is shut by `connection.blocked` (a memory or disk
+//! alarm) and opened by `connection.unblocked` and by the connection's end, while amiquip itself
+//! goes on accepting messages into a buffer that nobody empties. In memory, a test shuts it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -11,7 +11,7 @@ use zc_events_protocol::{Clock, Deadline, clock};
 use crate::{Error, Result};
 
 #[derive(Default)]
-pub(super) struct Gate(Mutex<Option<Shut>>);
+pub(crate) struct Gate(Mutex<Option<Shut>>);
 
 struct Shut {
     since: Instant,
@@ -22,29 +22,29 @@ struct Shut {
 }
 
 impl Gate {
-    pub(super) fn shut(&self, reason: String, since: Instant) {
+    pub(crate) fn shut(&self, reason: String, since: Instant) {
         let (shutter, opened) = bounded(0);
         let mut state = self.lock();
         let since = state.as_ref().map_or(since, |shut| shut.since);
         *state = Some(Shut { since, reason, _shutter: shutter, opened });
     }
 
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.lock() = None;
     }
 
     /// Since when and why it is shut.
-    pub(super) fn blocked(&self) -> Option<(Instant, String)> {
+    pub(crate) fn blocked(&self) -> Option<(Instant, String)> {
         self.lock().as_ref().map(|shut| (shut.since, shut.reason.clone()))
     }
 
     /// What ends when it is opened, or shut once more for another reason; `None` where it is open.
-    pub(super) fn opening(&self) -> Option<Receiver<()>> {
+    pub(crate) fn opening(&self) -> Option<Receiver<()>> {
         self.lock().as_ref().map(|shut| shut.opened.clone())
     }
 
     /// Waits until it is open.
-    pub(super) fn pass(&self, clock: &dyn Clock, deadline: Deadline) -> Result<()> {
+    pub(crate) fn pass(&self, clock: &dyn Clock, deadline: Deadline) -> Result<()> {
         loop {
             let (opened, reason) = match &*self.lock() {
                 None => return Ok(()),
