@@ -7,6 +7,7 @@ mod lines;
 pub mod metrics;
 mod service;
 mod settings;
+pub mod testing;
 
 pub use client::{
     Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, Page, Pending, PendingSet, RemoteRequest,

@@ -2,6 +2,7 @@
 //! alarm) and opened by `connection.unblocked` and by the connection's end, while amiquip itself
 //! goes on accepting messages into a buffer that nobody empties. In memory, a test shuts it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,7 +12,10 @@ use zc_events_protocol::{Clock, Deadline, clock};
 use crate::{Error, Result};
 
 #[derive(Default)]
-pub(crate) struct Gate(Mutex<Option<Shut>>);
+pub(crate) struct Gate {
+    shut: Mutex<Option<Shut>>,
+    waiting: AtomicUsize,
+}
 
 struct Shut {
     since: Instant,
@@ -50,14 +54,22 @@ impl Gate {
                 None => return Ok(()),
                 Some(shut) => (shut.opened.clone(), shut.reason.clone()),
             };
-            if clock::receive(clock, &opened, deadline) == Err(RecvTimeoutError::Timeout) {
+            self.waiting.fetch_add(1, Ordering::AcqRel);
+            let opened = clock::receive(clock, &opened, deadline);
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            if opened == Err(RecvTimeoutError::Timeout) {
                 return Err(Error::Blocked { reason });
             }
         }
     }
 
+    /// How many wait in [`Gate::pass`].
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Shut>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -95,7 +95,7 @@ impl EventClient {
         let deadline = inner.deadline(inner.settings.publish_timeout);
         let sent = encode(&self.encode_options()).and_then(|encoded| {
             log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
-            let receipt = inner.send(to, &encoded, deadline)?;
+            let receipt = self.hand_over(to, &encoded, deadline)?;
             emission.sent(encoded.body.len());
             Ok(receipt)
         });

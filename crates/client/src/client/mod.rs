@@ -25,6 +25,8 @@ use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Outcome, Stage
 use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
 use crate::lines::About;
+use crate::settings::in_redis_url;
+use crate::testing::Wait;
 use crate::{Error, Result, Settings, metrics};
 use pending::Sent;
 
@@ -175,6 +177,18 @@ impl EventClient {
         Self { inner: Arc::clone(&self.inner), scope: Some(Arc::new(scope.trusted())) }
     }
 
+    /// Waits for an answer under one of the keys.
+    fn pop(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
+        let store = self.inner.store()?;
+        let pop = || store.pop(keys, deadline);
+        self.inner.waiting(Wait::Answer, self.scope.is_some(), deadline, pop).map_err(in_redis_url)
+    }
+
+    /// Hands over a message, waiting while the broker takes none.
+    fn hand_over(&self, to: To, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
+        self.inner.waiting(Wait::Room, self.scope.is_some(), deadline, || self.inner.send(to, message, deadline))
+    }
+
     /// The deadline of a call: `after` from now, or what the handler that makes it has left.
     ///
     /// # Errors
@@ -208,7 +222,7 @@ impl EventClient {
 
     fn hand_over_request(&self, about: &About<'_>, encoded: &Encoded, deadline: Deadline) -> Result<Sent> {
         log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
-        let receipt = self.inner().send(To::Events, encoded, deadline)?;
+        let receipt = self.hand_over(To::Events, encoded, deadline)?;
         Ok(Sent { receipt, deadline, bytes: encoded.body.len() })
     }
 
@@ -242,6 +256,15 @@ impl Inner {
         self.clock().deadline(after)
     }
 
+    /// Waits for something by the deadline. A test that these settings were made by is told, since its time passes
+    /// meanwhile.
+    pub(crate) fn waiting<T>(&self, what: Wait, in_handler: bool, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
+        match self.settings.world() {
+            Some(world) => world.waiting(what, in_handler, deadline, wait),
+            None => wait(),
+        }
+    }
+
     pub(crate) fn store(&self) -> Result<&Arc<dyn ReplyStore>> {
         self.store.as_ref().ok_or_else(|| {
             Error::config("EVENTS_REDIS_URL is not set: answers are awaited there; set it to redis://host:6379/0, as the Python services have it")
@@ -249,7 +272,7 @@ impl Inner {
     }
 
     /// Hands a message to its exchange, which is declared first where it is missing.
-    pub(crate) fn send(&self, to: To, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
+    fn send(&self, to: To, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
         let (exchange, kind, routing_key, has) = match to {
             To::Events => (&self.settings.events_exchange, ExchangeKind::Fanout, "", &self.has_exchange[0]),
             To::Notifications(key) => {

@@ -73,7 +73,7 @@ pub(super) fn hand_in(shared: &Shared, work: Work, key: Option<&str>, answer: Ar
     };
     if work.history.attempt >= shared.retry.limit() {
         log::error!("MICROSERVICE_EVENT::UNANSWERED: {}: {why}", work.label);
-        work.drop_it(shared, Tally::Unanswered);
+        work.give_up_answer(shared);
     } else {
         log::warn!("MICROSERVICE_EVENT::RETRIED: {}: the answer was not taken: {why}", work.label);
         work.retry_answer(shared, Some(answer));

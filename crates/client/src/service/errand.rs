@@ -14,6 +14,7 @@ use super::seen::End;
 use super::shared::Shared;
 use super::work::{STUCK, Work};
 use crate::metrics::{self, Handled};
+use crate::testing::Ending;
 
 /// The pause after a first failure, which doubles, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -92,6 +93,7 @@ impl Errand {
                 metrics::retried(&work.event_type);
                 metrics::handled(&work.event_type, Handled::Retried);
                 work.job.ack();
+                work.tell(shared, Ending::Retried);
             }
             Place::Delay { tried: false, .. } => work.job.ack(),
             Place::Quarantine(_) => {
@@ -103,7 +105,7 @@ impl Errand {
                 metrics::dead_lettered(cause.reason);
                 let outcome = if cause.reason == STUCK { Handled::Stuck } else { Handled::DeadLettered };
                 metrics::handled(&work.event_type, outcome);
-                work.drop_it(shared, Tally::DeadLettered);
+                work.drop_it(shared, Tally::DeadLettered, Ending::DeadLettered(cause.reason));
             }
         }
     }

@@ -1,11 +1,12 @@
 //! A queue that the service consumes, and what is under way from it. The main lane brings
 //! what is new; the quarantine, one at a time, what a vanished worker left behind.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use zc_events_protocol::Deadline;
 use zc_events_transport::{Delivery, Verdict};
 
@@ -27,7 +28,7 @@ pub(super) struct Lane {
     excuses: Mutex<Excuses>,
     pub(super) wake: (Sender<()>, Receiver<()>),
     pub(super) done: (Sender<()>, Receiver<()>),
-    pub(super) held: (Sender<Held>, Receiver<Held>),
+    held: Mutex<Held>,
 }
 
 /// A delivery on its way through the service.
@@ -47,10 +48,11 @@ pub(super) enum Item {
     Errand(Box<Errand>),
 }
 
-/// Something that nothing is to be done with before a time.
-pub(super) struct Held {
-    pub(super) until: Deadline,
-    pub(super) item: Item,
+/// What is kept until its time, the earliest first, and what came first before what came later.
+#[derive(Default)]
+struct Held {
+    items: BTreeMap<(Instant, u64), Item>,
+    next: u64,
 }
 
 /// How many redelivered messages are excused, and until when.
@@ -94,7 +96,7 @@ impl Lane {
             excuses: Mutex::default(),
             wake: bounded(1),
             done: bounded(1),
-            held: unbounded(),
+            held: Mutex::default(),
         })
     }
 
@@ -105,9 +107,31 @@ impl Lane {
 
     /// Keeps something until its time, and hands it to the workers then.
     pub(super) fn hold(&self, until: Deadline, item: Item) {
-        // The receiver lives as long as this.
-        let _ = self.held.0.send(Held { until, item });
+        let mut held = self.held();
+        held.next += 1;
+        let number = held.next;
+        held.items.insert((until.instant(), number), item);
+        drop(held);
         self.wake();
+    }
+
+    /// Takes out what is due by now, and says when the next is.
+    pub(super) fn take_due(&self, now: Instant) -> (Vec<Item>, Option<Instant>) {
+        let mut held = self.held();
+        let later = held.items.split_off(&(now, u64::MAX));
+        let due = std::mem::replace(&mut held.items, later);
+        (due.into_values().collect(), held.items.keys().next().map(|(when, _)| *when))
+    }
+
+    /// Takes out all that is held.
+    pub(super) fn take_held(&self) -> Vec<Item> {
+        std::mem::take(&mut self.held().items).into_values().collect()
+    }
+
+    /// How many are held, and when the first of them is due.
+    pub(super) fn held_until(&self) -> (usize, Option<Instant>) {
+        let held = self.held();
+        (held.items.len(), held.items.keys().next().map(|(when, _)| *when))
     }
 
     pub(super) fn begun(&self) {
@@ -152,6 +176,10 @@ impl Lane {
         }
         excuses.left -= 1;
         true
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn excuses(&self) -> MutexGuard<'_, Excuses> {

@@ -1,9 +1,8 @@
 //! The thread that consumes a lane's queue: takes deliveries, ignores at once what nobody
 //! here handles, hands the rest to the workers, comes back after a lost connection, drains.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use zc_events_protocol::{Deadline, Task, clock};
@@ -91,24 +90,15 @@ impl Listener {
     /// Hands out deliveries until the service is stopped (`Ok`) or the connection is lost.
     fn consume(&self, subscription: &mut dyn Subscription) -> Result<()> {
         let clock = self.shared.clock();
-        let mut later: BTreeMap<(Instant, u64), Item> = BTreeMap::new();
-        let mut number = 0;
         loop {
             if self.shared.is_stopping() {
-                for item in later.into_values() {
-                    item.job().give_back();
-                }
                 return Ok(());
             }
-            for held in self.lane.held.1.try_iter() {
-                number += 1;
-                later.insert((held.until.instant(), number), held.item);
-            }
-            let due = later.split_off(&(clock.now(), u64::MAX));
-            for item in std::mem::replace(&mut later, due).into_values() {
+            let (due, next) = self.lane.take_due(clock.now());
+            for item in due {
                 self.hand_out(item);
             }
-            let until = later.keys().next().map_or_else(|| clock.deadline(IDLE), |(instant, _)| Deadline::at(*instant));
+            let until = next.map_or_else(|| clock.deadline(IDLE), Deadline::at);
             if let Some(delivery) = subscription.next_unless(&self.lane.wake.1, until)? {
                 self.shared.note_delivery();
                 metrics::delivered(delivery.redelivered, delivery.body.len());
@@ -151,9 +141,7 @@ impl Listener {
     fn take_leave(&self) {
         self.lane.excuse_all();
         self.take_back(|_| {});
-        for held in self.lane.held.1.try_iter() {
-            drop(held);
-        }
+        drop(self.lane.take_held());
     }
 
     /// Takes this lane's items from the workers' queues.
@@ -180,8 +168,8 @@ impl Listener {
         }
         self.take_back(Job::give_back);
         let abandoned = self.wait_for_handlers();
-        for held in self.lane.held.1.try_iter() {
-            held.item.job().give_back();
+        for item in self.lane.take_held() {
+            item.job().give_back();
         }
         // Hands in the verdicts, and puts back what has none.
         drop(subscription);

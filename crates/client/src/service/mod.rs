@@ -21,6 +21,7 @@ mod history;
 mod keeper;
 mod lane;
 mod listener;
+mod observe;
 mod retry;
 mod roll;
 mod seen;
@@ -42,6 +43,7 @@ use zc_events_protocol::{Outcome, clock};
 use self::listener::Listener;
 use self::shared::Shared;
 use self::worker::Jobs;
+use crate::testing::Wait;
 use crate::{Error, EventClient, Result};
 
 pub use builder::ServiceBuilder;
@@ -49,6 +51,7 @@ pub use context::Context;
 pub use handler::HandlerError;
 pub use health::ServiceHealth;
 pub use retry::Retry;
+pub(crate) use observe::{Observed, Sight};
 pub use view::{ResourceView, Served, ViewResult};
 
 /// How long, beyond its time, a service that stops may take to hand in verdicts and close its connections.
@@ -141,6 +144,9 @@ impl Service {
         let (stop, stopped) = bounded(0);
         let keeping = Arc::clone(&shared);
         thread("zc-events-keeper".to_owned(), move || keeper::run(&keeping, &stopped))?;
+        if let Some(world) = shared.client.settings().world() {
+            world.started(Observed::new(&shared));
+        }
         log::info!("service `{}` has started", shared.service);
         Ok(Self { shared, listeners, keeper: Some(stop), ended })
     }
@@ -196,7 +202,9 @@ impl Service {
         let clock = self.shared.clock();
         let listeners: Vec<_> = self.listeners.drain(..).collect();
         // A listener that is connecting, say, looks up when that has ended; it is not waited for.
-        let ended = clock::receive(clock, &self.ended, clock.deadline(timeout.saturating_add(GOODBYE)));
+        let deadline = clock.deadline(timeout.saturating_add(GOODBYE));
+        let wait = || clock::receive(clock, &self.ended, deadline);
+        let ended = self.shared.client.inner().waiting(Wait::Stop, false, deadline, wait);
         let abandoned = match ended {
             Err(RecvTimeoutError::Timeout) => self.shared.lanes().iter().map(|lane| lane.under_way()).sum(),
             _ => listeners.into_iter().map(|listener| listener.join().unwrap_or(0)).sum(),
@@ -241,11 +249,11 @@ impl ServiceHandle {
     }
 }
 
-fn thread<T: Send + 'static>(name: String, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+pub(crate) fn thread<T: Send + 'static>(name: String, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
     thread::Builder::new().name(name).spawn(run).map_err(no_resource)
 }
 
-fn no_resource(error: std::io::Error) -> Error {
+pub(crate) fn no_resource(error: std::io::Error) -> Error {
     Error::Unavailable {
         what: "the system gives us no thread or no signal".to_owned(),
         outcome: Outcome::NotSent,

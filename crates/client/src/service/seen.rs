@@ -128,6 +128,12 @@ impl Seen {
         }
     }
 
+    /// How many wait for the verdict on another copy of theirs.
+    pub(super) fn parked(&self) -> usize {
+        let count = |state: &State| if let State::Running { parked } = state { parked.len() } else { 0 };
+        self.lock().states.values().map(count).sum()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

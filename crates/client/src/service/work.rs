@@ -15,6 +15,7 @@ use super::seen::{Answer, End};
 use super::shared::Shared;
 use super::worker::Jobs;
 use crate::metrics::{self, Handled};
+use crate::testing::Ending;
 
 /// Why the message of a handler that does not return is a dead letter.
 pub(super) const STUCK: &str = "stuck";
@@ -28,6 +29,8 @@ pub(super) struct Work {
     /// What it is claimed by among processes.
     pub(super) claim: Option<String>,
     pub(super) history: History,
+    /// The id of its envelope, once it was read.
+    pub(super) id: Option<String>,
     /// Its event type, where that is one that is handled here.
     pub(super) event_type: String,
     /// What log lines call it.
@@ -46,25 +49,40 @@ impl Work {
         metrics::handled(&self.event_type, Handled::Processed);
         self.end(shared, End::Completed(answer));
         self.job.ack();
+        self.tell(shared, Ending::Handled);
     }
 
     /// It came too late.
     pub(super) fn expire(&self, shared: &Shared) {
         metrics::handled(&self.event_type, Handled::Expired);
-        self.drop_it(shared, Tally::Expired);
+        self.drop_it(shared, Tally::Expired, Ending::Expired);
     }
 
     /// It was completed before.
     pub(super) fn skip(&self, shared: &Shared) {
         metrics::handled(&self.event_type, Handled::Duplicate);
-        self.drop_it(shared, Tally::Duplicate);
+        self.drop_it(shared, Tally::Duplicate, Ending::Duplicate);
     }
 
-    /// It is done with, for the reason that is counted.
-    pub(super) fn drop_it(&self, shared: &Shared, tally: Tally) {
+    /// It was answered, and nobody takes the answer.
+    pub(super) fn give_up_answer(&self, shared: &Shared) {
+        metrics::handled(&self.event_type, Handled::Unanswered);
+        self.drop_it(shared, Tally::Unanswered, Ending::Unanswered);
+    }
+
+    /// It is done with, for the reason that is counted and told.
+    pub(super) fn drop_it(&self, shared: &Shared, tally: Tally, ending: Ending) {
         shared.count(tally);
         self.end(shared, End::Gone);
         self.job.ack();
+        self.tell(shared, ending);
+    }
+
+    /// Tells a test, if this is one, what became of it.
+    pub(super) fn tell(&self, shared: &Shared, ending: Ending) {
+        if let Some(world) = shared.client.settings().world() {
+            world.ended(&shared.service, &self.event_type, self.id.as_deref(), ending);
+        }
     }
 
     /// It cannot be done: to the dead letters.

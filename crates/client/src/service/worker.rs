@@ -105,6 +105,7 @@ fn work(shared: &Shared, job: Arc<Job>, jobs: &Jobs) -> Fate {
         job: Arc::clone(&job),
         jobs: jobs.clone(),
         claim: None,
+        id: None,
         event_type: UNKNOWN.to_owned(),
         label: "a message".to_owned(),
     };
@@ -116,6 +117,7 @@ fn work(shared: &Shared, job: Arc<Job>, jobs: &Jobs) -> Fate {
             return Fate::Decided;
         }
     };
+    work.id.clone_from(&task.id);
     let now = shared.clock().wall();
     let event_type = task.event_type().unwrap_or_default();
     let route = if task.task == names::EVENT_TASK { shared.routes.get_key_value(event_type) } else { None };

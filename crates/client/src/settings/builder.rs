@@ -9,6 +9,7 @@ use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
 use super::check::{DEEPEST, bytes, number, seconds, shown, size};
 use super::{BrokerSetting, Dedup, Settings};
+use crate::testing::World;
 use crate::{Error, Result};
 
 /// Settings in the making; see [`Settings::builder`]. Each method is named after the
@@ -46,6 +47,7 @@ pub struct SettingsBuilder {
     heartbeat: Option<String>,
     limits: Limits,
     clock: Option<Arc<dyn Clock>>,
+    world: Option<Arc<World>>,
 }
 
 impl SettingsBuilder {
@@ -234,6 +236,12 @@ impl SettingsBuilder {
         self
     }
 
+    /// The test that they are made for.
+    pub(crate) fn world(mut self, world: Arc<World>) -> Self {
+        self.world = Some(world);
+        self
+    }
+
     /// Takes over what `lookup` finds; an empty value counts as none.
     pub(super) fn read(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
         let take = |slot: &mut Option<String>, name: &str| {
@@ -344,6 +352,7 @@ impl SettingsBuilder {
             dedup_ttl: seconds("EVENTS_DEDUP_TTL", self.dedup_ttl, 86_400, None)?,
             heartbeat: number("EVENTS_HEARTBEAT", self.heartbeat.as_deref(), 10, 1, 300, "")? as u16,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            world: self.world,
         };
         if settings.max_in_flight < settings.limits.body {
             return Err(Error::config(format!(

@@ -16,6 +16,7 @@ use zc_events_transport::Broker;
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions, BrokerUrl};
 use zc_events_transport::memory::MemoryBroker;
 
+use crate::testing::World;
 use crate::{Error, Result};
 
 pub use builder::SettingsBuilder;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub(crate) dedup_ttl: Duration,
     pub(crate) heartbeat: u16,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The test that the settings were made by, if it was one.
+    world: Option<Arc<World>>,
 }
 
 /// Where the broker is, and which setting said so.
@@ -142,6 +145,10 @@ impl Settings {
     #[must_use]
     pub fn service_name(&self) -> Option<&str> {
         self.service_name.as_deref()
+    }
+
+    pub(crate) fn world(&self) -> Option<&Arc<World>> {
+        self.world.as_ref()
     }
 
     pub(crate) fn open_broker(&self) -> Result<Arc<dyn Broker>> {

@@ -114,6 +114,18 @@ impl MemoryBroker {
         self.0.server.with(|state, _| state.unacked(queue))
     }
 
+    /// How many subscriptions consume a queue; those that have ended are not counted.
+    #[must_use]
+    pub fn consumers(&self, queue: &str) -> usize {
+        self.0.server.with(|state, _| state.consumers(queue))
+    }
+
+    /// How many calls wait because the broker is [blocked](MemoryBroker::block).
+    #[must_use]
+    pub fn waiting_to_send(&self) -> usize {
+        self.0.server.gate.waiting()
+    }
+
     /// Drops the messages that are ready in a queue and says how many they were; `None`
     /// where there is no such queue.
     pub fn purge(&self, queue: &str) -> Option<usize> {

@@ -288,6 +288,10 @@ impl State {
         Some(consumers.map(Consumer::unsettled).sum())
     }
 
+    pub(super) fn consumers(&self, name: &str) -> usize {
+        self.consumers.values().filter(|consumer| &*consumer.queue == name && consumer.ended.is_none()).count()
+    }
+
     /// Lets expire what is due by now.
     pub(super) fn expire(&mut self, moment: Moment) {
         while let Some((when, name)) = self.alarms.first()

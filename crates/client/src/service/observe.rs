@@ -1,0 +1,59 @@
+//! How far a service is with its messages, for a test that waits until there is nothing left to do. Nothing
+//! outside of `testing` asks.
+
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use super::shared::Shared;
+
+/// A service that a test looks at. It keeps none alive.
+#[derive(Clone)]
+pub(crate) struct Observed(Weak<Shared>);
+
+/// A queue that a service consumes, and what of it is where.
+pub(crate) struct LaneSight {
+    pub(crate) queue: String,
+    pub(crate) prefetch: usize,
+    pub(crate) is_consuming: bool,
+    pub(crate) under_way: usize,
+    pub(crate) held: usize,
+    pub(crate) next_due: Option<Instant>,
+}
+
+/// A service at one moment.
+pub(crate) struct Sight {
+    pub(crate) service: String,
+    pub(crate) lanes: Vec<LaneSight>,
+    pub(crate) parked: usize,
+}
+
+impl Observed {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self(Arc::downgrade(shared))
+    }
+
+    /// Its name and the event types that it has a route for; `None` where it is gone or stopping.
+    pub(crate) fn routes(&self) -> Option<(String, Vec<String>)> {
+        let shared = self.0.upgrade().filter(|shared| !shared.is_stopping())?;
+        Some((shared.service.clone(), shared.routes.keys().cloned().collect()))
+    }
+
+    /// How it is now; `None` where it is gone.
+    pub(crate) fn look(&self) -> Option<Sight> {
+        let shared = self.0.upgrade()?;
+        let lanes = shared.lanes().into_iter().map(|lane| {
+            // In this order: what moves on in between is counted twice rather than not at all.
+            let under_way = lane.under_way();
+            let (held, next_due) = lane.held_until();
+            LaneSight {
+                queue: lane.queue.clone(),
+                prefetch: lane.prefetch.into(),
+                is_consuming: lane.is_consuming(),
+                under_way,
+                held,
+                next_due,
+            }
+        });
+        Some(Sight { service: shared.service.clone(), lanes: lanes.collect(), parked: shared.seen.parked() })
+    }
+}
