@@ -66,6 +66,11 @@ impl Answers {
         self.lock().slots = slots;
     }
 
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        *self.lock() = State::default();
+    }
+
     /// What was expected and has not come as often as it should.
     #[must_use]
     pub fn unmet(&self) -> Vec<String> {

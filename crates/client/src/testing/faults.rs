@@ -2,7 +2,7 @@
 
 #![allow(clippy::panic, reason = "a test fails by panicking, and this is called by tests")]
 
-use zc_events_protocol::names;
+use zc_events_protocol::{Event, names};
 use zc_events_transport::memory::SendFault;
 
 use super::fleet::Fleet;
@@ -31,9 +31,12 @@ impl Fleet {
         self.world.broker.fail_sends(fault, count);
     }
 
-    /// The next acknowledgements of a service get lost, and it gets those messages again, with the redelivered flag.
-    pub fn deliver_again(&self, service: &str, count: usize) {
-        self.world.broker.lose_acks(&names::events_queue(service), count);
+    /// A service gets this event once more when it has handled it, with the redelivered flag: its acknowledgement gets
+    /// lost. To be said before the event is emitted.
+    pub fn deliver_again(&self, service: &str, event: &Event) {
+        // It stands in the body so in both protocols; other messages name its id as that of their parent.
+        let its = format!("\"task_id\":\"{}\"", event.effective_task_id());
+        self.world.broker.lose_acks(&names::events_queue(service), its.as_bytes(), 1);
     }
 
     /// The broker takes no messages, as under a memory alarm: whoever sends waits until his deadline. `None` ends that.

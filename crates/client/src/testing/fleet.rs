@@ -208,6 +208,11 @@ impl Fleet {
         self.endings(event).into_iter().filter(|ending| ending.is_final()).collect()
     }
 
+    /// Forgets all complaints so far, and what is expected: for a test in which they are as they should be.
+    pub fn forgive(&self) {
+        self.answers.clear();
+    }
+
     /// What is wrong so far: what was expected and has not come, and what came and was not expected.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {

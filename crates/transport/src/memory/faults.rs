@@ -1,7 +1,7 @@
 //! Faults that a test injects into a broker in memory, and the state that they need. What a broker does
 //! while one is in force is said where it does it, in `mod` and `state`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use zc_events_protocol::Outcome;
 
@@ -33,8 +33,23 @@ pub(super) struct Faults {
     pub(super) down: Option<String>,
     /// For the next messages, one each.
     pub(super) sends: VecDeque<SendFault>,
-    /// How many of the next acknowledgements of a queue get lost.
-    lost_acks: HashMap<String, usize>,
+    /// Which acknowledgements get lost.
+    lost_acks: Vec<LostAcks>,
+}
+
+/// So many acknowledgements of messages of a queue whose bodies have these bytes in them.
+#[derive(Debug)]
+struct LostAcks {
+    queue: String,
+    containing: Vec<u8>,
+    left: usize,
+}
+
+impl LostAcks {
+    fn is_for(&self, queue: &str, body: &[u8]) -> bool {
+        let is_in = |part: &[u8]| part.is_empty() || body.windows(part.len()).any(|bytes| bytes == part);
+        self.left > 0 && self.queue == queue && is_in(&self.containing)
+    }
 }
 
 impl Faults {
@@ -81,10 +96,12 @@ impl MemoryBroker {
         self.0.server.with(|state, _| state.faults.sends.extend(std::iter::repeat_n(fault, count)));
     }
 
-    /// The next `count` acknowledgements of messages of `queue` get lost, and the broker delivers those messages again,
-    /// with the redelivered flag: a handled message comes twice.
-    pub fn lose_acks(&self, queue: &str, count: usize) {
-        self.0.server.with(|state, _| state.faults.lost_acks.insert(queue.to_owned(), count));
+    /// The next `count` acknowledgements of messages of `queue` that have the bytes of `containing` in their bodies get
+    /// lost, and the broker delivers those messages again, with the redelivered flag: a handled message comes twice.
+    /// Without any bytes it is whatever is acknowledged next.
+    pub fn lose_acks(&self, queue: &str, containing: &[u8], count: usize) {
+        let (queue, containing) = (queue.to_owned(), containing.to_owned());
+        self.0.server.with(|state, _| state.faults.lost_acks.push(LostAcks { queue, containing, left: count }));
     }
 
     /// Takes no messages from now on, as RabbitMQ under a memory or disk alarm: whoever sends waits, and gets
@@ -132,11 +149,9 @@ impl State {
         self.faults.sends.pop_front()
     }
 
-    /// Whether one more acknowledgement gets lost; one is used up.
-    pub(super) fn loses_ack(&mut self, queue: &str) -> bool {
-        let Some(left) = self.faults.lost_acks.get_mut(queue) else { return false };
-        let lost = *left > 0;
-        *left = left.saturating_sub(1);
-        lost
+    /// Whether this acknowledgement gets lost; one is used up.
+    pub(super) fn loses_ack(&mut self, queue: &str, body: &[u8]) -> bool {
+        let lost = self.faults.lost_acks.iter_mut().find(|lost| lost.is_for(queue, body));
+        lost.map(|lost| lost.left -= 1).is_some()
     }
 }

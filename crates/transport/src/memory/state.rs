@@ -234,7 +234,7 @@ impl State {
         let Some(consumer) = self.consumers.get_mut(&consumer) else { return };
         let Some(message) = consumer.settle(tag) else { return };
         let name = consumer.queue.clone();
-        let verdict = if verdict == Verdict::Ack && self.loses_ack(&name) { Verdict::Requeue } else { verdict };
+        let verdict = if verdict == Verdict::Ack && self.loses_ack(&name, &message.content.body) { Verdict::Requeue } else { verdict };
         let Some(queue) = self.queues.get_mut(&name) else { return };
         let mut changed = VecDeque::from([name.clone()]);
         match verdict {

@@ -357,17 +357,22 @@ fn a_lost_acknowledgement_brings_its_message_back() {
     fixture.queue("other", []);
     fixture.put("q", None, "m");
     fixture.put("other", None, "o");
-    fixture.broker.lose_acks("q", 1);
+    fixture.put("q", None, "another");
+    fixture.broker.lose_acks("q", b"m", 1);
     let mut other = fixture.subscribe("other", 1);
     fixture.next(&mut other).unwrap().settler.ack();
     assert!(fixture.next(&mut other).is_none());
     let mut subscription = fixture.subscribe("q", 1);
-    for redelivered in [false, true] {
+    for (body, redelivered) in [("m", false), ("m", true), ("another", false)] {
         let delivery = fixture.next(&mut subscription).unwrap();
-        assert_eq!(delivery.redelivered, redelivered);
+        assert_eq!((delivery.body.as_slice(), delivery.redelivered), (body.as_bytes(), redelivered));
         delivery.settler.ack();
     }
     assert!(fixture.next(&mut subscription).is_none());
+    fixture.broker.lose_acks("q", b"", 1);
+    fixture.put("q", None, "any");
+    fixture.next(&mut subscription).unwrap().settler.ack();
+    assert!(fixture.next(&mut subscription).unwrap().redelivered);
 }
 
 #[test]
