@@ -96,7 +96,8 @@ struct InvoiceView(Invoices);
 impl ResourceView for InvoiceView {
     fn retrieve(&self, _: &Context, pk: &str) -> ViewResult {
         let invoices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let invoice = pk.parse().ok().and_then(|order: u64| invoices.get(&order)).ok_or_else(HandlerError::not_found)?;
+        let invoice =
+            pk.parse().ok().and_then(|order: u64| invoices.get(&order)).ok_or_else(HandlerError::not_found)?;
         Ok(Document::one(ResourceObject::new("Invoice", pk).attributes(invoice)?).into())
     }
 }
@@ -281,7 +282,9 @@ mod tests {
     fn a_blocked_broker_is_told_from_one_that_is_gone() {
         let scene = scene();
         scene.fleet.block_broker(Some("low on memory"));
-        assert!(matches!(scene.shop.emit(&order_created()), Err(Error::Blocked { reason }) if reason == "low on memory"));
+        assert!(
+            matches!(scene.shop.emit(&order_created()), Err(Error::Blocked { reason }) if reason == "low on memory")
+        );
         scene.fleet.block_broker(None);
         scene.fleet.take_broker_down(Some("gone for lunch"));
         let error = scene.shop.emit(&order_created()).unwrap_err();

@@ -194,7 +194,10 @@ fn what_was_sent_is_there_to_be_looked_at() {
         ]
     );
     assert_eq!((sent[0].id(), sent[0].priority()), (Some(event.id()), Some(7)));
-    assert_eq!((sent[0].args(), sent[0].payload::<Created>().unwrap()), (&[json!("more")][..], Created { resource_id: 5 }));
+    assert_eq!(
+        (sent[0].args(), sent[0].payload::<Created>().unwrap()),
+        (&[json!("more")][..], Created { resource_id: 5 })
+    );
     assert_eq!(sent[2].payload::<Value>().unwrap(), json!({"x": 1}));
     assert_eq!(sent[3].routing_key(), "microservice.notification.email");
     assert!(sent[0].payload::<Vec<u8>>().unwrap_err().to_string().contains("the payload of `order_created`"));
@@ -317,7 +320,10 @@ fn a_stand_in_works_for_any_client_and_leaves_to_others_what_it_does_not_know() 
     let told: Vec<_> = told.iter().map(|line| (line.to_string(), line.expected)).collect();
     assert_eq!(told[0], (r#"GET Order "5": answered with status 200"#.to_owned(), true));
     assert_eq!(told[1], ("GET call of `add`: answered with a result".to_owned(), true));
-    assert!(told[3].0.starts_with("GET call of `unknown`: left to others; expected nearest: call of `add`"), "{told:?}");
+    assert!(
+        told[3].0.starts_with("GET call of `unknown`: left to others; expected nearest: call of `add`"),
+        "{told:?}"
+    );
     assert!(!told[3].1);
     assert!(answers.unmet().is_empty());
 }

@@ -92,8 +92,8 @@ impl Errand {
                 shared.count(Tally::Retried);
                 metrics::retried(&work.event_type);
                 metrics::handled(&work.event_type, Handled::Retried);
-                work.job.ack();
                 work.tell(shared, Ending::Retried);
+                work.job.ack();
             }
             Place::Delay { tried: false, .. } => work.job.ack(),
             Place::Quarantine(_) => {

@@ -8,6 +8,7 @@ use zc_events_transport::{Delivery, Outgoing, Topology};
 
 use super::history::History;
 use super::shared::Shared;
+use crate::testing::Wait;
 use crate::{Error, Result};
 
 /// A text in a header, in bytes at the most.
@@ -85,8 +86,8 @@ fn send(shared: &Shared, delivery: &Delivery, queue: &str, properties: &Properti
     let inner = shared.client.inner();
     let deadline = inner.deadline(inner.settings.publish_timeout);
     let copy = Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body: &delivery.body };
-    inner.broker.send(&copy, deadline)?.wait(deadline)?;
-    Ok(())
+    let receipt = inner.waiting(Wait::Room, true, deadline, || inner.broker.send(&copy, deadline))?;
+    Ok(receipt.wait(deadline)?)
 }
 
 fn only_ours(headers: &Headers) -> Headers {

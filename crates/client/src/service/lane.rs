@@ -23,6 +23,8 @@ pub(super) struct Lane {
     pub(super) is_quarantine: bool,
     consuming: AtomicBool,
     under_way: AtomicUsize,
+    /// Those of them that came on the connection that there is now.
+    current: Mutex<Current>,
     /// How many redelivered messages are likely to be our own, since a connection was lost
     /// with so many of them on it.
     excuses: Mutex<Excuses>,
@@ -36,6 +38,8 @@ pub(super) struct Job {
     pub(super) delivery: Delivery,
     pub(super) arrived: Instant,
     pub(super) lane: Arc<Lane>,
+    /// Which connection of its lane it came on.
+    epoch: u64,
     /// What it is known by, once it is being handled.
     pub(super) key: OnceLock<String>,
 }
@@ -53,6 +57,13 @@ pub(super) enum Item {
 struct Held {
     items: BTreeMap<(Instant, u64), Item>,
     next: u64,
+}
+
+/// A connection of a lane, counted from the first, and how many of its messages are with the workers.
+#[derive(Default)]
+struct Current {
+    epoch: u64,
+    under_way: usize,
 }
 
 /// How many redelivered messages are excused, and until when.
@@ -73,7 +84,30 @@ impl Item {
 
 impl Job {
     pub(super) fn new(delivery: Delivery, arrived: Instant, lane: Arc<Lane>) -> Arc<Self> {
-        Arc::new(Self { delivery, arrived, lane, key: OnceLock::new() })
+        let epoch = lane.current().epoch;
+        Arc::new(Self { delivery, arrived, lane, epoch, key: OnceLock::new() })
+    }
+
+    /// It is with the workers.
+    pub(super) fn begun(&self) {
+        metrics::begun();
+        self.lane.under_way.fetch_add(1, Ordering::AcqRel);
+        let mut current = self.lane.current();
+        if current.epoch == self.epoch {
+            current.under_way += 1;
+        }
+    }
+
+    /// It is with the workers no more.
+    pub(super) fn finished(&self) {
+        metrics::finished();
+        self.lane.under_way.fetch_sub(1, Ordering::AcqRel);
+        let mut current = self.lane.current();
+        if current.epoch == self.epoch {
+            current.under_way -= 1;
+        }
+        drop(current);
+        let _ = self.lane.done.0.try_send(());
     }
 
     pub(super) fn ack(&self) {
@@ -93,6 +127,7 @@ impl Lane {
             is_quarantine,
             consuming: AtomicBool::new(false),
             under_way: AtomicUsize::new(0),
+            current: Mutex::default(),
             excuses: Mutex::default(),
             wake: bounded(1),
             done: bounded(1),
@@ -134,17 +169,6 @@ impl Lane {
         (held.items.len(), held.items.keys().next().map(|(when, _)| *when))
     }
 
-    pub(super) fn begun(&self) {
-        metrics::begun();
-        self.under_way.fetch_add(1, Ordering::AcqRel);
-    }
-
-    pub(super) fn finished(&self) {
-        metrics::finished();
-        self.under_way.fetch_sub(1, Ordering::AcqRel);
-        let _ = self.done.0.try_send(());
-    }
-
     pub(super) fn under_way(&self) -> usize {
         self.under_way.load(Ordering::Acquire)
     }
@@ -158,8 +182,16 @@ impl Lane {
         self.consuming.load(Ordering::Acquire)
     }
 
+    /// How many messages of the connection that there is now are with the workers.
+    pub(super) fn currently_under_way(&self) -> usize {
+        self.current().under_way
+    }
+
     /// The connection was lost: what was out comes again, and through no fault of its own.
     pub(super) fn excuse_all(&self) {
+        let mut current = self.current();
+        *current = Current { epoch: current.epoch + 1, under_way: 0 };
+        drop(current);
         *self.excuses() = Excuses { left: self.prefetch, until: None };
     }
 
@@ -180,6 +212,10 @@ impl Lane {
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn excuses(&self) -> MutexGuard<'_, Excuses> {

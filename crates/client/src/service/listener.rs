@@ -11,6 +11,7 @@ use zc_events_transport::{ConsumeOptions, Delivery, Subscription};
 use super::lane::{Item, Job, Lane};
 use super::shared::Shared;
 use super::worker;
+use crate::testing::Wait;
 use crate::{Error, Result, metrics};
 
 /// The longest pause before connecting again, and the first: as in the transport, a broker that is back is not waited for.
@@ -79,12 +80,14 @@ impl Listener {
     fn rest(&self, pause: Duration) -> bool {
         let clock = self.shared.clock();
         let until = clock.deadline(pause.mul_f64(fastrand::f64()));
-        while !self.shared.is_stopping() {
-            if clock::pause(clock, until, &self.lane.wake.1) {
-                return true;
+        self.shared.client.inner().waiting(Wait::Pause, true, until, || {
+            while !self.shared.is_stopping() {
+                if clock::pause(clock, until, &self.lane.wake.1) {
+                    return true;
+                }
             }
-        }
-        false
+            false
+        })
     }
 
     /// Hands out deliveries until the service is stopped (`Ok`) or the connection is lost.
@@ -119,11 +122,11 @@ impl Listener {
                 None => &self.events,
             },
         };
-        self.lane.begun();
+        item.job().begun();
         if let Err(refused) = to.send(item) {
             // The workers live as long as this thread; should they not, the message must.
             refused.0.job().give_back();
-            self.lane.finished();
+            refused.0.job().finished();
         }
     }
 
@@ -151,10 +154,10 @@ impl Listener {
             for item in items {
                 if Arc::ptr_eq(&item.job().lane, &self.lane) {
                     then(item.job());
-                    self.lane.finished();
+                    item.job().finished();
                 } else if let Err(refused) = queue.send(item) {
                     refused.0.job().give_back();
-                    refused.0.job().lane.finished();
+                    refused.0.job().finished();
                 }
             }
         }

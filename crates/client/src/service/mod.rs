@@ -50,8 +50,8 @@ pub use builder::ServiceBuilder;
 pub use context::Context;
 pub use handler::HandlerError;
 pub use health::ServiceHealth;
-pub use retry::Retry;
 pub(crate) use observe::{Observed, Sight};
+pub use retry::Retry;
 pub use view::{ResourceView, Served, ViewResult};
 
 /// How long, beyond its time, a service that stops may take to hand in verdicts and close its connections.
@@ -198,6 +198,9 @@ impl Service {
     }
 
     fn finish(&mut self, timeout: Duration) -> Stopped {
+        if let Some(world) = self.shared.client.settings().world() {
+            world.settle_stub();
+        }
         self.shared.stop(timeout);
         let clock = self.shared.clock();
         let listeners: Vec<_> = self.listeners.drain(..).collect();
@@ -249,7 +252,10 @@ impl ServiceHandle {
     }
 }
 
-pub(crate) fn thread<T: Send + 'static>(name: String, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+pub(crate) fn thread<T: Send + 'static>(
+    name: String,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
     thread::Builder::new().name(name).spawn(run).map_err(no_resource)
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct LaneSight {
     pub(crate) prefetch: usize,
     pub(crate) is_consuming: bool,
     pub(crate) under_way: usize,
+    /// Those of them that came on the connection that there is now.
+    pub(crate) current: usize,
     pub(crate) held: usize,
     pub(crate) next_due: Option<Instant>,
 }
@@ -25,6 +27,7 @@ pub(crate) struct Sight {
     pub(crate) service: String,
     pub(crate) lanes: Vec<LaneSight>,
     pub(crate) parked: usize,
+    pub(crate) is_stopping: bool,
 }
 
 impl Observed {
@@ -43,17 +46,19 @@ impl Observed {
         let shared = self.0.upgrade()?;
         let lanes = shared.lanes().into_iter().map(|lane| {
             // In this order: what moves on in between is counted twice rather than not at all.
-            let under_way = lane.under_way();
+            let (under_way, current) = (lane.under_way(), lane.currently_under_way());
             let (held, next_due) = lane.held_until();
             LaneSight {
                 queue: lane.queue.clone(),
                 prefetch: lane.prefetch.into(),
                 is_consuming: lane.is_consuming(),
                 under_way,
+                current,
                 held,
                 next_due,
             }
         });
-        Some(Sight { service: shared.service.clone(), lanes: lanes.collect(), parked: shared.seen.parked() })
+        let (lanes, parked) = (lanes.collect(), shared.seen.parked());
+        Some(Sight { service: shared.service.clone(), lanes, parked, is_stopping: shared.is_stopping() })
     }
 }

@@ -47,9 +47,9 @@ impl Work {
     pub(super) fn complete(&self, shared: &Shared, answer: Answer) {
         shared.count(Tally::Processed);
         metrics::handled(&self.event_type, Handled::Processed);
+        self.tell(shared, Ending::Handled);
         self.end(shared, End::Completed(answer));
         self.job.ack();
-        self.tell(shared, Ending::Handled);
     }
 
     /// It came too late.
@@ -73,9 +73,9 @@ impl Work {
     /// It is done with, for the reason that is counted and told.
     pub(super) fn drop_it(&self, shared: &Shared, tally: Tally, ending: Ending) {
         shared.count(tally);
+        self.tell(shared, ending);
         self.end(shared, End::Gone);
         self.job.ack();
-        self.tell(shared, ending);
     }
 
     /// Tells a test, if this is one, what became of it.
@@ -143,6 +143,7 @@ impl Work {
             for _ in 0..shared.seen.end(key, end, shared.clock().now()) {
                 shared.count(Tally::Duplicate);
                 metrics::handled(&self.event_type, Handled::Duplicate);
+                self.tell(shared, Ending::Duplicate);
             }
         }
     }

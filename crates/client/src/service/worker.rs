@@ -62,7 +62,7 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
         let job = Arc::clone(item.job());
         if shared.is_stopping() {
             job.give_back();
-            job.lane.finished();
+            job.finished();
             continue;
         }
         // Handlers are caught where they are called. This is for whatever else panics: the worker goes on, and the
@@ -75,7 +75,7 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
             }
         }));
         match done {
-            Ok(Fate::Decided) => job.lane.finished(),
+            Ok(Fate::Decided) => job.finished(),
             Ok(Fate::TooLate { replaced: true }) => return,
             Ok(Fate::TooLate { replaced: false }) => {}
             Err(panic) => {
@@ -84,7 +84,7 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
                     shared.seen.end(key, End::Returned, shared.clock().now());
                 }
                 job.give_back();
-                job.lane.finished();
+                job.finished();
             }
         }
     }

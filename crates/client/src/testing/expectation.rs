@@ -63,7 +63,10 @@ pub(super) enum Times {
 #[derive(Clone, PartialEq)]
 pub(super) enum Answer {
     /// To a call, a status of 400 and above is a failure.
-    Status { status: u16, body: Option<Value> },
+    Status {
+        status: u16,
+        body: Option<Value>,
+    },
     /// What a function returns.
     Result(Value),
     /// How a function fails.
@@ -278,7 +281,10 @@ impl Expectation {
             ("relationship", &self.relationship, &asked.relationship),
         ] {
             if ours != theirs {
-                differ(5, ours.as_ref().map_or_else(|| format!("it has no {what}"), |it| format!("its {what} is {it:?}")));
+                differ(
+                    5,
+                    ours.as_ref().map_or_else(|| format!("it has no {what}"), |it| format!("its {what} is {it:?}")),
+                );
             }
         }
         for (name, value) in &self.query {

@@ -102,7 +102,9 @@ impl Written {
             None | Some(Value::Null) => expected,
             Some(Value::String(any)) if any == "*" => expected.any_pk(),
             Some(Value::Array(pks)) => expected.pks(pks.iter().map(text)),
-            Some(Value::Object(_) | Value::Bool(_)) => return Err("`pk` is a text, a number or a list of those".to_owned()),
+            Some(Value::Object(_) | Value::Bool(_)) => {
+                return Err("`pk` is a text, a number or a list of those".to_owned());
+            }
             Some(pk) => expected.pk(pk),
         };
         for (name, value) in &self.query {
@@ -123,7 +125,8 @@ impl Written {
         if let Some(data) = self.data {
             expected = expected.data(data);
         }
-        let answers = [self.status.is_some() || self.body.is_some(), self.result.is_some(), self.errors.is_some(), self.silent];
+        let answers =
+            [self.status.is_some() || self.body.is_some(), self.result.is_some(), self.errors.is_some(), self.silent];
         if answers.into_iter().filter(|is_there| *is_there).count() > 1 {
             return Err("it has more than one answer: `status` and `body`, `result`, `errors` or `silent`".to_owned());
         }
@@ -179,8 +182,16 @@ mod tests {
             read(json!({"resource": "Order", "method": "patch", "pk": 5, "query": {"a": 1}, "user": "56",
                 "roles": ["staff"], "data": {"x": 1}, "related_resource": "items", "status": 202, "body": [],
                 "times": 2, "delay": 1.5, "error_rate": 0.25})),
-            Expectation::patch("Order").pk("5").query("a", 1).user("56").roles(["staff"]).data(json!({"x": 1}))
-                .related_resource("items").answer(202, json!([])).times(2).after(Duration::from_millis(1500))
+            Expectation::patch("Order")
+                .pk("5")
+                .query("a", 1)
+                .user("56")
+                .roles(["staff"])
+                .data(json!({"x": 1}))
+                .related_resource("items")
+                .answer(202, json!([]))
+                .times(2)
+                .after(Duration::from_millis(1500))
                 .error_rate(0.25)
         );
         assert_eq!(read(json!({"resource": "Order", "pk": [1, "2"]})), Expectation::get("Order").pks(["1", "2"]));

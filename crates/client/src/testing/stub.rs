@@ -151,7 +151,11 @@ impl StubQueue {
     pub(super) fn rest(&self, broker: &MemoryBroker, now: Instant) -> Result<(), String> {
         if broker.consumers(&self.name) == 0 {
             // It comes back by the real clock.
-            return if broker.health().last_error.is_none() { Err("the stand-in comes back".to_owned()) } else { Ok(()) };
+            return if broker.health().last_error.is_none() {
+                Err("the stand-in comes back".to_owned())
+            } else {
+                Ok(())
+            };
         }
         // In this order: what is answered in between is counted twice rather than not at all.
         let unacked = broker.unacked(&self.name).unwrap_or(0);
@@ -159,6 +163,11 @@ impl StubQueue {
         let is_due = held.first_key_value().is_some_and(|((due, _), _)| *due <= now);
         let waits = broker.queue_len(&self.name).unwrap_or(0) > 0 || unacked > held.len() || is_due;
         if waits { Err("the stand-in for remote services has something to answer".to_owned()) } else { Ok(()) }
+    }
+
+    /// When something is to be answered next.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.held().first_key_value().map(|((due, _), _)| *due)
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<(Instant, u64), Held>> {

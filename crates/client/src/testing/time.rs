@@ -23,15 +23,26 @@ impl World {
         thread::Builder::new().name("zc-events-test-clock".to_owned()).spawn(run).map(drop)
     }
 
-    /// Whether the test itself waits.
+    /// Whether the test itself waits for something that time may bring.
     fn is_awaited(&self) -> bool {
-        self.all_waiting().iter().any(|waiting| !waiting.in_handler)
+        let waiting = self.all_waiting();
+        let handler_waits = waiting.iter().any(|waiting| waiting.in_handler);
+        // A service that stops needs no time, unless its handlers do.
+        waiting.iter().any(|waiting| !waiting.in_handler && (waiting.what != Wait::Stop || handler_waits))
     }
 
-    /// Moves the time on to the next moment at which something may happen, if there is one.
-    fn step(&self) -> bool {
+    /// Moves the time on to the next moment at which something may happen, but not beyond `last`. `false` where nothing
+    /// may happen by then.
+    fn step(&self, last: Option<Instant>) -> bool {
         let now = self.clock.now();
-        let next = self.clock.next_alarm().filter(|next| *next > now);
+        // Not the clock's alarms alone: somebody may be about to set one.
+        let waits = self.all_waiting().into_iter().map(|waiting| waiting.deadline.instant());
+        let lanes = self.services().into_iter().filter_map(|service| service.look()).flat_map(|sight| sight.lanes);
+        let held = lanes.filter_map(|lane| lane.next_due);
+        let stub = self.stub().and_then(|stub| stub.next_due());
+        let alarms = [self.clock.next_alarm(), self.broker.next_change(), stub];
+        let next = waits.chain(held).chain(alarms.into_iter().flatten()).filter(|next| *next > now).min();
+        let next = next.filter(|next| last.is_none_or(|last| *next <= last));
         if let Some(next) = next {
             self.clock.advance(next - now);
         }
@@ -65,12 +76,18 @@ impl World {
         if for_answers().count() != self.store.waiting() {
             return Err("an answer is on its way to whoever waits for it".to_owned());
         }
-        // Whoever waits for room has entered himself, unless he works for a service.
-        let test_sends = waiting.iter().filter(|waiting| waiting.what == Wait::Room && !waiting.in_handler).count();
-        let blocked_handlers = self.broker.waiting_to_send().saturating_sub(test_sends);
-        let mut under_way = 0;
+        let for_room = || waiting.iter().filter(|waiting| waiting.what == Wait::Room);
+        if for_room().count() != self.broker.waiting_to_send() {
+            return Err("somebody is about to send a message".to_owned());
+        }
+        let blocked_handlers = for_room().filter(|waiting| waiting.in_handler).count();
+        let (mut under_way, mut lost) = (0, 0);
         for sight in self.services().iter().filter_map(Observed::look) {
-            under_way += self.look_at(&sight, now)?;
+            under_way += sight.lanes.iter().map(|lane| lane.under_way).sum::<usize>();
+            lost += self.look_at(&sight, now)?;
+        }
+        if lost > waiting.iter().filter(|waiting| waiting.what == Wait::Pause).count() {
+            return Err("a service comes back".to_owned());
         }
         if under_way > waiting_handlers + blocked_handlers {
             let running = under_way - waiting_handlers - blocked_handlers;
@@ -79,16 +96,16 @@ impl World {
         self.stub().map_or(Ok(()), |stub| stub.rest(&self.broker, now))
     }
 
-    /// How many messages of a service are with its handlers, where all others have come to rest.
+    /// How many queues of a service that should be consumed are not, where all messages of the others have come to rest.
     fn look_at(&self, sight: &Sight, now: Instant) -> Result<usize, String> {
-        let (mut under_way, mut held, mut unacked) = (0, 0, 0);
+        let (mut accounted, mut unacked, mut lost) = (sight.parked, 0, 0);
         for lane in &sight.lanes {
             let queue = &lane.queue;
             if self.broker.consumers(queue) == 0 {
                 if lane.is_consuming {
                     return Err(format!("service `{}` has yet to notice that `{queue}` is lost", sight.service));
                 }
-                // It comes back when its time has come.
+                lost += usize::from(!sight.is_stopping);
                 continue;
             }
             if lane.next_due.is_some_and(|due| due <= now) {
@@ -98,14 +115,13 @@ impl World {
             if out < lane.prefetch && self.broker.queue_len(queue).unwrap_or(0) > 0 {
                 return Err(format!("messages are ready in `{queue}`"));
             }
-            under_way += lane.under_way;
-            held += lane.held;
+            accounted += lane.current + lane.held;
             unacked += out;
         }
-        if unacked > under_way + held + sight.parked {
+        if unacked > accounted {
             return Err(format!("messages are on their way to the workers of service `{}`", sight.service));
         }
-        Ok(under_way)
+        Ok(lost)
     }
 
     /// Waits until nothing is left to do at this moment.
@@ -131,42 +147,47 @@ impl World {
     /// As for [`World::settle`].
     pub(super) fn advance(&self, by: Duration) -> Result<(), String> {
         let target = self.clock.deadline(by).instant();
-        loop {
+        self.settle()?;
+        while self.step(Some(target)) {
             self.settle()?;
-            let now = self.clock.now();
-            match self.clock.next_alarm() {
-                Some(next) if next < target && next > now => self.clock.advance(next - now),
-                _ => break,
-            }
         }
         self.clock.advance(target.saturating_duration_since(self.clock.now()));
         self.settle()
     }
 
-    /// Waits until it is so, and lets time pass meanwhile whenever nothing else is to be done.
+    /// Waits until it is so, and lets time pass whenever it is not and nothing else is to be done.
     ///
     /// # Errors
     /// It is not so in a day of the test's time, or in a time that no test should take.
     pub(super) fn until(&self, condition: impl Fn() -> bool) -> Result<(), String> {
         const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        let (started, deadline) = (Instant::now(), self.clock.deadline(A_DAY));
-        // A little longer, so that nobody takes it for a wait that has ended.
-        let last = self.clock.deadline(A_DAY * 2);
-        self.waiting(Wait::Stop, false, last, || {
-            loop {
-                if condition() {
-                    return Ok(());
-                }
-                let left = self.rest().err().unwrap_or_else(|| "nothing is left to do".to_owned());
-                if deadline.has_passed(&self.clock) {
-                    return Err(format!("it did not become so in a day of the test's time; {left}"));
-                }
-                if started.elapsed() > PATIENCE {
-                    return Err(format!("it did not become so within {PATIENCE:?}; {left}"));
-                }
-                thread::sleep(PAUSE);
+        let (started, last) = (Instant::now(), self.clock.deadline(A_DAY).instant());
+        loop {
+            // First: time stands still between this and the question.
+            let rest = self.rest();
+            if condition() {
+                return Ok(());
             }
-        })
+            match rest {
+                Ok(()) if self.step(Some(last)) => {}
+                Ok(()) => {
+                    return Err("it did not become so in a day of the test's time; nothing is left to do".to_owned());
+                }
+                Err(what) if started.elapsed() > PATIENCE => {
+                    return Err(format!("it did not become so within {PATIENCE:?}: {what}"));
+                }
+                Err(_) => thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    /// Waits until the stand-in for remote services has nothing to do: what it is asked it answers by who is there now.
+    pub(crate) fn settle_stub(&self) {
+        let Some(stub) = self.stub() else { return };
+        let started = Instant::now();
+        while stub.rest(&self.broker, self.clock.now()).is_err() && started.elapsed() < PATIENCE {
+            thread::sleep(PAUSE);
+        }
     }
 }
 
@@ -180,7 +201,7 @@ fn let_time_pass(world: &Weak<World>) -> bool {
         }
         match world.rest() {
             Ok(()) => {
-                world.step();
+                world.step(None);
                 busy_since = Instant::now();
             }
             Err(what) if busy_since.elapsed() > PATIENCE => {

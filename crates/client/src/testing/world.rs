@@ -23,8 +23,10 @@ pub(crate) enum Wait {
     Answer,
     /// That the broker takes messages again.
     Room,
-    /// That a service has stopped, or that something else becomes so.
+    /// That a service has stopped.
     Stop,
+    /// That it is time to connect again.
+    Pause,
 }
 
 /// Somebody who waits.
@@ -94,6 +96,7 @@ impl World {
 
     /// A service has started.
     pub(crate) fn started(&self, service: Observed) {
+        self.settle_stub();
         self.lock().services.push(service);
     }
 
@@ -117,7 +120,8 @@ impl World {
 
     /// The names of the services that run and handle this event type.
     pub(super) fn who_handles(&self, event_type: &str) -> Vec<String> {
-        let handles = |(service, types): (String, Vec<String>)| types.iter().any(|it| it == event_type).then_some(service);
+        let handles =
+            |(service, types): (String, Vec<String>)| types.iter().any(|it| it == event_type).then_some(service);
         self.services().iter().filter_map(Observed::routes).filter_map(handles).collect()
     }
 

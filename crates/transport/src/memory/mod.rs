@@ -27,18 +27,19 @@ mod topic;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::bounded;
 use uuid::Uuid;
 use zc_events_protocol::{Clock, Deadline, Outcome};
 
+pub use self::faults::SendFault;
 use self::faults::unavailable;
 use self::queue::Content;
+pub use self::record::Published;
 use self::server::Server;
 use self::state::{Moment, State};
 use self::subscription::MemorySubscription;
-pub use self::faults::SendFault;
-pub use self::record::Published;
 use crate::{Broker, Confirmation, ConsumeOptions, Error, Health, Outgoing, Receipt, Result, Subscription, Topology};
 
 /// A handle of a broker in memory. Clones are the same handle; [`MemoryBroker::named`]
@@ -124,6 +125,12 @@ impl MemoryBroker {
     #[must_use]
     pub fn waiting_to_send(&self) -> usize {
         self.0.server.gate.waiting()
+    }
+
+    /// When a message expires next, or comes out of a queue that delays it; `None` where none does.
+    #[must_use]
+    pub fn next_change(&self) -> Option<Instant> {
+        self.0.server.with(|state, _| state.next_change())
     }
 
     /// Drops the messages that are ready in a queue and says how many they were; `None`

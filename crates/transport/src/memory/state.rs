@@ -234,7 +234,11 @@ impl State {
         let Some(consumer) = self.consumers.get_mut(&consumer) else { return };
         let Some(message) = consumer.settle(tag) else { return };
         let name = consumer.queue.clone();
-        let verdict = if verdict == Verdict::Ack && self.loses_ack(&name, &message.content.body) { Verdict::Requeue } else { verdict };
+        let verdict = if verdict == Verdict::Ack && self.loses_ack(&name, &message.content.body) {
+            Verdict::Requeue
+        } else {
+            verdict
+        };
         let Some(queue) = self.queues.get_mut(&name) else { return };
         let mut changed = VecDeque::from([name.clone()]);
         match verdict {
@@ -290,6 +294,10 @@ impl State {
 
     pub(super) fn consumers(&self, name: &str) -> usize {
         self.consumers.values().filter(|consumer| &*consumer.queue == name && consumer.ended.is_none()).count()
+    }
+
+    pub(super) fn next_change(&self) -> Option<Instant> {
+        self.alarms.first().map(|(when, _)| *when)
     }
 
     /// Lets expire what is due by now.
