@@ -25,8 +25,8 @@ mod tests;
 mod topic;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use crossbeam_channel::bounded;
@@ -147,7 +147,8 @@ impl MemoryBroker {
 
     fn connect(server: Arc<Server>) -> Self {
         let id = server.with(|state, _| state.number());
-        Self(Arc::new(Connection { id, used: AtomicBool::new(false), closed: AtomicBool::new(false), server }))
+        let (used, closed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(Connection { id, used, closed, server, adopted: Mutex::default() }))
     }
 
     /// Does something unless the handle was closed. Closing raises its flag before it
@@ -218,6 +219,21 @@ impl Broker for MemoryBroker {
         Ok(Box::new(MemorySubscription::new(self.0.clone(), queue, consumer, counts, woken)))
     }
 
+    fn subscribe_with(
+        &self,
+        topology: &Topology,
+        queue: &str,
+        options: ConsumeOptions,
+        deadline: Deadline,
+    ) -> Result<Box<dyn Subscription>> {
+        self.with(|_, _| Ok(()))?;
+        // A connection of its own, which lives as long as the subscription, and no longer than this one.
+        let own = Self::connect(Arc::clone(&self.0.server));
+        self.0.adopt(&own.0);
+        own.declare(topology, deadline)?;
+        own.subscribe(queue, options, deadline)
+    }
+
     fn health(&self) -> Health {
         let used = self.0.used.load(Ordering::Relaxed);
         let down = self.0.server.with(|state, _| state.faults.down.clone());
@@ -231,7 +247,7 @@ impl Broker for MemoryBroker {
     }
 
     fn close(&self, _deadline: Deadline) -> Result<()> {
-        self.0.close();
+        self.0.close_all();
         Ok(())
     }
 }
@@ -249,13 +265,28 @@ struct Connection {
     used: AtomicBool,
     closed: AtomicBool,
     server: Arc<Server>,
+    /// The connections of subscriptions that have one of their own.
+    adopted: Mutex<Vec<Weak<Connection>>>,
 }
 
 impl Connection {
+    /// Closes another one when this one is closed by its user.
+    fn adopt(&self, other: &Arc<Connection>) {
+        let mut adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+        adopted.retain(|connection| connection.strong_count() > 0);
+        adopted.push(Arc::downgrade(other));
+    }
+
     fn close(&self) {
         if !self.closed.swap(true, Ordering::SeqCst) {
             self.server.with(|state, moment| state.disconnect(self.id, moment));
         }
+    }
+
+    fn close_all(&self) {
+        self.close();
+        let adopted = std::mem::take(&mut *self.adopted.lock().unwrap_or_else(PoisonError::into_inner));
+        adopted.iter().filter_map(Weak::upgrade).for_each(|connection| connection.close());
     }
 }
 
