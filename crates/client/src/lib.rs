@@ -2,22 +2,28 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;
+mod dead_letters;
 mod error;
 mod lines;
+mod message;
 pub mod metrics;
 mod service;
 mod settings;
 pub mod testing;
+mod watch;
 
 pub use client::{
     Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, Page, Pending, PendingSet, RemoteRequest,
 };
+pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
 pub use error::{CallFailure, Error, Failure, Result};
+pub use message::{Message, MessageKind};
 pub use service::{
     Context, HandlerError, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
     ViewResult,
 };
 pub use settings::{Dedup, Settings, SettingsBuilder};
+pub use watch::{Watch, Watched};
 
 pub use serde_json::Value;
 pub use zc_events_protocol::resource::{Document, Identifier, Relationship, Resource, ResourceObject};

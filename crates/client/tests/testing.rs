@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use zc_events::testing::{Answers, Ending, Expectation, Fleet, Kind, SendFault, Stub};
+use zc_events::testing::{Answers, Ending, Expectation, Fleet, SendFault, Stub};
 use zc_events::{
-    Channel, Clock, Context, Error, Event, EventClient, HandlerError, Method, Outcome, PendingSet, RemoteError, Retry,
-    Service, Settings, Stage,
+    Channel, Clock, Context, Error, Event, EventClient, HandlerError, MessageKind, Method, Outcome, PendingSet,
+    RemoteError, Retry, Service, Settings, Stage,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -183,14 +183,14 @@ fn what_was_sent_is_there_to_be_looked_at() {
     client.notify(Channel::Email, &Event::new("send_email").set("subject", "hush").unwrap()).unwrap();
 
     let sent = fleet.sent();
-    let kinds: Vec<(Kind, &str)> = sent.iter().map(|it| (it.kind(), it.event_type())).collect();
+    let kinds: Vec<(MessageKind, &str)> = sent.iter().map(|it| (it.kind(), it.event_type())).collect();
     assert_eq!(
         kinds,
         [
-            (Kind::Event, "order_created"),
-            (Kind::Request, "order_request"),
-            (Kind::Call, "add"),
-            (Kind::Notification, "send_email")
+            (MessageKind::Event, "order_created"),
+            (MessageKind::Request, "order_request"),
+            (MessageKind::Call, "add"),
+            (MessageKind::Notification, "send_email")
         ]
     );
     assert_eq!((sent[0].id(), sent[0].priority()), (Some(event.id()), Some(7)));

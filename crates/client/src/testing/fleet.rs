@@ -8,17 +8,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use zc_events_protocol::{Clock, Event, ManualClock, names};
+use zc_events_protocol::{Clock, Event, Limits, ManualClock, names};
+use zc_events_transport::memory::Published;
 use zc_events_transport::{Broker, ConsumeOptions};
 
 use super::answers::Answers;
-use super::dead_letter::DeadLetter;
-use super::emitted::Emitted;
 use super::ended::{Ended, Ending};
 use super::expectation::Expectation;
 use super::stub::Stub;
 use super::world::World;
-use crate::{EventClient, Result, Settings, SettingsBuilder};
+use crate::{DeadLetter, EventClient, Message, Result, Settings, SettingsBuilder};
 
 /// A fleet of services in memory, for one test; see [the module](super).
 ///
@@ -103,14 +102,19 @@ impl Fleet {
     /// All messages that were sent to the exchanges so far, in their order: events, requests, calls and notifications,
     /// by whomever. Retries and dead letters are not among them.
     #[must_use]
-    pub fn sent(&self) -> Vec<Emitted> {
-        self.world.broker.published().iter().filter_map(Emitted::of).collect()
+    pub fn sent(&self) -> Vec<Message> {
+        let published = self.world.broker.published();
+        let sent = published.iter().filter(|published| !published.exchange().is_empty());
+        let read = |it: &Published| {
+            Message::read(it.exchange(), it.routing_key(), it.properties(), it.body(), &Limits::default())
+        };
+        sent.map(read).collect()
     }
 
     /// Those of [`Fleet::sent`] that have this type: `order_created`, `order_request`, the key of a call.
     #[must_use]
-    pub fn emitted(&self, event_type: &str) -> Vec<Emitted> {
-        self.sent().into_iter().filter(|emitted| emitted.event_type() == event_type).collect()
+    pub fn emitted(&self, event_type: &str) -> Vec<Message> {
+        self.sent().into_iter().filter(|message| message.event_type() == event_type).collect()
     }
 
     /// What became of the event so far, at all services that handle its type, in order. Events that a service does not
@@ -142,7 +146,7 @@ impl Fleet {
         let read = broker.subscribe(&queue, options, self.now()).and_then(|mut letters| {
             let mut all = Vec::new();
             while let Some(letter) = letters.next(self.now())? {
-                all.push(DeadLetter::of(&letter));
+                all.push(DeadLetter::of(&letter, &Limits::default()));
             }
             Ok(all)
         });

@@ -58,8 +58,6 @@
 
 mod answers;
 mod asked;
-mod dead_letter;
-mod emitted;
 mod ended;
 mod expectation;
 mod faults;
@@ -70,8 +68,6 @@ mod time;
 mod world;
 
 pub use answers::Answers;
-pub use dead_letter::DeadLetter;
-pub use emitted::{Emitted, Kind};
 pub use ended::{Ended, Ending};
 pub use expectation::Expectation;
 pub use fleet::Fleet;

@@ -23,6 +23,8 @@ pub(crate) enum Wait {
     Answer,
     /// That the broker takes messages again.
     Room,
+    /// A message, on a queue that is no service's.
+    Message,
     /// That a service has stopped.
     Stop,
     /// That it is time to connect again.
