@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::{Method, Task};
+use crate::{DecodeError, Limits, Method, Query, Task, json};
 
 /// A request for a resource. What is `null` on the wire is `None`.
 #[derive(Clone, PartialEq)]
@@ -56,6 +56,41 @@ impl IncomingRequest {
             relationship: text("relationship"),
             body: value("body"),
             http_host: text("http_host"),
+        }
+    }
+
+    /// The parameters of the query.
+    ///
+    /// # Errors
+    /// As for [`Query::parse`].
+    pub fn query(&self) -> Result<Query, DecodeError> {
+        Query::parse(self.query_string.as_deref().unwrap_or_default())
+    }
+
+    /// The body as JSON, which some versions of Python send as such and others as a text of it. `None` where it is empty.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use zc_events_protocol::{EncodeOptions, Limits, ResourceRequest, Task};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// for body in [json!({"data": null}), json!("{\"data\":null}")] {
+    ///     let encoded = ResourceRequest::new("Order").body(body).encode(&EncodeOptions::default())?;
+    ///     let task = Task::decode(&encoded.properties, &encoded.body, &Limits::default())?;
+    ///     let request = task.resource_request().ok_or("no request")?;
+    ///     assert_eq!(request.document(&Limits::default())?, Some(json!({"data": null})));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Any [`DecodeError`] of JSON, where the body is a text of something else.
+    pub fn document(&self, limits: &Limits) -> Result<Option<Value>, DecodeError> {
+        match &self.body {
+            None => Ok(None),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(Value::String(text)) => json::parse(text.as_bytes(), limits.depth).map(Some),
+            Some(document) => Ok(Some(document.clone())),
         }
     }
 }
