@@ -45,6 +45,18 @@ impl Misfit {
         (!self.0.place.is_empty()).then_some(&self.0.place)
     }
 
+    /// The same as a JSON pointer, such as `/lines/2/price`; that of a missing field, too. Empty for the value as a whole.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.0.pointer
+    }
+
+    /// Whether nothing is there that could fit: a field got no value.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.0.is_missing
+    }
+
     /// What was expected, and the kind of what was found.
     #[must_use]
     pub fn problem(&self) -> &str {
