@@ -11,12 +11,8 @@ use super::read;
 /// Why a value did not fit, and where in it.
 #[derive(Debug)]
 pub(super) struct Mismatch {
-    /// The path to the value, such as `lines[2].price`; empty for the outermost one.
-    pub(super) place: String,
-    /// The same as a JSON pointer, such as `/lines/2/price`; that of a field that is missing or unknown, too.
-    pub(super) pointer: String,
-    /// The part of a resource that it was in, such as ``attribute `lines[2].price` ``; empty for a plain value.
-    pub(super) part: String,
+    /// Where. Boxed, since what may fail returns this.
+    pub(super) at: Box<Place>,
     /// Whether it is no value at all that does not fit: a field got none.
     pub(super) is_missing: bool,
     /// What was expected, and the kind of what was found.
@@ -25,43 +21,62 @@ pub(super) struct Mismatch {
     pub(super) detail: Option<String>,
 }
 
+/// Where a value stands.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// The path to the value, such as `lines[2].price`; empty for the outermost one.
+    pub(super) path: String,
+    /// The same as a JSON pointer, such as `/lines/2/price`; that of a field that is missing or unknown, too.
+    pub(super) pointer: String,
+    /// The part of a resource that it is in, such as ``attribute `lines[2].price` ``; empty for a plain value.
+    pub(super) part: String,
+}
+
 impl Mismatch {
     fn new(problem: String) -> Self {
-        let (place, pointer, part) = Default::default();
-        Mismatch { place, pointer, part, is_missing: false, problem, detail: None }
+        Mismatch { at: Box::default(), is_missing: false, problem, detail: None }
+    }
+
+    /// What no type has against the value, but reading it.
+    pub(super) fn refused(problem: String) -> Self {
+        Self::new(problem)
     }
 
     /// Puts the name of the member that was being read before the place.
     pub(super) fn inside(mut self, name: &str) -> Self {
-        self.place = read::join_place(&read::clip(name), &self.place);
-        self.point_to(&read::clip(name));
+        self.at.path = read::join_place(&read::clip(name), &self.at.path);
+        self.at.point_to(&read::clip(name));
         self
     }
 
     /// Puts the index of the element that was being read before the place.
     pub(super) fn at(mut self, index: usize) -> Self {
-        self.place = read::join_place(&format!("[{index}]"), &self.place);
-        self.point_to(&index.to_string());
+        self.at.path = read::join_place(&format!("[{index}]"), &self.at.path);
+        self.at.point_to(&index.to_string());
         self
-    }
-
-    fn point_to(&mut self, segment: &str) {
-        self.pointer = format!("/{}{}", pointer_segment(segment), self.pointer);
     }
 
     /// Says that the place is within a part of a resource, such as `attribute` `name`, which JSON:API has in `member`.
     /// What was a part already is one of another resource, which that relationship leads to.
     pub(super) fn within(self, kind: &str, name: &str, member: &str) -> Self {
         let mut mismatch = self.inside(name);
-        let part = format!("{kind} `{}`", std::mem::take(&mut mismatch.place));
-        mismatch.pointer.insert_str(0, &format!("/{member}"));
-        mismatch.part = if mismatch.part.is_empty() { part } else { format!("{part}: {}", mismatch.part) };
+        let at = &mut mismatch.at;
+        let part = format!("{kind} `{}`", std::mem::take(&mut at.path));
+        at.pointer.insert_str(0, &format!("/{member}"));
+        at.part = if at.part.is_empty() { part } else { format!("{part}: {}", at.part) };
         mismatch
     }
 
     /// [`Mismatch::within`], for `id` and `type`.
-    pub(super) fn of_its(self, member: &str) -> Self {
-        Mismatch { place: String::new(), pointer: format!("/{member}"), part: format!("its {member}"), ..self }
+    pub(super) fn of_its(mut self, member: &str) -> Self {
+        *self.at = Place { path: String::new(), pointer: format!("/{member}"), part: format!("its {member}") };
+        self
+    }
+}
+
+impl Place {
+    fn point_to(&mut self, segment: &str) {
+        self.pointer = format!("/{}{}", pointer_segment(segment), self.pointer);
     }
 }
 
@@ -114,13 +129,13 @@ impl Error for Mismatch {
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let problem = format!("unknown field `{}`, expected one of: {}", read::clip(field), one_of(expected));
         let mut mismatch = Mismatch::new(problem);
-        mismatch.point_to(&read::clip(field));
+        mismatch.at.point_to(&read::clip(field));
         mismatch
     }
 
     fn missing_field(field: &'static str) -> Self {
         let mut mismatch = Mismatch { is_missing: true, ..Mismatch::new(format!("missing field `{field}`")) };
-        mismatch.point_to(field);
+        mismatch.at.point_to(field);
         mismatch
     }
 

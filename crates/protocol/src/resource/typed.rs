@@ -134,17 +134,16 @@ pub(super) fn from_object<'de, T: DeserializeOwned>(
         included.begin();
     }
     T::deserialize(Object::whole(object, Way::new(included))).map_err(|mismatch| {
-        // A field that is missing or unknown is one of the resource itself.
-        let pointer = if mismatch.part.is_empty() && !mismatch.pointer.is_empty() {
-            format!("/attributes{}", mismatch.pointer)
-        } else {
-            mismatch.pointer
-        };
+        let mut at = mismatch.at;
+        if at.part.is_empty() && !at.pointer.is_empty() {
+            // A field of the resource that is missing or unknown.
+            at.pointer.insert_str(0, "/attributes");
+        }
         ResourceError::Field(Box::new(FieldError {
             type_: read::clip(&object.type_),
             id: object.id.as_deref().map(read::clip),
-            place: mismatch.part,
-            pointer,
+            place: at.part,
+            pointer: at.pointer,
             is_missing: mismatch.is_missing,
             problem: mismatch.problem,
             detail: mismatch.detail,

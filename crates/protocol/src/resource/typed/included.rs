@@ -1,8 +1,7 @@
 //! Where relationships lead while a resource is read, and how far: what bounds it is here and nowhere else.
 
 use std::cell::{Cell, OnceCell};
-
-use serde::de::Error as _;
+use std::sync::Arc;
 
 use crate::resource::document::Document;
 use crate::resource::mismatch::Mismatch;
@@ -18,15 +17,23 @@ const MOST: usize = 100_000;
 /// The resources of a document, found by type and id. The index is made when it is first asked for: most types have
 /// no field for a relationship.
 pub(in crate::resource) struct Included<'de> {
-    document: &'de Document,
-    index: OnceCell<Index<'de>>,
+    source: Source<'de>,
     /// How many more may be read.
     left: Cell<usize>,
 }
 
+enum Source<'de> {
+    Document(&'de Document, OnceCell<Index<'de>>),
+    Index(Arc<Index<'de>>),
+}
+
 impl<'de> Included<'de> {
     pub(in crate::resource) fn of(document: &'de Document) -> Self {
-        Self { document, index: OnceCell::new(), left: Cell::new(MOST) }
+        Self { source: Source::Document(document, OnceCell::new()), left: Cell::new(MOST) }
+    }
+
+    pub(in crate::resource) fn indexed(index: Arc<Index<'de>>) -> Self {
+        Self { source: Source::Index(index), left: Cell::new(MOST) }
     }
 
     /// A resource of its own is to be read.
@@ -35,7 +42,11 @@ impl<'de> Included<'de> {
     }
 
     fn find(&self, identifier: &Identifier) -> Option<&'de ResourceObject> {
-        self.index.get_or_init(|| self.document.index()).find(&identifier.type_, &identifier.id)
+        let index = match &self.source {
+            Source::Document(document, index) => index.get_or_init(|| document.index()),
+            Source::Index(index) => index,
+        };
+        index.find(&identifier.type_, &identifier.id)
     }
 }
 
@@ -71,12 +82,14 @@ impl<'a, 'de> Way<'a, 'de> {
             return Ok(None);
         };
         if self.last.is_some_and(|last| last.depth >= DEEPEST) {
-            return Err(refused(format!("its relationships lead to more than {DEEPEST} levels of resources")));
+            return Err(Mismatch::refused(format!(
+                "its relationships lead to more than {DEEPEST} levels of resources"
+            )));
         }
         let left = included.left.get().checked_sub(1);
-        included
-            .left
-            .set(left.ok_or_else(|| refused(format!("its relationships lead to more than {MOST} resources")))?);
+        included.left.set(
+            left.ok_or_else(|| Mismatch::refused(format!("its relationships lead to more than {MOST} resources")))?,
+        );
         Ok(Some(object))
     }
 
@@ -106,10 +119,6 @@ impl<'a, 'de> Way<'a, 'de> {
     {
         Way { included: self.included, last: Some(step) }
     }
-}
-
-fn refused(problem: String) -> Mismatch {
-    Mismatch { problem, detail: None, ..Mismatch::custom("") }
 }
 
 #[cfg(test)]

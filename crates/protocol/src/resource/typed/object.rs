@@ -101,7 +101,7 @@ impl<'a, 'de> Object<'a, 'de> {
 
     /// Says why a field of a resource that the document only names got nothing.
     fn hint(self, mismatch: Mismatch) -> Mismatch {
-        if self.object.is_some() || !self.way.has_document() || !mismatch.is_missing || !mismatch.part.is_empty() {
+        if self.object.is_some() || !self.way.has_document() || !mismatch.is_missing || !mismatch.at.part.is_empty() {
             return mismatch;
         }
         let (type_, id) = (read::clip(self.type_), read::clip(self.id.unwrap_or_default()));
