@@ -3,6 +3,7 @@
 
 mod client;
 mod error;
+mod jwt;
 mod lines;
 pub mod metrics;
 mod service;
@@ -12,6 +13,7 @@ pub use client::{
     Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, Page, Pending, PendingSet, RemoteRequest,
 };
 pub use error::{CallFailure, Error, Failure, Result};
+pub use jwt::Jwt;
 pub use service::{
     Context, HandlerError, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
     ViewResult,

@@ -44,6 +44,7 @@ pub struct SettingsBuilder {
     dedup: Option<String>,
     dedup_ttl: Option<String>,
     heartbeat: Option<String>,
+    secret_key: Option<String>,
     limits: Limits,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -221,6 +222,13 @@ impl SettingsBuilder {
         self
     }
 
+    /// `SECRET_KEY`: what JSON web tokens are signed with, the same as in the Django services that make or check them.
+    /// Nothing shows it.
+    pub fn secret_key(mut self, key: impl Into<String>) -> Self {
+        self.secret_key = Some(key.into());
+        self
+    }
+
     /// How large what arrives may be, in one. No variable: `EVENTS_MAX_BODY`, `_INFLATED`, `_RATIO` and
     /// `_DEPTH`, and the methods named after them, win over its fields.
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -269,6 +277,10 @@ impl SettingsBuilder {
         take(&mut self.dedup, "EVENTS_DEDUP");
         take(&mut self.dedup_ttl, "EVENTS_DEDUP_TTL");
         take(&mut self.heartbeat, "EVENTS_HEARTBEAT");
+        // To the letter, blanks at its ends included: another key signs other tokens.
+        if let Some(key) = lookup("SECRET_KEY") {
+            self.secret_key = Some(key);
+        }
         self
     }
 
@@ -343,6 +355,7 @@ impl SettingsBuilder {
             },
             dedup_ttl: seconds("EVENTS_DEDUP_TTL", self.dedup_ttl, 86_400, None)?,
             heartbeat: number("EVENTS_HEARTBEAT", self.heartbeat.as_deref(), 10, 1, 300, "")? as u16,
+            secret_key: self.secret_key.filter(|key| !key.trim().is_empty()),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
         };
         if settings.max_in_flight < settings.limits.body {

@@ -48,6 +48,7 @@ pub struct Settings {
     pub(crate) dedup: Dedup,
     pub(crate) dedup_ttl: Duration,
     pub(crate) heartbeat: u16,
+    pub(crate) secret_key: Option<String>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -205,6 +206,7 @@ impl fmt::Debug for Settings {
             .field("handler_timeout", &self.handler_timeout)
             .field("dedup", &self.dedup)
             .field("dedup_ttl", &self.dedup_ttl)
+            .field("has_secret_key", &self.secret_key.is_some())
             .finish_non_exhaustive()
     }
 }
