@@ -24,7 +24,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 const LONGEST_KEY: usize = 200;
 
 /// Lets a view answer a request.
-pub(super) fn serve(shared: &Shared, work: Work, task: Task, view: &dyn ResourceView) -> Fate {
+pub(super) fn serve(shared: &Shared, work: Work, task: Task, name: &str, view: &dyn ResourceView) -> Fate {
+    let _ = name;
     let Some(request) = task.resource_request() else {
         let detail = "it has no method and no response_key".to_owned();
         log::error!("MICROSERVICE_EVENT::FAILED: {}: no request: {detail}", work.label);

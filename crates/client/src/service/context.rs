@@ -3,14 +3,17 @@
 use std::fmt;
 
 use serde_json::Value;
-use zc_events_protocol::{Deadline, IncomingCall, IncomingRequest, Task};
+use zc_events_protocol::{Channel, Deadline, IncomingCall, IncomingRequest, Task};
 
+use super::routes::Kind;
 use crate::EventClient;
 
 /// The circumstances of an event or a request.
 pub struct Context {
     pub(super) client: EventClient,
     pub(super) task: Task,
+    pub(super) kind: Kind,
+    pub(super) channel: Option<Channel>,
     pub(super) request: Option<IncomingRequest>,
     pub(super) call: Option<IncomingCall>,
     pub(super) redelivered: bool,
@@ -29,6 +32,19 @@ impl Context {
     #[must_use]
     pub fn event_type(&self) -> &str {
         self.task.event_type().unwrap_or_default()
+    }
+
+    /// Whether this is a notification, and no event.
+    #[must_use]
+    pub fn is_notification(&self) -> bool {
+        self.kind == Kind::Notification
+    }
+
+    /// The channel of a notification. `None` where the sender did not tell: Celery's router of the Python library publishes
+    /// notifications for all channels alike.
+    #[must_use]
+    pub fn channel(&self) -> Option<Channel> {
+        self.channel
     }
 
     /// The id of the message. The same message, delivered twice, has the same id.
