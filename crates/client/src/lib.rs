@@ -15,16 +15,19 @@ pub use client::{
 pub use error::{CallFailure, Error, Failure, Result};
 pub use jwt::Jwt;
 pub use service::{
-    Context, HandlerError, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
-    ViewResult,
+    Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth,
+    Stopped, ViewResult,
 };
 pub use settings::{Dedup, Settings, SettingsBuilder};
 
 pub use serde_json::Value;
-pub use zc_events_protocol::resource::{Document, Identifier, Relationship, Resource, ResourceObject};
+pub use zc_events_protocol::resource::{
+    Document, ErrorObject, Identifier, Relationship, RelationshipData, RemoteResource, Resource, ResourceError,
+    ResourceObject,
+};
 pub use zc_events_protocol::{
-    Channel, Clock, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, RemoteError,
-    Stage, SystemClock,
+    Channel, Clock, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, Query,
+    RemoteError, Stage, SystemClock,
 };
 
 /// Compiles the examples of the workspace's README.

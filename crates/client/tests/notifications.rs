@@ -123,7 +123,7 @@ fn an_event_and_a_notification_of_one_name_are_two() {
 fn a_failing_notification_comes_back_as_one_and_ends_among_the_dead_letters() {
     let fleet = Fleet::new("notifications-retry");
     let client = fleet.client();
-    let attempts: Arc<Mutex<Vec<(u32, Option<Channel>)>>> = Arc::default();
+    let attempts = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&attempts);
     let service = Service::builder(&client)
         .on("shipped", |_: &Context, _: Value| panic!("it is no event"))

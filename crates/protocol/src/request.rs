@@ -8,6 +8,7 @@ use std::fmt::{self, Display};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::incoming::is_falsy;
 use crate::names::request_event_type;
 use crate::{DecodeError, EncodeError, EncodeOptions, Encoded, Event, Method};
 
@@ -127,7 +128,7 @@ impl ResourceRequest {
     /// A parameter of the query; the same name again replaces it.
     #[must_use]
     pub fn query_param(mut self, name: impl Into<String>, value: impl Display) -> Self {
-        self.query.set(name.into(), value.to_string());
+        self.query = self.query.with(name, value);
         self
     }
 
@@ -286,13 +287,8 @@ impl ResourceRequest {
                 why: "is empty, and would be answered with everything",
             });
         }
-        let falsy = match &self.pk {
-            Value::Null => false,
-            Value::Bool(pk) => !pk,
-            Value::Number(pk) => pk.as_f64() == Some(0.0),
-            Value::String(pk) => pk.is_empty(),
-            Value::Array(_) | Value::Object(_) => true,
-        };
+        // A list or an object is no id at all.
+        let falsy = !self.pk.is_null() && is_falsy(&self.pk) || self.pk.is_array() || self.pk.is_object();
         if falsy {
             return Err(EncodeError::BadName {
                 what: "id",

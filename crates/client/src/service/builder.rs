@@ -8,7 +8,8 @@ use zc_events_protocol::{Channel, names};
 use zc_events_transport::{ExchangeKind, Topology};
 
 use super::context::Context;
-use super::handler::{HandlerError, erase, erase_call};
+use super::failure::HandlerError;
+use super::handler::{erase, erase_call};
 use super::lane::{Brings, Lane};
 use super::retry::Retry;
 use super::routes::{Key, Route, Routes};

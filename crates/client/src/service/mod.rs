@@ -8,11 +8,14 @@
 
 mod admit;
 mod answer;
+mod asked;
 mod builder;
 mod call;
 mod context;
 mod dedup;
+mod dispatch;
 mod errand;
+mod failure;
 mod forward;
 mod handle;
 mod handler;
@@ -21,6 +24,7 @@ mod history;
 mod keeper;
 mod lane;
 mod listener;
+mod paging;
 mod retry;
 mod roll;
 mod routes;
@@ -48,8 +52,9 @@ use crate::{Error, EventClient, Result};
 
 pub use builder::ServiceBuilder;
 pub use context::Context;
-pub use handler::HandlerError;
+pub use failure::HandlerError;
 pub use health::ServiceHealth;
+pub use paging::Paging;
 pub use retry::Retry;
 pub use view::{ResourceView, Served, ViewResult};
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, select_biased};
 use zc_events_protocol::{
-    Deadline, DecodeError, HeaderValue, Headers, Properties, Task, names, peek_event_type, size_of_headers,
+    Deadline, DecodeError, HeaderValue, Headers, Properties, Query, Task, names, peek_event_type, size_of_headers,
 };
 use zc_events_transport::Delivery;
 
@@ -227,6 +227,9 @@ pub(super) fn context(shared: &Shared, work: &Work, task: Task) -> Context {
         channel: work.channel(),
         request: None,
         call: None,
+        resource: None,
+        query: Query::default(),
+        roles: Vec::new(),
         // A copy of its own, from the quarantine or a delay queue, is new to the broker and not to us.
         redelivered: work.job.delivery.redelivered || work.history.attempt > 1 || work.job.lane.is_quarantine(),
         attempt: work.history.attempt,

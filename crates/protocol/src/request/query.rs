@@ -75,12 +75,26 @@ impl Query {
         self.0.is_empty()
     }
 
-    /// Sets a parameter; one of that name is replaced in its place.
-    pub(super) fn set(&mut self, name: String, value: String) {
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
+    /// With a parameter, in place of all of that name.
+    ///
+    /// ```
+    /// use zc_events_protocol::Query;
+    /// let query = Query::parse("page=1&include=company&page=2")?.with("page", 3);
+    /// assert_eq!(query.encode(), "page=3&include=company");
+    /// # Ok::<(), zc_events_protocol::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
+        let (name, value) = (name.into(), value.to_string());
+        match self.0.iter().position(|(known, _)| *known == name) {
+            Some(at) => {
+                let mut index = 0..;
+                self.0.retain(|(known, _)| index.next() == Some(at) || *known != name);
+                self.0[at].1 = value;
+            }
             None => self.0.push((name, value)),
         }
+        self
     }
 
     /// Writes it as Python's `urlencode` does.
