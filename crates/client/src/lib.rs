@@ -10,7 +10,7 @@ mod service;
 mod settings;
 
 pub use client::{
-    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, Page, Pending, PendingSet, RemoteRequest,
+    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, Page, Pages, Pending, PendingSet, RemoteRequest,
 };
 pub use error::{CallFailure, Error, Failure, Result};
 pub use jwt::Jwt;

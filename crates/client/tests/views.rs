@@ -1,16 +1,16 @@
-//! Views beside those of Django REST framework with JSON:API (`drf/answers.json`), and what they are asked with: bodies,
-//! queries, users, roles. In memory.
+//! Views beside those of Django REST framework with JSON:API (`drf/answers.json`), and what they are told of a request.
+//! What they read is in `reading`. In memory.
 
 mod fleet;
 
 use std::time::Duration;
 
-use fleet::Fleet;
+use fleet::{Fleet, eventually};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zc_events::{
-    Answer, Context, Document, Error, ErrorObject, Event, EventClient, HandlerError, Identifier, Method, Relationship,
-    RelationshipData, ResourceObject, ResourceView, Served, Service, ViewResult,
+    Answer, Context, Document, ErrorObject, Event, EventClient, HandlerError, Identifier, Method, Relationship,
+    ResourceObject, ResourceView, Served, Service, ViewResult,
 };
 
 const ANSWERS: &str = include_str!("drf/answers.json");
@@ -136,11 +136,14 @@ fn every_request_is_answered_as_django_answers_it() {
         assert_eq!(ask(&fleet, &client, &it["asked"]), expected(&it["asked"], &it["answer"]), "{}", it["asked"]);
     }
     assert_eq!(all.len(), 47);
-    assert_eq!(service.health().processed, all.len() as u64);
+    // Counted when the answer is there already.
+    eventually(|| service.health().processed == all.len() as u64);
 }
 
+type Failure = fn() -> HandlerError;
+
 /// A view that fails.
-struct Failing(fn() -> HandlerError);
+struct Failing(Failure);
 
 impl ResourceView for Failing {
     fn retrieve(&self, _: &Context, _: &str) -> ViewResult {
@@ -150,7 +153,7 @@ impl ResourceView for Failing {
 
 #[test]
 fn failures_have_the_words_and_the_form_of_django() {
-    let failures: [(&str, fn() -> HandlerError); 14] = [
+    let failures: [(&str, Failure); 14] = [
         ("permission_denied", HandlerError::permission_denied),
         ("not_found", HandlerError::not_found),
         ("method_not_allowed", || HandlerError::method_not_allowed("PUT")),
@@ -229,7 +232,7 @@ fn what_is_not_implemented_is_405_and_nothing_panics_or_stays_unanswered() {
     assert_eq!((status, &body.unwrap()["data"]["name"]), (200, &json!("Order")));
     let many = json!({"method": "GET", "query_string": "a=1&".repeat(1001)});
     assert_eq!(ask(&fleet, &client, &many).0, 400);
-    assert_eq!(service.health().processed, asked + 4 + 3 + 1 + 1);
+    eventually(|| service.health().processed == asked + 4 + 3 + 1 + 1);
 }
 
 /// Tells what it was asked.
@@ -296,168 +299,4 @@ fn a_view_is_told_what_was_asked() {
     let raw = client.remote("Order").pk("5").method(Method::Put).body("raw text").fetch_any().unwrap();
     let raw = raw.data().unwrap().unwrap();
     assert_eq!((&raw["to"], &raw["raw"]), (&json!("update"), &json!("raw text")));
-}
-
-#[derive(Debug, Deserialize)]
-struct NewOrder {
-    name: String,
-    total_cents: Option<u32>,
-    company: Option<u64>,
-    #[serde(default)]
-    lines: Vec<Line>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Line {
-    unit_price: f64,
-}
-
-/// Reads its body.
-struct Reading;
-
-impl ResourceView for Reading {
-    fn create(&self, context: &Context) -> ViewResult {
-        let order: NewOrder = context.body()?;
-        let prices: Vec<f64> = order.lines.iter().map(|line| line.unit_price).collect();
-        Ok(Served::with_status(201, json!([order.name, order.total_cents, order.company, prices])))
-    }
-
-    fn update(&self, context: &Context, _: &str) -> ViewResult {
-        let order: NewOrder = context.json()?;
-        Ok(Served::with_status(200, json!(order.name)))
-    }
-
-    fn replace_relationship(&self, context: &Context, _: &str, _: &str) -> ViewResult {
-        Ok(Served::with_status(
-            200,
-            json!(match context.linkage()? {
-                RelationshipData::Null => "none".to_owned(),
-                other => other.identifiers().iter().map(|it| it.id.as_str()).collect::<Vec<_>>().join(","),
-            }),
-        ))
-    }
-}
-
-#[test]
-fn a_body_is_read_into_a_type_and_what_does_not_fit_is_pointed_to() {
-    let client = Fleet::new("views-body").client();
-    let service = Service::builder(&client).resource("Order", Reading).start().unwrap();
-    let post = |body: Value| {
-        let answer = client.remote("Order").method(Method::Post).body(body).fetch_any().unwrap();
-        (answer.status(), answer.data().unwrap().unwrap())
-    };
-    let resource = json!({
-        "type": "Order",
-        "attributes": {"name": "Lunch", "totalCents": 5, "lines": [{"unit-price": 2}]},
-        "relationships": {"company": {"data": {"type": "Company", "id": "7"}}}
-    });
-    let read = json!(["Lunch", 5, 7, [2.0]]);
-    assert_eq!(post(json!({ "data": resource })), (201, read.clone()));
-    // A text of JSON is JSON.
-    assert_eq!(post(json!({ "data": resource }).to_string().into()), (201, read));
-
-    let pointed = |attributes: Value| {
-        let (status, body) = post(json!({"data": {"type": "Order", "attributes": attributes}}));
-        let error = &body["errors"][0];
-        assert!(!body.to_string().contains("hush"), "{body}");
-        (status, error["source"]["pointer"].as_str().unwrap().to_owned(), error["code"].as_str().unwrap().to_owned())
-    };
-    let at = |pointer: &str, code: &str| (400, pointer.to_owned(), code.to_owned());
-    assert_eq!(pointed(json!({})), at("/data/attributes/name", "required"));
-    assert_eq!(pointed(json!({"name": ["hush"]})), at("/data/attributes/name", "invalid"));
-    assert_eq!(pointed(json!({"name": "x", "totalCents": "hush"})), at("/data/attributes/totalCents", "invalid"));
-    let lines = json!({"name": "x", "lines": [{"unit-price": 1}, {"unit-price": "hush"}]});
-    assert_eq!(pointed(lines), at("/data/attributes/lines/1/unit-price", "invalid"));
-    assert_eq!(pointed(json!({"name": "x", "lines": [{}]})), at("/data/attributes/lines/0/unit_price", "required"));
-
-    for malformed in
-        [json!("no json"), json!(""), json!("[1]"), json!(null), json!({"data": 5}), json!({"data": {"id": []}})]
-    {
-        let (status, body) = post(malformed.clone());
-        assert_eq!((status, &body["errors"][0]["code"]), (400, &json!("parse_error")), "{malformed}: {body}");
-    }
-    let put = |body: Value| client.remote("Order").pk("1").method(Method::Put).body(body).fetch_any().unwrap();
-    assert_eq!(put(json!({"name": "plain"})).data().unwrap(), Some(json!("plain")));
-    let errors = put(json!({})).document().unwrap().errors;
-    assert_eq!(errors[0].source, Some(json!({"pointer": "/name"})));
-
-    let patch = |body: Value| {
-        let request = client.remote("Order").pk("1").relationship("items").method(Method::Patch).body(body);
-        request.fetch_any().unwrap().data().unwrap().unwrap()
-    };
-    assert_eq!(patch(json!({"data": [{"type": "Item", "id": 5}, {"type": "Item", "id": "6"}]})), "5,6");
-    assert_eq!(patch(json!({"data": {"type": "Item", "id": "5"}})), "5");
-    assert_eq!(patch(json!({"data": null})), "none");
-    assert_eq!(patch(json!({"data": []})), "");
-    assert_eq!(patch(json!({"data": "5"}))["errors"][0]["status"], "400");
-    assert_eq!(service.health().failed, 0);
-}
-
-/// Answers with its caller's token.
-struct Tokens;
-
-impl ResourceView for Tokens {
-    fn list(&self, context: &Context) -> ViewResult {
-        Ok(Served::with_status(200, context.jwt()?.into()))
-    }
-
-    fn retrieve(&self, context: &Context, pk: &str) -> ViewResult {
-        let caller = context.verify_jwt(pk)?;
-        Ok(Served::with_status(200, json!([caller.id(), caller.roles()])))
-    }
-}
-
-#[test]
-fn a_view_has_the_token_that_a_view_of_python_has() {
-    let tokens: Value = serde_json::from_str(include_str!("python_jwt/tokens.json")).unwrap();
-    let theirs = &tokens["pyjwt 2.15.1"];
-    let fleet = Fleet::new("views-jwt");
-    let settings = fleet.settings().secret_key(tokens["key"].as_str().unwrap());
-    let client = EventClient::new(settings.build().unwrap()).unwrap();
-    let _service = Service::builder(&client)
-        .resource("Order", Tokens)
-        .call("token", |context: &Context, _: Value| Ok(context.jwt()?))
-        .call("check", |context: &Context, token: String| Ok(context.verify_jwt(&token)?.has_role("staff")))
-        .start()
-        .unwrap();
-    let token = |user: Value, roles: &[&str]| {
-        let request = client.remote("Order").roles(roles.iter().copied());
-        let request = if user.is_null() { request } else { request.user(user) };
-        request.fetch_any().unwrap().data().unwrap().unwrap()
-    };
-    assert_eq!(token(json!("56"), &["user", "staff"]), theirs["user"]);
-    assert_eq!(token(json!(56), &["user"]), theirs["user_int_id"]);
-    // No user, and what Python takes for none.
-    for nobody in [json!(null), json!(""), json!(0), json!(false)] {
-        assert_eq!(token(nobody, &["service"]), theirs["service"]);
-    }
-    let check = |token: &Value| client.remote("Order").pk(token.clone()).fetch_any().unwrap();
-    assert_eq!(check(&theirs["user"]).data().unwrap(), Some(json!(["56", ["user", "staff"]])));
-    for bad in ["none", "hs512", "another_key", "expired_in_2001"] {
-        let refused = check(&theirs[bad]);
-        assert_eq!(
-            (refused.status(), refused.document().unwrap().errors[0].code.as_deref()),
-            (401, Some("authentication_failed"))
-        );
-    }
-    // Calls by key have user and roles in their headers.
-    let headers = json!({"roles": ["user", "staff"], "user_id": "56"});
-    let of_call: Value = client.get("token").headers(headers).unwrap().fetch().unwrap();
-    assert_eq!(of_call, theirs["user"]);
-    assert!(client.get("check").data(&theirs["user"]).unwrap().fetch::<bool>().unwrap());
-    let Err(Error::Call { failure, .. }) = client.get("check").data("a.b.c").unwrap().fetch::<bool>() else { panic!() };
-    assert_eq!(failure.errors()[0].kind, "AuthenticationFailed");
-}
-
-#[test]
-fn without_a_key_a_token_is_a_failure_that_no_caller_is_told_of() {
-    let fleet = Fleet::new("views-no-key");
-    let client = fleet.client();
-    let service = Service::builder(&client).resource("Order", Tokens).start().unwrap();
-    for request in [client.remote("Order"), client.remote("Order").pk("a.b.c")] {
-        let answer = request.fetch_any().unwrap();
-        assert_eq!(answer.status(), 500);
-        assert!(!answer.data().unwrap().unwrap().to_string().contains("SECRET_KEY"));
-    }
-    assert_eq!(service.health().failed, 2);
 }

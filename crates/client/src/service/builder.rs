@@ -149,6 +149,7 @@ impl ServiceBuilder {
 
     /// Serves a resource: answers what other services ask with
     /// [`EventClient::remote`](crate::EventClient::remote), or Python's `get_remote_resource`.
+    #[doc(alias = "handle_request_event")]
     pub fn resource(self, resource: &str, view: impl ResourceView + 'static) -> Self {
         let route = Route::Resource { name: resource.to_owned(), view: Box::new(view) };
         self.route(Key::Event(names::request_event_type(resource)), route)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
-use super::check::{DEEPEST, bytes, number, seconds, shown, size};
+use super::check::{DEEPEST, bytes, named, number, seconds, shown, size};
 use super::{BrokerSetting, Dedup, Settings};
 use crate::{Error, Result};
 
@@ -391,15 +391,4 @@ fn broker(broker_url: Option<String>, celery_broker_url: Option<String>) -> Resu
     }
     let url = url.parse().map_err(|error| Error::config(format!("{setting}: {error}")))?;
     Ok(BrokerSetting::Amqp { url, setting })
-}
-
-pub(super) fn named(setting: &'static str, name: String) -> Result<String> {
-    // A queue's name is the service's with up to 13 bytes behind it.
-    const LONGEST: usize = names::MAX_NAME - 32;
-    if name.is_empty() || name.len() > LONGEST || name.chars().any(char::is_control) {
-        return Err(Error::config(format!(
-            "{setting} is not a name of 1 to {LONGEST} bytes without control characters"
-        )));
-    }
-    Ok(name)
 }

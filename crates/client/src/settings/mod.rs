@@ -123,7 +123,7 @@ impl Settings {
     /// # Errors
     /// [`Error::Config`] where that is no name.
     pub fn with_service_name(mut self, name: impl Into<String>) -> Result<Self> {
-        self.service_name = Some(builder::named("SERVICE_NAME", name.into())?);
+        self.service_name = Some(check::named("SERVICE_NAME", name.into())?);
         Ok(self)
     }
 
