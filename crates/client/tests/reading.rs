@@ -5,7 +5,9 @@ mod fleet;
 use fleet::Fleet;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use zc_events::{Context, Error, EventClient, Method, RelationshipData, ResourceView, Served, Service, ViewResult};
+use zc_events::{
+    Context, Error, EventClient, Method, RelationshipData, ResourceObject, ResourceView, Served, Service, ViewResult,
+};
 
 #[derive(Debug, Deserialize)]
 struct NewOrder {
@@ -49,7 +51,7 @@ impl ResourceView for Reading {
 
 #[test]
 fn a_body_is_read_into_a_type_and_what_does_not_fit_is_pointed_to() {
-    let client = Fleet::new("views-body").client();
+    let client = Fleet::new("reading-body").client();
     let service = Service::builder(&client).resource("Order", Reading).start().unwrap();
     let post = |body: Value| {
         let answer = client.remote("Order").method(Method::Post).body(body).fetch_any().unwrap();
@@ -102,6 +104,60 @@ fn a_body_is_read_into_a_type_and_what_does_not_fit_is_pointed_to() {
     assert_eq!(service.health().failed, 0);
 }
 
+/// Five numbers in pages of two, four at most.
+struct Numbers(u64);
+
+impl ResourceView for Numbers {
+    fn list(&self, context: &Context) -> ViewResult {
+        let paging = context.paging(2, 4)?;
+        assert_eq!(paging.offset(), (paging.number() - 1) * paging.size());
+        let page = (1..=self.0).skip(paging.offset() as usize).take(paging.size() as usize);
+        Ok(paging.document(page.map(|number| ResourceObject::new("Number", number)), self.0)?.into())
+    }
+}
+
+#[test]
+fn pages_are_counted_as_django_counts_them() {
+    let client = Fleet::new("reading-pages").client();
+    let _service =
+        Service::builder(&client).resource("Number", Numbers(5)).resource("None", Numbers(0)).start().unwrap();
+    let ask = |query: &str| {
+        let answer = client.remote("Number").query_string(query).unwrap().fetch_any().unwrap();
+        let document = answer.document().unwrap();
+        match document.errors.first() {
+            None => Ok(document),
+            Some(error) => Err((answer.status(), error.detail.clone().unwrap())),
+        }
+    };
+    let first = ask("").unwrap();
+    assert_eq!(first.objects().unwrap().len(), 2);
+    assert_eq!(Value::from(first.meta), json!({"pagination": {"page": 1, "pages": 3, "count": 5}}));
+    assert_eq!(
+        Value::from(first.links),
+        json!({"first": "?page=1", "last": "?page=3", "next": "?page=2", "prev": null})
+    );
+    let last = ask("include=a&page[size]=3&page[number]=2&page[number]=2").unwrap();
+    assert_eq!(last.objects().unwrap()[0].id.as_deref(), Some("4"));
+    let link = |number: u8| format!("?include=a&page%5Bsize%5D=3&page%5Bnumber%5D={number}");
+    assert_eq!(
+        (last.prev_link(), last.next_link(), last.last_link()),
+        (Some(link(1).as_str()), None, Some(link(2).as_str()))
+    );
+    for (query, count) in
+        [("page_size=1000", 4), ("page_size=0", 2), ("page_size=x", 2), ("page_size=-1", 2), ("page=3", 1)]
+    {
+        assert_eq!(ask(query).unwrap().objects().unwrap().len(), count, "{query}");
+    }
+    for query in
+        ["page=0", "page=x", "page=", "page=4", "page=-1", "page=99999999999999999999", "page=18446744073709551615"]
+    {
+        assert_eq!(ask(query).unwrap_err(), (404, "Invalid page.".to_owned()), "{query}");
+    }
+    // Of nothing there is a page.
+    let none = client.remote("None").fetch_document().unwrap();
+    assert_eq!(Value::from(none.meta), json!({"pagination": {"page": 1, "pages": 1, "count": 0}}));
+}
+
 /// Answers with its caller's token.
 struct Tokens;
 
@@ -120,7 +176,7 @@ impl ResourceView for Tokens {
 fn a_view_has_the_token_that_a_view_of_python_has() {
     let tokens: Value = serde_json::from_str(include_str!("python_jwt/tokens.json")).unwrap();
     let theirs = &tokens["pyjwt 2.15.1"];
-    let fleet = Fleet::new("views-jwt");
+    let fleet = Fleet::new("reading-jwt");
     let settings = fleet.settings().secret_key(tokens["key"].as_str().unwrap());
     let client = EventClient::new(settings.build().unwrap()).unwrap();
     let _service = Service::builder(&client)
@@ -160,7 +216,7 @@ fn a_view_has_the_token_that_a_view_of_python_has() {
 
 #[test]
 fn without_a_key_a_token_is_a_failure_that_no_caller_is_told_of() {
-    let fleet = Fleet::new("views-no-key");
+    let fleet = Fleet::new("reading-no-key");
     let client = fleet.client();
     let service = Service::builder(&client).resource("Order", Tokens).start().unwrap();
     for request in [client.remote("Order"), client.remote("Order").pk("a.b.c")] {

@@ -15,6 +15,7 @@ const NAMES: [(&str, &str); 2] = [("page", "page_size"), ("page[number]", "page[
 #[derive(Clone, Debug)]
 pub struct Paging {
     number: u64,
+    offset: u64,
     size: u64,
     names: (&'static str, &'static str),
     query: Query,
@@ -56,7 +57,10 @@ impl Context {
         let number = query.get(names.0).map_or(Some(1), |text| text.trim().parse().ok().filter(|number| *number > 0));
         let size = query.get(names.1).and_then(|text| text.trim().parse().ok()).filter(|size| *size > 0);
         let size = size.unwrap_or(u64::from(default_size)).clamp(1, u64::from(most.max(1)));
-        Ok(Paging { number: number.ok_or_else(no_page)?, size, names, query })
+        let number: u64 = number.ok_or_else(no_page)?;
+        // No database counts further.
+        let offset = (number - 1).checked_mul(size).filter(|offset| i64::try_from(*offset).is_ok());
+        Ok(Paging { number, offset: offset.ok_or_else(no_page)?, size, names, query })
     }
 }
 
@@ -76,7 +80,7 @@ impl Paging {
     /// How many resources come before it.
     #[must_use]
     pub fn offset(&self) -> u64 {
-        (self.number - 1).saturating_mul(self.size)
+        self.offset
     }
 
     /// The document of this page of a list of `count` resources, with links to the first, the last, the next and the

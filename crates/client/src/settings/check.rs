@@ -26,7 +26,7 @@ pub(super) fn shown(text: &str) -> String {
 
 /// The name of a service or an exchange.
 pub(super) fn named(setting: &'static str, name: String) -> Result<String> {
-    // A queue's name is the service's with up to 13 bytes behind it.
+    // A queue's name is the service's with up to 24 bytes behind it.
     const LONGEST: usize = names::MAX_NAME - 32;
     if name.is_empty() || name.len() > LONGEST || name.chars().any(char::is_control) {
         return Err(Error::config(format!(
