@@ -75,7 +75,8 @@ impl fmt::Debug for Jwt {
 }
 
 impl EventClient {
-    /// A token that says `claims`, which must be an object: HS256, with `SECRET_KEY`. It ends only where they have an `exp`.
+    /// A token that says `claims`, which must be an object: HS256, with `SECRET_KEY`. It ends only where they have an
+    /// `exp`.
     ///
     /// # Errors
     /// [`Error::Config`] without a `SECRET_KEY`; [`Error::Encode`] for claims that are no object.
@@ -95,9 +96,9 @@ impl EventClient {
     }
 
     /// Checks a token that came from elsewhere, in a header of HTTP or of a call, say; `JWT` or `Bearer` may stand
-    /// before it. It is one of HS256, signed with `SECRET_KEY`, is not over (`exp`) and has begun (`nbf`) by the clock of the settings, and is for
-    /// no audience (`aud`), as djangorestframework-jwt checks it. No other algorithm is ever accepted, `none` among
-    /// them.
+    /// before it. It is one of HS256, signed with `SECRET_KEY`, is not over (`exp`) and has begun (`nbf`) by the clock
+    /// of the settings, and is for no audience (`aud`), as djangorestframework-jwt checks it. No other algorithm is
+    /// ever accepted, `none` among them.
     ///
     /// # Errors
     /// [`Error::Config`] without a `SECRET_KEY`; [`Error::Token`] says what is wrong with the token.

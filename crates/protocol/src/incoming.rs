@@ -64,7 +64,8 @@ impl IncomingRequest {
         Query::parse(self.query_string.as_deref().unwrap_or_default())
     }
 
-    /// The body as JSON, which some versions of Python send as such and others as a text of it. `None` where it is empty.
+    /// The body as JSON, which some versions of Python send as such and others as a text of it. `None` where it is
+    /// empty.
     ///
     /// ```
     /// use serde_json::json;

@@ -48,7 +48,8 @@ impl Answer {
         Document::from_value(data).map_err(|error| self.unreadable(error))
     }
 
-    /// The attributes of the one resource, with what its relationships lead to where `T` has fields for that; see [`EventClient::get_remote_resource`](crate::EventClient::get_remote_resource).
+    /// The attributes of the one resource, with what its relationships lead to where `T` has fields for that; see
+    /// [`EventClient::get_remote_resource`](crate::EventClient::get_remote_resource).
     ///
     /// # Errors
     /// [`Error::Decode`], which names the field that does not fit, and not its value.

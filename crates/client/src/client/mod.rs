@@ -1,6 +1,6 @@
-//! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, asking for resources in `remote`, calling functions in `call`,
-//! waiting for their answers in `pending` and `gather`, answers in `answer` and `page`; what calls inherit from the
-//! handler that makes them, in `scope`; how the connections are, in `health`.
+//! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, asking for resources in `remote`,
+//! calling functions in `call`, waiting for their answers in `pending` and `gather`, answers in `answer` and `page`;
+//! what calls inherit from the handler that makes them, in `scope`; how the connections are, in `health`.
 
 mod answer;
 mod call;
@@ -138,8 +138,8 @@ impl EventClient {
         Ok(self.remote(resource).pk(pk).priority(PRIORITY).fetch_any()?.or_remote_error()?.data()?.unwrap_or_default())
     }
 
-    /// A request that a service makes on its own account: with the role `service`, and Python's priority for that. Python's
-    /// gives failures as answers, which is [`RemoteRequest::fetch_any`].
+    /// A request that a service makes on its own account: with the role `service`, and Python's priority for that.
+    /// Python's gives failures as answers, which is [`RemoteRequest::fetch_any`].
     ///
     /// ```
     /// # use zc_events::{Error, EventClient, Method, Settings};
@@ -155,8 +155,8 @@ impl EventClient {
         self.remote(resource).roles(["service"]).priority(PRIORITY)
     }
 
-    /// A request for a resource, to be refined and then sent: what is an argument of a function in Python (`pk`, `include`, `page_size`,
-    /// `user_id`, `roles`, `data`, ..) is a method of [`RemoteRequest`].
+    /// A request for a resource, to be refined and then sent: what is an argument of a function in Python (`pk`,
+    /// `include`, `page_size`, `user_id`, `roles`, `data`, ..) is a method of [`RemoteRequest`].
     #[doc(alias = "async_resource_request")]
     #[doc(alias = "get_remote_resource_async")]
     pub fn remote(&self, resource: &str) -> RemoteRequest {
@@ -276,8 +276,8 @@ impl Inner {
         })
     }
 
-    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time. Of many messages
-    /// at once it cannot be told which was refused; they end as a lost connection ends them.
+    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time. Of many
+    /// messages at once it cannot be told which was refused; they end as a lost connection ends them.
     pub(crate) fn learn_from(&self, error: &Error) {
         if matches!(error, Error::Rejected { .. } | Error::Unavailable { outcome: Outcome::Unknown, .. }) {
             self.has_exchange.iter().for_each(|has| has.store(false, Ordering::Release));

@@ -33,8 +33,8 @@ impl<T> Page<T> {
         self.document.next_link().is_some()
     }
 
-    /// The request for the next page: this page's with the query of the link `next`; `None` on the last. Of the link's address
-    /// nothing else is looked at.
+    /// The request for the next page: this page's with the query of the link `next`; `None` on the last. Of the link's
+    /// address nothing else is looked at.
     ///
     /// # Errors
     /// [`Error::Decode`] for a link that has no query.
@@ -111,8 +111,8 @@ impl<T> fmt::Debug for Pages<T> {
 }
 
 impl RemoteRequest {
-    /// The pages of a list, from the one that this asks for on, each asked for when it is wanted, with the timeout of the request. After
-    /// an error there are no more.
+    /// The pages of a list, from the one that this asks for on, each asked for when it is wanted, with the timeout of
+    /// the request. After an error there are no more.
     ///
     /// More than `most` pages are an error behind the last of them, so that a list is never taken for whole that is
     /// not; whoever wants only the first takes them with [`Iterator::take`]. So is a page whose next was

@@ -129,8 +129,8 @@ impl RemoteRequest {
         self.with(|request| request.method(method))
     }
 
-    /// The document to create or change; Python's argument `data`. A text is sent as a text, which is what services of zc_events
-    /// 0.3 read.
+    /// The document to create or change; Python's argument `data`. A text is sent as a text, which is what services of
+    /// zc_events 0.3 read.
     pub fn body(self, body: impl Into<Value>) -> Self {
         self.with(|request| request.body(body))
     }
@@ -190,8 +190,8 @@ impl RemoteRequest {
         self.answer()?.resource()
     }
 
-    /// Sends the request and gives a list of resources, the first page of it. For the others see [`Page::next_request`] and
-    /// [`RemoteRequest::pages`].
+    /// Sends the request and gives a list of resources, the first page of it. For the others see [`Page::next_request`]
+    /// and [`RemoteRequest::pages`].
     ///
     /// # Errors
     /// As for [`RemoteRequest::fetch`].

@@ -15,8 +15,9 @@ const NO_RESOURCES: &str = "Received data contains one or more malformed JSON:AP
 const REQUIRED: &str = "This field is required.";
 
 impl Context {
-    /// The body of a request as a `T`: the attributes of the one resource in it, with `id`, `type` and the ids of relationships where
-    /// `T` asks for them; `totalCents` and `total-cents` go to `total_cents`. See [`Resource`](crate::Resource) for how fields are matched.
+    /// The body of a request as a `T`: the attributes of the one resource in it, with `id`, `type` and the ids of
+    /// relationships where `T` asks for them; `totalCents` and `total-cents` go to `total_cents`. See
+    /// [`Resource`](crate::Resource) for how fields are matched.
     ///
     /// ```
     /// use zc_events::{Context, Document, ResourceObject, ResourceView, Served, ViewResult};
@@ -48,8 +49,8 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// One with status 400 that points to what does not fit, the first where there are several, and holds no value; 409 where a PUT
-    /// or PATCH names another resource in its body than it is for.
+    /// One with status 400 that points to what does not fit, the first where there are several, and holds no value; 409
+    /// where a PUT or PATCH names another resource in its body than it is for.
     pub fn body<T: DeserializeOwned>(&self) -> Result<T, HandlerError> {
         let document = self.document()?;
         let object = document.object().map_err(|error| {
@@ -122,8 +123,8 @@ impl Context {
         self.query.filter(name)
     }
 
-    /// The keys of those that are asked for: `filter[id__in]`, which is how a list of keys is sent. `None` where there is no
-    /// such filter; an empty list asks for none.
+    /// The keys of those that are asked for: `filter[id__in]`, which is how a list of keys is sent. `None` where there
+    /// is no such filter; an empty list asks for none.
     #[must_use]
     pub fn filter_ids(&self) -> Option<Vec<&str>> {
         const IDS: &str = "filter[id__in]";

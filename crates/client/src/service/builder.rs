@@ -52,8 +52,8 @@ impl ServiceBuilder {
         self.route(Key::Event(event_type.into()), Route::Event { handler: erase(handler), retry: None })
     }
 
-    /// Answers calls of a function by its key, made by [`EventClient::get`] and its like, or Python's. The payload `T` is
-    /// made from the call's data; method and headers are in [`Context::call`].
+    /// Answers calls of a function by its key, made by [`EventClient::get`] and its like, or Python's. The payload `T`
+    /// is made from the call's data; method and headers are in [`Context::call`].
     ///
     /// What the function returns is the answer, and so is its failure: with the type and the text of a
     /// [`HandlerError::with_status`], and else without any detail. Where nobody waits
@@ -81,14 +81,15 @@ impl ServiceBuilder {
         self.route(Key::Event(key.into()), Route::Call { handler: erase_call(function), retry: None })
     }
 
-    /// Handles notifications of a type: of one channel, or, with `None`, of all that have no handler of their own, those
-    /// whose channel [is not told](Context::channel) among them. Celery's router of the Python library never tells; the
-    /// client's `emit_microservice_email_notification` and its like do. A notification and an event of the same type are two things.
+    /// Handles notifications of a type: of one channel, or, with `None`, of all that have no handler of their own,
+    /// those whose channel [is not told](Context::channel) among them. Celery's router of the Python library never
+    /// tells; the client's `emit_microservice_email_notification` and its like do. A notification and an event of the
+    /// same type are two things.
     ///
     /// They arrive in a queue of their own, `<service>-notifications`, which is declared and bound to the notifications
-    /// exchange only by services that have such a handler. What becomes of them is what becomes of
-    /// [events](ServiceBuilder::on), with the same workers, quarantine and dead letters; the queues in which they wait for another attempt
-    /// are `<service>-notifications.retry.<delay>`.
+    /// exchange only by services that have such a handler; `EVENTS_PREFETCH` of them are held beside the events. What
+    /// becomes of them is what becomes of [events](ServiceBuilder::on), with the same workers, quarantine and dead
+    /// letters; the queues in which they wait for another attempt are `<service>-notifications.retry.<delay>`.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -122,8 +123,9 @@ impl ServiceBuilder {
         self.route(key, Route::Event { handler: erase(handler), retry: None })
     }
 
-    /// When the event, the notification or the call named last is tried again after its handler failed (a call: where nobody
-    /// waits for its answer). Named before any event, it holds for all that have no policy of their own, in place of `EVENTS_ATTEMPTS`.
+    /// When the event, the notification or the call named last is tried again after its handler failed (a call: where
+    /// nobody waits for its answer). Named before any event, it holds for all that have no policy of their own, in
+    /// place of `EVENTS_ATTEMPTS`.
     ///
     /// ```
     /// # use zc_events::{Context, EventClient, HandlerError, Retry, Service, Settings, Value};

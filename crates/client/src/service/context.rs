@@ -46,8 +46,8 @@ impl Context {
         self.kind == Kind::Notification
     }
 
-    /// The channel of a notification. `None` where the sender did not tell: Celery's router of the Python library publishes
-    /// notifications for all channels alike.
+    /// The channel of a notification. `None` where the sender did not tell: Celery's router of the Python library
+    /// publishes notifications for all channels alike.
     #[must_use]
     pub fn channel(&self) -> Option<Channel> {
         self.channel
@@ -102,14 +102,15 @@ impl Context {
         self.roles.iter().any(|own| own == role)
     }
 
-    /// The name under which the resource is served that was asked for, as [`ServiceBuilder::resource`](crate::ServiceBuilder::resource) got it.
+    /// The name under which the resource is served that was asked for, as
+    /// [`ServiceBuilder::resource`](crate::ServiceBuilder::resource) got it.
     #[must_use]
     pub fn resource_name(&self) -> Option<&str> {
         self.resource.as_deref()
     }
 
-    /// A JSON web token that says who asks: roles, and the user where there is one, as the Python services have it in the
-    /// requests that their views get. Signed with `SECRET_KEY`, without an end.
+    /// A JSON web token that says who asks: roles, and the user where there is one, as the Python services have it in
+    /// the requests that their views get. Signed with `SECRET_KEY`, without an end.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) without a `SECRET_KEY`.
@@ -129,7 +130,8 @@ impl Context {
     /// [`EventClient::verify_jwt`](crate::EventClient::verify_jwt).
     ///
     /// # Errors
-    /// One with status 401 where the token is not accepted, which says why; one without a status where there is no `SECRET_KEY`.
+    /// One with status 401 where the token is not accepted, which says why; one without a status where there is no
+    /// `SECRET_KEY`.
     pub fn verify_jwt(&self, token: &str) -> Result<Jwt, HandlerError> {
         self.client.verify_jwt(token).map_err(|error| match error {
             Error::Token { .. } => HandlerError::with_status(401, error.to_string())

@@ -1,5 +1,5 @@
-//! Which method of a view a request goes to, as Python's `handle_request_event` and Django REST framework have it, and how
-//! its result becomes an answer. No request is left without one.
+//! Which method of a view a request goes to, as Python's `handle_request_event` and Django REST framework have it, and
+//! how its result becomes an answer. No request is left without one.
 
 use zc_events_protocol::{IncomingRequest, Method, Reply};
 

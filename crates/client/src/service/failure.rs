@@ -175,8 +175,8 @@ impl HandlerError {
         )
     }
 
-    /// What the caller of a function is told that the error's type is; the name of Django REST framework's exception for
-    /// the status unless set.
+    /// What the caller of a function is told that the error's type is; the name of Django REST framework's exception
+    /// for the status unless set.
     ///
     /// ```
     /// use zc_events::HandlerError;

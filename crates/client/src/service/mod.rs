@@ -1,10 +1,10 @@
 //! A service: how it is started, stopped, asked. What it handles is said in `builder`.
 //!
-//! A message's way: `listener` takes it from a `lane`'s queue, `worker` reads it and finds it in `routes`, `admit`
-//! asks `seen` and `dedup` whether it was there before, a handler (`handler`, `context`) or a view (`view`,
-//! `answer`) or a function (`call`) does the work, and `work` ends it: done, or on an `errand`, through `forward`, into a
-//! queue of its service, with its `history` in the headers. `retry` says when; `keeper` looks after
-//! handlers on the `roll` that do not return.
+//! A message's way: `listener` takes it from a `lane`'s queue, `worker` reads it and finds it in `routes`, `admit` asks
+//! `seen` and `dedup` whether it was there before, a handler (`handler`, `context`) or a view (`view`, `answer`) or a
+//! function (`call`) does the work, and `work` ends it: done, or on an `errand`, through `forward`, into a queue of its
+//! service, with its `history` in the headers. `retry` says when; `keeper` looks after handlers on the `roll` that do
+//! not return.
 
 mod admit;
 mod answer;

@@ -1,5 +1,5 @@
-//! Lists in pages, as djangorestframework-jsonapi pages them: which page is asked for, and the document with the links to
-//! the others.
+//! Lists in pages, as djangorestframework-jsonapi pages them: which page is asked for, and the document with the links
+//! to the others.
 
 use serde_json::{Map, Value, json};
 use zc_events_protocol::Query;

@@ -75,11 +75,11 @@ pub type ViewResult = Result<Served, HandlerError>;
 /// A resource that a service serves. What is not implemented is answered with 405.
 ///
 /// Which method a request goes to is as in Python's services, and every request is answered:
-/// - Without a key, to [`list`](Self::list) or [`create`](Self::create). So is a request for several (`pk` a list in Python): their
-///   keys are in [`Context::filter_ids`]. What Python takes for false (an empty text, 0) is no key.
+/// - Without a key, to [`list`](Self::list) or [`create`](Self::create). So is a request for several (`pk` a list in
+///   Python): their keys are in [`Context::filter_ids`]. What Python takes for false (an empty text, 0) is no key.
 /// - With a key, to [`retrieve`](Self::retrieve), [`update`](Self::update), [`partial_update`](Self::partial_update) or
-///   [`destroy`](Self::destroy); where the request names a relationship, to the four methods for it, and where it names a related resource, to
-///   [`related`](Self::related). A key that is neither text nor a number is 404.
+///   [`destroy`](Self::destroy); where the request names a relationship, to the four methods for it, and where it names
+///   a related resource, to [`related`](Self::related). A key that is neither text nor a number is 404.
 /// - HEAD is answered as GET is, body and all, as Python's services do; OPTIONS by [`options`](Self::options).
 ///   Whatever else, and no method at all (on which Python's services fall silent), is 405.
 ///
@@ -190,8 +190,8 @@ pub trait ResourceView: Send + Sync {
         Err(HandlerError::method_not_allowed("DELETE"))
     }
 
-    /// OPTIONS, with a key or without. Answers, unless overridden, with the name and the media type, as Django REST framework
-    /// does; which methods are allowed nobody knows but the view.
+    /// OPTIONS, with a key or without. Answers, unless overridden, with the name and the media type, as Django REST
+    /// framework does; which methods are allowed nobody knows but the view.
     ///
     /// # Errors
     /// See [`ResourceView::list`].

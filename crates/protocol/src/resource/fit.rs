@@ -45,7 +45,8 @@ impl Misfit {
         (!self.0.at.path.is_empty()).then_some(&self.0.at.path)
     }
 
-    /// The same as a JSON pointer, such as `/lines/2/price`; that of a missing field, too. Empty for the value as a whole.
+    /// The same as a JSON pointer, such as `/lines/2/price`; that of a missing field, too. Empty for the value as a
+    /// whole.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.0.at.pointer

@@ -21,9 +21,9 @@ static NULL: Value = Value::Null;
 /// A resource of a document, asked by the names of its attributes and relationships. Made by
 /// [`Document::remote_resource`]; clones are cheap.
 ///
-/// Names are those on the wire, or their [snake case](super::snake_case). A name that the resource does not have gives nothing: `None`, an
-/// empty list, or a resource that [is not there](RemoteResource::is_there), whose names give nothing in turn. Resources that
-/// lead to one another do no harm, since each step is taken when it is asked for.
+/// Names are those on the wire, or their [snake case](super::snake_case). A name that the resource does not have gives
+/// nothing: `None`, an empty list, or a resource that [is not there](RemoteResource::is_there), whose names give
+/// nothing in turn. Resources that lead to one another do no harm, since each step is taken when it is asked for.
 ///
 /// What Python's wrapper gives as `order.name`, `order.company.name`, `order.items[0].sku` and
 /// `order.company.links.related`:

@@ -31,16 +31,18 @@ pub(super) use self::included::Included;
 /// * A relationship goes to the field of its name, if no attribute did: to one, to none as null, to many as a list. A
 ///   relationship without `data` is as if it were not there.
 /// * What a relationship leads to is given as the field wants it: the id alone as text or a number, an
-///   [`Identifier`](super::Identifier), or a struct that is filled in the same way from the resource that the document includes, with
-///   that one's relationships in turn. Where the document does not include it, there are `id` and `type` alone.
+///   [`Identifier`](super::Identifier), or a struct that is filled in the same way from the resource that the document
+///   includes, with that one's relationships in turn. Where the document does not include it, there are `id` and `type`
+///   alone.
 ///
 /// Where the fields are not known beforehand (maps, [`Value`], `#[serde(flatten)]`, enums with a tag), attributes are
 /// given in snake case, with `id` and `type`, and without relationships. An enum without serde attributes is chosen
 /// by the type of the resource: `enum Thing { Order(Order), Company(Company) }`.
 ///
 /// Types that hold themselves (`struct Category { parent: Option<Box<Category>> }`) end where the document leads back:
-/// a resource that comes again within itself, for the same struct, is given without its relationships, so that their fields must be an
-/// `Option` or have `#[serde(default)]`. More than 32 levels, or 100,000 resources below one, are an error.
+/// a resource that comes again within itself, for the same struct, is given without its relationships, so that their
+/// fields must be an `Option` or have `#[serde(default)]`. More than 32 levels, or 100,000 resources below one, are an
+/// error.
 ///
 /// `Debug` shows what `T`'s own shows, and of links and `meta` the names.
 ///

@@ -93,8 +93,8 @@ impl<'a, 'de> Way<'a, 'de> {
         Ok(Some(object))
     }
 
-    /// The way on from a resource that is read into a struct; `None` where it leads back: the same is being read into the
-    /// same struct already.
+    /// The way on from a resource that is read into a struct; `None` where it leads back: the same is being read into
+    /// the same struct already.
     pub(super) fn step(
         self,
         object: &'de ResourceObject,
