@@ -68,6 +68,8 @@ impl EventClient {
     /// [`Error::Unroutable`]: no service is bound. [`Error::Nacked`], [`Error::Timeout`],
     /// [`Error::Blocked`], [`Error::Unavailable`]: ask [`Error::outcome`] whether it may
     /// have gone out. [`Error::Rejected`], [`Error::Encode`]. [`Error::TooLarge`]: beyond `EVENTS_MAX_BODY`.
+    #[doc(alias = "emit_microservice_event")]
+    #[doc(alias = "emit_microservice_message")]
     pub fn emit(&self, event: &Event) -> Result<()> {
         let emitted = self.start_emit(event).and_then(EmitReceipt::wait);
         note_failure(event, &emitted);

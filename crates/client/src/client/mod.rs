@@ -1,6 +1,6 @@
-//! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, asking for resources in `remote`, calling functions in `call`,
-//! waiting for their answers in `pending` and `gather`, answers in `answer`; what calls inherit from the
-//! handler that makes them, in `scope`; how the connections are, in `health`.
+//! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, asking for resources in `remote`,
+//! calling functions in `call`, waiting for their answers in `pending` and `gather`, answers in `answer` and `page`;
+//! what calls inherit from the handler that makes them, in `scope`; how the connections are, in `health`.
 
 mod answer;
 mod call;
@@ -8,6 +8,7 @@ mod emit;
 mod gather;
 mod health;
 mod notify;
+mod page;
 mod pending;
 mod remote;
 mod scope;
@@ -30,11 +31,12 @@ use crate::testing::Wait;
 use crate::{Error, Result, Settings, metrics};
 use pending::Sent;
 
-pub use answer::{Answer, Page};
+pub use answer::Answer;
 pub use call::CallRequest;
 pub use emit::EmitReceipt;
 pub use gather::PendingSet;
 pub use health::ClientHealth;
+pub use page::{Page, Pages};
 pub use pending::Pending;
 pub use remote::RemoteRequest;
 pub(crate) use scope::Scope;
@@ -107,7 +109,8 @@ impl EventClient {
     /// attributes as a `T`, with `id` and `type` where `T` has such fields. Attributes that
     /// are written otherwise on the wire (`created-at`, `createdAt`) go to T's snake_case field.
     ///
-    /// For everything else that can be asked, see [`EventClient::remote`].
+    /// Fields of `T` that are named after relationships get what comes along; see [`Resource`](crate::Resource). For
+    /// everything else that can be asked, and for those who have no type, see [`EventClient::remote`].
     ///
     /// ```no_run
     /// # use zc_events::EventClient;
@@ -138,6 +141,7 @@ impl EventClient {
     }
 
     /// A request that a service makes on its own account: with the role `service`, and Python's priority for that.
+    /// Python's gives failures as answers, which is [`RemoteRequest::fetch_any`].
     ///
     /// ```
     /// # use zc_events::{Error, EventClient, Method, Settings};
@@ -153,7 +157,10 @@ impl EventClient {
         self.remote(resource).roles(["service"]).priority(PRIORITY)
     }
 
-    /// A request for a resource, to be refined and then sent.
+    /// A request for a resource, to be refined and then sent: what is an argument of a function in Python (`pk`,
+    /// `include`, `page_size`, `user_id`, `roles`, `data`, ..) is a method of [`RemoteRequest`].
+    #[doc(alias = "async_resource_request")]
+    #[doc(alias = "get_remote_resource_async")]
     pub fn remote(&self, resource: &str) -> RemoteRequest {
         RemoteRequest::new(self.clone(), resource)
     }
@@ -292,8 +299,8 @@ impl Inner {
         })
     }
 
-    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time. Of many messages
-    /// at once it cannot be told which was refused; they end as a lost connection ends them.
+    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time. Of many
+    /// messages at once it cannot be told which was refused; they end as a lost connection ends them.
     pub(crate) fn learn_from(&self, error: &Error) {
         if matches!(error, Error::Rejected { .. } | Error::Unavailable { outcome: Outcome::Unknown, .. }) {
             self.has_exchange.iter().for_each(|has| has.store(false, Ordering::Release));

@@ -71,6 +71,8 @@ impl<T> Pending<T> {
     /// run. [`Error::Unroutable`]: no service is bound, which is told at once.
     /// [`Error::Unavailable`] and [`Error::Rejected`] of the reply store: the outcome is unknown.
     /// [`Error::Decode`]: the answer is no answer, or larger than `EVENTS_MAX_REPLY`.
+    #[doc(alias = "complete")]
+    #[doc(alias = "wait_for_response")]
     pub fn wait(mut self) -> Result<T> {
         let awaited = self.reply();
         self.end(awaited)

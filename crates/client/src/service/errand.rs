@@ -67,7 +67,7 @@ impl Errand {
     pub(super) fn run(mut self, shared: &Shared) {
         let delivery = &self.work.job.delivery;
         let sent = match &self.place {
-            Place::Delay { rung, history, .. } => forward::delay(shared, delivery, history, *rung),
+            Place::Delay { rung, history, .. } => forward::delay(shared, delivery, history, *rung, self.work.kind),
             Place::Quarantine(history) => forward::quarantine(shared, delivery, history),
             Place::Grave(cause) => forward::bury(shared, delivery, &self.work.history, cause),
         };

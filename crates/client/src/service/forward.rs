@@ -7,6 +7,7 @@ use zc_events_protocol::{HeaderValue, Headers, Properties, names};
 use zc_events_transport::{Delivery, Outgoing, Topology};
 
 use super::history::History;
+use super::routes::Kind;
 use super::shared::Shared;
 use crate::testing::Wait;
 use crate::{Error, Result};
@@ -23,10 +24,20 @@ pub(super) struct Cause {
     pub(super) detail: String,
 }
 
-/// Lets a message wait for `delay`, one of the rungs, and come back.
-pub(super) fn delay(shared: &Shared, delivery: &Delivery, history: &History, delay: Duration) -> Result<()> {
-    let queue = names::retry_queue(&shared.service, delay);
-    let topology = Topology::new().retry_queue(&queue, delay, &shared.queue);
+/// Lets a message wait for `delay`, one of the rungs, and come back among those of its kind.
+pub(super) fn delay(
+    shared: &Shared,
+    delivery: &Delivery,
+    history: &History,
+    delay: Duration,
+    kind: Kind,
+) -> Result<()> {
+    let service = &shared.service;
+    let (queue, home) = match kind {
+        Kind::Event => (names::retry_queue(service, delay), names::events_queue(service)),
+        Kind::Notification => (names::notifications_retry_queue(service, delay), names::notifications_queue(service)),
+    };
+    let topology = Topology::new().retry_queue(&queue, delay, home);
     // Not before it is needed: a service that never fails has no queue for it.
     if !shared.has_declared(&queue) {
         declare(shared, &topology)?;

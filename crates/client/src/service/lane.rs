@@ -1,4 +1,4 @@
-//! A queue that the service consumes, and what is under way from it. The main lane brings
+//! A queue that the service consumes, and what is under way from it. The lanes of events and of notifications bring
 //! what is new; the quarantine, one at a time, what a vanished worker left behind.
 
 use std::collections::BTreeMap;
@@ -16,11 +16,19 @@ use crate::metrics;
 /// How long after a lost connection redelivered messages are taken for those that were on it.
 const EXCUSED_FOR: Duration = Duration::from_secs(60);
 
+/// What a lane brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brings {
+    Events,
+    Notifications,
+    Suspects,
+}
+
 /// A lane.
 pub(super) struct Lane {
     pub(super) queue: String,
     pub(super) prefetch: u16,
-    pub(super) is_quarantine: bool,
+    pub(super) brings: Brings,
     consuming: AtomicBool,
     under_way: AtomicUsize,
     /// Those of them that came on the connection that there is now.
@@ -120,11 +128,11 @@ impl Job {
 }
 
 impl Lane {
-    pub(super) fn new(queue: String, prefetch: u16, is_quarantine: bool) -> Arc<Self> {
+    pub(super) fn new(queue: String, prefetch: u16, brings: Brings) -> Arc<Self> {
         Arc::new(Self {
             queue,
             prefetch,
-            is_quarantine,
+            brings,
             consuming: AtomicBool::new(false),
             under_way: AtomicUsize::new(0),
             current: Mutex::default(),
@@ -133,6 +141,10 @@ impl Lane {
             done: bounded(1),
             held: Mutex::default(),
         })
+    }
+
+    pub(super) fn is_quarantine(&self) -> bool {
+        self.brings == Brings::Suspects
     }
 
     pub(super) fn wake(&self) {

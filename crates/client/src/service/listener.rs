@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 use zc_events_protocol::{Deadline, Task, clock};
 use zc_events_transport::{ConsumeOptions, Delivery, Subscription};
 
-use super::lane::{Item, Job, Lane};
+use super::lane::{Brings, Item, Job, Lane};
 use super::shared::Shared;
 use super::worker;
 use crate::testing::Wait;
@@ -114,12 +114,12 @@ impl Listener {
         let to = match &item {
             Item::Errand(_) => &self.events,
             Item::Message(job) => match worker::event_type(&job.delivery) {
-                Some(event_type) => match self.shared.routes.get(event_type) {
-                    Some(route) if route.answers() => &self.requests,
-                    Some(_) => &self.events,
-                    None => return self.ignore(&job.delivery),
-                },
-                None => &self.events,
+                Some(event_type) if !self.shared.routes.know(event_type) => return self.ignore(&job.delivery),
+                // Whoever waits for an answer waits for no notification.
+                Some(event_type) if self.lane.brings != Brings::Notifications => {
+                    if self.shared.routes.answer(event_type) { &self.requests } else { &self.events }
+                }
+                _ => &self.events,
             },
         };
         item.job().begun();

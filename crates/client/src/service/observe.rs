@@ -35,16 +35,16 @@ impl Observed {
         Self(Arc::downgrade(shared))
     }
 
-    /// Its name and the event types that it has a route for; `None` where it is gone or stopping.
-    pub(crate) fn routes(&self) -> Option<(String, Vec<String>)> {
-        let shared = self.0.upgrade().filter(|shared| !shared.is_stopping())?;
-        Some((shared.service.clone(), shared.routes.keys().cloned().collect()))
+    /// Its name, where it runs and handles messages of this type.
+    pub(crate) fn handles(&self, event_type: &str) -> Option<String> {
+        let shared = self.0.upgrade()?;
+        (!shared.is_stopping() && shared.routes.know(event_type)).then(|| shared.service.clone())
     }
 
     /// How it is now; `None` where it is gone.
     pub(crate) fn look(&self) -> Option<Sight> {
         let shared = self.0.upgrade()?;
-        let lanes = shared.lanes().into_iter().map(|lane| {
+        let lanes = shared.lanes.iter().map(|lane| {
             // In this order: what moves on in between is counted twice rather than not at all.
             let (under_way, current) = (lane.under_way(), lane.currently_under_way());
             let (held, next_due) = lane.held_until();

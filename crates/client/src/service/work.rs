@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use zc_events_protocol::Channel;
+
 use super::dedup;
 use super::errand::{Errand, Place};
 use super::forward::Cause;
@@ -11,6 +13,7 @@ use super::health::Tally;
 use super::history::History;
 use super::lane::{Item, Job};
 use super::retry;
+use super::routes::Kind;
 use super::seen::{Answer, End};
 use super::shared::Shared;
 use super::worker::Jobs;
@@ -31,6 +34,8 @@ pub(super) struct Work {
     pub(super) history: History,
     /// The id of its envelope, once it was read.
     pub(super) id: Option<String>,
+    /// What it is, once it was read.
+    pub(super) kind: Kind,
     /// Its event type, where that is one that is handled here.
     pub(super) event_type: String,
     /// What log lines call it.
@@ -41,6 +46,19 @@ impl Work {
     /// What it is known by, where it has an id and is being handled.
     pub(super) fn key(&self) -> Option<&str> {
         self.job.key.get().map(String::as_str)
+    }
+
+    /// What tells a notification from the same to another channel; empty for events.
+    pub(super) fn channel_key(&self) -> &str {
+        match self.kind {
+            Kind::Event => "",
+            Kind::Notification => self.history.routing_key(),
+        }
+    }
+
+    /// The channel of a notification, where that is told.
+    pub(super) fn channel(&self) -> Option<Channel> {
+        Channel::of_routing_key(self.channel_key())
     }
 
     /// It was completed.

@@ -49,6 +49,7 @@ pub struct Settings {
     pub(crate) dedup: Dedup,
     pub(crate) dedup_ttl: Duration,
     pub(crate) heartbeat: u16,
+    pub(crate) secret_key: Option<String>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The test that the settings were made by, if it was one.
     world: Option<Arc<World>>,
@@ -125,7 +126,7 @@ impl Settings {
     /// # Errors
     /// [`Error::Config`] where that is no name.
     pub fn with_service_name(mut self, name: impl Into<String>) -> Result<Self> {
-        self.service_name = Some(builder::named("SERVICE_NAME", name.into())?);
+        self.service_name = Some(check::named("SERVICE_NAME", name.into())?);
         Ok(self)
     }
 
@@ -212,6 +213,7 @@ impl fmt::Debug for Settings {
             .field("handler_timeout", &self.handler_timeout)
             .field("dedup", &self.dedup)
             .field("dedup_ttl", &self.dedup_ttl)
+            .field("has_secret_key", &self.secret_key.is_some())
             .finish_non_exhaustive()
     }
 }

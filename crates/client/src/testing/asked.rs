@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde_json::Value;
-use zc_events_protocol::{Method, Task, names};
+use zc_events_protocol::{Method, Query, Task, names};
 
 /// What was asked.
 #[derive(Clone, PartialEq)]
@@ -74,8 +74,10 @@ pub(super) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// One that cannot be read is none: no expectation about it fits.
 fn query(text: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+    let query = Query::parse(text).unwrap_or_default();
+    query.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 impl What {

@@ -6,7 +6,7 @@ use zc_events_protocol::{Event, names};
 use zc_events_transport::memory::SendFault;
 
 use super::fleet::Fleet;
-use crate::service::Observed;
+use crate::service::{Observed, Sight};
 
 /// Faults. They hold until they are taken back.
 ///
@@ -76,13 +76,9 @@ impl Fleet {
 
     #[track_caller]
     fn wait_for_consumers(&self) {
-        let consumes = |service: &Observed| {
-            service.look().is_none_or(|sight| {
-                let is_there = |queue: &str| self.world.broker.consumers(queue) > 0;
-                sight.lanes.iter().all(|lane| lane.is_consuming && is_there(&lane.queue))
-            })
-        };
-        let running = |service: &Observed| service.routes().is_some();
-        self.until(|| self.world.services().iter().filter(|service| running(service)).all(consumes));
+        let is_there = |queue: &str| self.world.broker.consumers(queue) > 0;
+        let consumes = |sight: Sight| sight.lanes.iter().all(|lane| lane.is_consuming && is_there(&lane.queue));
+        let is_back = |service: &Observed| service.look().is_none_or(|sight| sight.is_stopping || consumes(sight));
+        self.until(|| self.world.services().iter().all(is_back));
     }
 }

@@ -122,9 +122,7 @@ impl World {
 
     /// The names of the services that run and handle this event type.
     pub(super) fn who_handles(&self, event_type: &str) -> Vec<String> {
-        let handles =
-            |(service, types): (String, Vec<String>)| types.iter().any(|it| it == event_type).then_some(service);
-        self.services().iter().filter_map(Observed::routes).filter_map(handles).collect()
+        self.services().iter().filter_map(|service| service.handles(event_type)).collect()
     }
 
     pub(super) fn set_stub(&self, stub: Arc<StubQueue>) {
