@@ -104,13 +104,22 @@ impl Scene {
 
     /// Runs it beside the test.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
+        self.spawn(words, true)
+    }
+
+    /// The same, whose stdout nobody reads: the pipe is closed.
+    pub(crate) fn start_with_closed_stdout(&self, words: &[&str]) -> Running {
+        self.spawn(words, false)
+    }
+
+    fn spawn(&self, words: &[&str], is_read: bool) -> Running {
         let mut command = self.command(words);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let read = std::thread::spawn(move || {
-            for line in stdout.lines() {
+            for line in stdout.lines().take(if is_read { usize::MAX } else { 0 }) {
                 let _ = sender.send(line.unwrap());
             }
         });
@@ -186,6 +195,11 @@ impl Running {
     pub(crate) fn until_said(&self, text: &str) -> &Self {
         eventually(PATIENCE, || self.said().contains(text));
         self
+    }
+
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ctrl-C.

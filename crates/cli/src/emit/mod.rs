@@ -121,7 +121,8 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     match source {
         Source::Line(template, kwargs) if options.count == 1 => {
             let event = template.event(kwargs)?;
-            let emitted = client.emit(&event).map_err(Failure::from);
+            // Not `emit`, which logs the failure that is told here.
+            let emitted = client.start_emit(&event).and_then(|receipt| receipt.wait()).map_err(Failure::from);
             report::one(session.output, &event, &emitted)?;
             emitted
         }

@@ -165,6 +165,9 @@ pub(super) fn alike(text: &str) -> String {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
         (r"\d\d:\d\d:\d\d\.\d{3}", "<clock>"),
         (r"in \d+\.\d+ s \(\d+/s\)", "in <time>"),
+        // What each version of RabbitMQ counts in its own way.
+        (r#" *"x-(delivery|acquired)-count": \d+,?\n"#, ""),
+        (r#""x-zc-time": \d+"#, "<seconds>"),
         // Columns are as wide as the widest of what is in them.
         (r" +", " "),
     ];
