@@ -28,16 +28,16 @@ def notify(channel, event_type, kwargs={}):
     getattr(client, "emit_microservice_{}_notification".format(channel))(event_type, **kwargs)
 
 
-def get_remote_resource(resource, **how):
-    return _plain(client.get_remote_resource(resource, **how))
+def get_remote_resource(**how):
+    return _plain(client.get_remote_resource(**how))
 
 
-def get_remote_resource_data(resource, **how):
-    return client.get_remote_resource_data(resource, **how)
+def get_remote_resource_data(**how):
+    return client.get_remote_resource_data(**how)
 
 
-def make_service_request(resource, **how):
-    return client.make_service_request(resource, **how)
+def make_service_request(**how):
+    return client.make_service_request(**how)
 
 
 def verb(verb, key, data, headers={}):
