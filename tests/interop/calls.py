@@ -28,6 +28,10 @@ def notify(channel, event_type, kwargs={}):
     getattr(client, "emit_microservice_{}_notification".format(channel))(event_type, **kwargs)
 
 
+def send_email(**email):
+    client.send_email(**email)
+
+
 def get_remote_resource(**how):
     return _plain(client.get_remote_resource(**how))
 

@@ -1,1 +1,82 @@
-//! x
+//! Notifications, on the topic exchange, by either side.
+
+use std::sync::Arc;
+
+use integration_tests::broker_url;
+use integration_tests::python::{Fleet, PATIENCE};
+use serde_json::{Value, json};
+use zc_events::{Channel, Clock, Event, Limits, SystemClock};
+use zc_events_protocol::Task;
+use zc_events_transport::amqp::{AmqpBroker, AmqpOptions};
+use zc_events_transport::{Broker, ConsumeOptions, ExchangeKind, Subscription, Topology};
+
+#[test]
+fn python_is_notified_by_ours() {
+    let fleet = Fleet::new();
+    let mut python = fleet.worker("python").start();
+    let client = fleet.client("ours");
+    let channels = [Channel::Email, Channel::Text, Channel::Push, Channel::Slack];
+    for (number, channel) in channels.into_iter().enumerate() {
+        let event = Event::new("send_it").set("to", ["a@b.c"]).unwrap().set("text", "café / 🍕").unwrap();
+        client.notify(channel, &event).unwrap();
+        let told = python.told("notified", number + 1).swap_remove(number);
+        assert_eq!((&told["event_type"], &told["args"]), (&json!("send_it"), &json!([])));
+        assert_eq!(told["kwargs"], json!({"task_id": event.id(), "to": ["a@b.c"], "text": "café / 🍕"}));
+    }
+    // None of them went to the events.
+    assert_eq!(python.all().len(), channels.len(), "{:?}", python.all());
+}
+
+/// A queue behind the topic exchange, consumed.
+fn consume(broker: &AmqpBroker, fleet: &Fleet, name: &str, key: &str) -> Box<dyn Subscription> {
+    let (queue, exchange) = (fleet.service_name(name), fleet.notifications_exchange());
+    let topology = Topology::new()
+        .exchange(&exchange, ExchangeKind::Topic)
+        .queue_with_priority(&queue, None)
+        .bind(&queue, &exchange, key);
+    let deadline = SystemClock.deadline(PATIENCE);
+    broker.declare(&topology, deadline).unwrap();
+    broker.subscribe(&queue, ConsumeOptions::default(), deadline).unwrap()
+}
+
+/// The next notification: its routing key, event type and keyword arguments.
+fn next(subscription: &mut Box<dyn Subscription>) -> (String, String, Value) {
+    let delivery = subscription.next(SystemClock.deadline(PATIENCE)).unwrap().expect("a notification");
+    delivery.settler.ack();
+    let mut task = Task::decode(&delivery.properties, &delivery.body, &Limits::default()).unwrap();
+    assert_eq!(task.task, "microservice.notification");
+    task.kwargs.remove("task_id");
+    (delivery.routing_key, task.event_type().unwrap().to_owned(), Value::Object(task.kwargs))
+}
+
+#[test]
+fn ours_is_notified_by_python() {
+    let fleet = Fleet::new();
+    let options = AmqpOptions::new(broker_url().parse().unwrap()).clock(Arc::new(SystemClock));
+    let broker = AmqpBroker::new(options).unwrap();
+    let mut all = consume(&broker, &fleet, "all", "microservice.notification.#");
+    let mut emails = consume(&broker, &fleet, "emails", "microservice.notification.email");
+    let mut python = fleet.caller("python");
+    let kwargs = json!({"to": ["a@b.c"], "subject": "café / 🍕"});
+    for channel in ["email", "text", "push"] {
+        python.does("notify", json!({"channel": channel, "event_type": "send_it", "kwargs": kwargs}));
+        let key = format!("microservice.notification.{channel}");
+        assert_eq!(next(&mut all), (key, "send_it".to_owned(), kwargs.clone()));
+    }
+    // Celery's own send_task goes by the router of zc_events, which names the pattern itself as the key.
+    let task = json!({"task": "microservice.notification", "args": ["send_it"], "kwargs": kwargs});
+    python.does("send_task", task);
+    assert_eq!(next(&mut all), ("microservice.notification.*".to_owned(), "send_it".to_owned(), kwargs.clone()));
+
+    // An e-mail as zc_events makes it.
+    let to = json!({"to": "a@b.c,d@e.f", "subject": "hi", "from_email": "x@y.z", "is_transactional": true});
+    python.does("send_email", to);
+    let (key, event_type, kwargs) = next(&mut all);
+    assert_eq!((key.as_str(), event_type.as_str()), ("microservice.notification.email", "send_email"));
+    assert_eq!((&kwargs["to"], &kwargs["is_transactional"]), (&json!(["a@b.c", "d@e.f"]), &json!(true)));
+
+    // Whoever is bound to e-mails got those and no others: neither the texts nor what went by the pattern.
+    let emailed = [next(&mut emails).1, next(&mut emails).1];
+    assert_eq!(emailed, ["send_it", "send_email"]);
+    assert!(emails.next(SystemClock.deadline(std::time::Duration::from_millis(200))).unwrap().is_none());
+}
