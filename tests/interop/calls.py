@@ -66,7 +66,7 @@ def publish(messages, exchange=None, routing_key=""):
     channel.confirm_delivery()
     for message in messages:
         properties = pika.BasicProperties(**message["properties"])
-        body = base64.b64decode(message["body_b64"])
+        body = message["body"].encode() if "body" in message else base64.b64decode(message["body_b64"])
         channel.basic_publish(exchange or fleet_settings.EVENTS_EXCHANGE, routing_key, body, properties)
     connection.close()
 

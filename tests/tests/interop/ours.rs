@@ -73,3 +73,10 @@ pub(crate) fn dead_letters(client: &EventClient) -> Vec<(String, Vec<u8>)> {
     connection.close().unwrap();
     letters
 }
+
+/// A file of the captured vectors.
+pub(crate) fn vector(name: &str) -> Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/protocol/tests/vectors").join(name);
+    let text = std::fs::read(path.with_extension("json")).unwrap_or_else(|error| panic!("{name}: {error}"));
+    serde_json::from_slice(&text).unwrap()
+}

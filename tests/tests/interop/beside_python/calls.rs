@@ -110,9 +110,8 @@ fn ours_calls_and_python_answers() {
             assert_eq!(echo["method"], method);
         }
         // Sent together, awaited in the other order.
-        let pending: Vec<_> = (0..20)
-            .map(|n| client.get("add").data(Add { x: n, y: 1000 }).unwrap().send::<i64>().unwrap())
-            .collect();
+        let pending: Vec<_> =
+            (0..20).map(|n| client.get("add").data(Add { x: n, y: 1000 }).unwrap().send::<i64>().unwrap()).collect();
         let sums: Vec<i64> = pending.into_iter().rev().map(|pending| pending.wait().unwrap()).collect();
         assert_eq!(sums, Vec::from_iter((1000..1020).rev()));
     }

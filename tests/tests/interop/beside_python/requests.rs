@@ -4,8 +4,8 @@ use integration_tests::python::{Caller, Fleet};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use zc_events::{
-    Context, Document, Error, HandlerError, Identifier, Method, Relationship, ResourceObject, ResourceView, Served, Service, Stage,
-    ViewResult,
+    Context, Document, Error, HandlerError, Identifier, Method, Relationship, ResourceObject, ResourceView, Served,
+    Service, Stage, ViewResult,
 };
 
 /// Serves what Python asks for in these tests. What it was asked is in the document's meta.
@@ -53,7 +53,8 @@ impl ResourceView for Orders {
             pk => {
                 let mut document = Document::one(order(pk)?);
                 if context.request().unwrap().query_string.as_deref() == Some("include=company") {
-                    let company = ResourceObject::new("Company", "7").attributes(&json!({"name": "ZC", "tax-id": null}))?;
+                    let company =
+                        ResourceObject::new("Company", "7").attributes(&json!({"name": "ZC", "tax-id": null}))?;
                     document.included.push(company);
                 }
                 document.meta.insert("asked".into(), asked(context));
@@ -156,7 +157,8 @@ fn python_is_told_of_failures() {
     }
     // A method that the view has not, one that nobody has, and none.
     for (method, name) in [(json!("PUT"), "PUT"), (json!("TRACE"), "TRACE"), (Value::Null, "None")] {
-        let (status, document) = request(&mut python, json!({"resource_type": "Order", "resource_id": "1", "method": method}));
+        let (status, document) =
+            request(&mut python, json!({"resource_type": "Order", "resource_id": "1", "method": method}));
         assert_eq!(status, 405);
         assert_eq!(document["errors"][0]["detail"], format!("Method \"{name}\" not allowed."));
     }
@@ -233,11 +235,9 @@ fn ours_is_told_of_failures() {
     let fleet = Fleet::new();
     let mut python = fleet.worker("python").start();
     let client = fleet.client("ours");
-    for (pk, status, detail) in [
-        ("404", 404, "Not found."),
-        ("404-drf", 404, "Not found."),
-        ("500", 500, "A server error occurred."),
-    ] {
+    for (pk, status, detail) in
+        [("404", 404, "Not found."), ("404-drf", 404, "Not found."), ("500", 500, "A server error occurred.")]
+    {
         let error = client.get_remote_resource::<Value>("Order", pk).unwrap_err();
         let Error::Remote { status: found, failure, .. } = &error else { panic!("{error:?}") };
         assert_eq!((*found, failure.errors()[0].detail.as_deref()), (status, Some(detail)));
