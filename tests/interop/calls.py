@@ -51,7 +51,8 @@ def verb(verb, key, data, headers={}):
 
 def send_task(task="microservice.event", args=(), kwargs={}, protocol=2, **options):
     """Celery's own, by the routes of zc_events."""
-    service.app.conf.task_protocol = protocol
+    # Celery looks at its setting once.
+    service.app.amqp.create_task_message = service.app.amqp.task_protocols[protocol]
     return service.app.send_task(task, args=list(args), kwargs=kwargs, **options).id
 
 
@@ -81,7 +82,7 @@ def emit_many(event_type, count):
     return {"seconds": time.monotonic() - started, "digest": digest(lines)}
 
 
-def ask_many(resource, count, threads):
+def ask_many(resource_type, count, threads):
     """Asks for so many resources; each answer must be that to its question."""
     numbers, failures, guard = iter(range(1, count + 1)), [], threading.Lock()
 
@@ -92,7 +93,7 @@ def ask_many(resource, count, threads):
             if number is None:
                 return
             try:
-                order = client.get_remote_resource(resource, pk=number)
+                order = client.get_remote_resource(resource_type, pk=number)
                 if order.id != str(number) or order.number != number:
                     failures.append("asked for {}, was answered with {}".format(number, order.id))
             except Exception as error:

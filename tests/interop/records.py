@@ -8,7 +8,12 @@ _redis = redis.Redis.from_url(os.environ["EVENTS_REDIS_URL"])
 
 
 def tell(what, **details):
-    _redis.rpush(os.environ["RECORDS"], json.dumps(dict(details, what=what), default=repr))
+    try:
+        record = json.dumps(dict(details, what=what), default=repr, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        # NaN, and halves of characters: nothing that every JSON has.
+        record = json.dumps({"what": what, "unspeakable": ascii(details)})
+    _redis.rpush(os.environ["RECORDS"], record)
 
 
 def line(text):

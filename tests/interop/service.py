@@ -27,9 +27,15 @@ app.conf.update(
 )
 
 
+# Whether it handles nothing and only tells what it was given.
+_only_tells = "ONLY_TELLS" in os.environ
+
+
 @app.task(name="microservice.event")
 def microservice_event(event_type, *args, **kwargs):
-    if hasattr(microservice_events, event_type):
+    if _only_tells:
+        microservice_events.seen(event_type, *args, **kwargs)
+    elif hasattr(microservice_events, event_type):
         getattr(microservice_events, event_type)(*args, **kwargs)
     elif len(args) == 1 and dispatch_task(event_type, args[0]) != (False, False):
         pass
@@ -39,6 +45,9 @@ def microservice_event(event_type, *args, **kwargs):
 
 @app.task(name="microservice.notification")
 def microservice_notification(event_type, *args, **kwargs):
+    if _only_tells:
+        microservice_events.seen(event_type, *args, **kwargs)
+        return
     records.tell("notified", event_type=event_type, args=list(args), kwargs=kwargs)
 
 

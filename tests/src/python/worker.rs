@@ -42,6 +42,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// Handles nothing: tells as `seen` what its tasks are given, whatever it is, the event type first.
+    #[must_use]
+    pub fn only_tells(mut self) -> Self {
+        self.command.env("ONLY_TELLS", "1");
+        self
+    }
+
     /// Starts it, and waits until it consumes.
     ///
     /// # Panics

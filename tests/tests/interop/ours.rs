@@ -1,11 +1,18 @@
 //! What a service of ours does in these tests: keeps what it was given.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use integration_tests::python::PATIENCE;
-use integration_tests::{broker_url, eventually};
+use integration_tests::{broker_url, eventually, unique};
 use serde_json::{Value, json};
-use zc_events::{Context, EventClient, HandlerError, Service, ServiceBuilder};
+use zc_events::{Clock, Context, EventClient, HandlerError, Limits, Service, ServiceBuilder, SystemClock};
+use zc_events_protocol::Task;
+use zc_events_transport::amqp::{AmqpBroker, AmqpOptions};
+use zc_events_transport::{Broker, ConsumeOptions, Delivery, ExchangeKind, Subscription, Topology};
+
+const PROTOCOL_TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/protocol/tests");
 
 /// What handlers were given, in the order of their beginning.
 #[derive(Clone, Default)]
@@ -59,6 +66,45 @@ pub(crate) fn listening(client: &EventClient) -> (ServiceBuilder, Seen) {
     (Service::builder(client).on("seen", seen.handler()), seen)
 }
 
+/// A queue of its own on an exchange, consumed without a service: what is really on the wire.
+pub(crate) struct Tap {
+    subscription: Box<dyn Subscription>,
+    // The subscription's connection is its own; this keeps the topology.
+    _broker: AmqpBroker,
+}
+
+impl Tap {
+    pub(crate) fn on(exchange: &str, kind: ExchangeKind, key: &str) -> Self {
+        let options = AmqpOptions::new(broker_url().parse().unwrap()).clock(Arc::new(SystemClock));
+        let broker = AmqpBroker::new(options).unwrap();
+        let (queue, deadline) = (unique("tap"), SystemClock.deadline(PATIENCE));
+        let topology =
+            Topology::new().exchange(exchange, kind).queue_with_priority(&queue, None).bind(&queue, exchange, key);
+        broker.declare(&topology, deadline).unwrap();
+        let subscription = broker.subscribe(&queue, ConsumeOptions::default(), deadline).unwrap();
+        Self { subscription, _broker: broker }
+    }
+
+    /// The next message, acknowledged.
+    #[track_caller]
+    pub(crate) fn next(&mut self) -> Delivery {
+        self.within(PATIENCE).expect("a message")
+    }
+
+    pub(crate) fn within(&mut self, patience: Duration) -> Option<Delivery> {
+        let delivery = self.subscription.next(SystemClock.deadline(patience)).unwrap()?;
+        delivery.settler.ack();
+        assert_eq!(delivery.defect, None);
+        Some(delivery)
+    }
+}
+
+/// What a message says.
+#[track_caller]
+pub(crate) fn decoded(delivery: &Delivery) -> Task {
+    Task::decode(&delivery.properties, &delivery.body, &Limits::default()).unwrap()
+}
+
 /// The reasons of a service's dead letters and their bodies, in their order. They are taken out.
 pub(crate) fn dead_letters(client: &EventClient) -> Vec<(String, Vec<u8>)> {
     let mut connection = amiquip::Connection::insecure_open(&broker_url()).unwrap();
@@ -74,9 +120,21 @@ pub(crate) fn dead_letters(client: &EventClient) -> Vec<(String, Vec<u8>)> {
     letters
 }
 
-/// A file of the captured vectors.
+/// A captured vector of the protocol's tests.
 pub(crate) fn vector(name: &str) -> Value {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/protocol/tests/vectors").join(name);
-    let text = std::fs::read(path.with_extension("json")).unwrap_or_else(|error| panic!("{name}: {error}"));
+    file(&format!("vectors/{name}.json"))
+}
+
+/// The names of all captured vectors.
+pub(crate) fn vectors() -> Vec<String> {
+    let names = PathBuf::from(PROTOCOL_TESTS).join("vectors").read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let names = names.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    names.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// A file of JSON beside the protocol's tests.
+pub(crate) fn file(name: &str) -> Value {
+    let text =
+        std::fs::read(PathBuf::from(PROTOCOL_TESTS).join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     serde_json::from_slice(&text).unwrap()
 }

@@ -5,9 +5,24 @@ use std::time::{Duration, Instant};
 use integration_tests::eventually;
 use integration_tests::python::{Fleet, PATIENCE};
 use serde_json::{Value, json};
-use zc_events::{Error, Event, Stage};
+use zc_events::{Error, Event, Protocol, Stage};
+use zc_events_transport::ExchangeKind;
 
-use crate::ours::listening;
+use crate::ours::{Tap, decoded, listening};
+
+/// The other tests send in both protocols; this one sees to it that they do.
+#[test]
+fn celery_speaks_both_protocols() {
+    let fleet = Fleet::new();
+    let mut tap = Tap::on(&fleet.events_exchange(), ExchangeKind::Fanout, "");
+    let mut python = fleet.caller("python");
+    for (number, protocol) in [(1, Protocol::V1), (2, Protocol::V2), (1, Protocol::V1)] {
+        python.does("send_task", json!({"args": ["seen"], "protocol": number}));
+        let delivery = tap.next();
+        assert_eq!(decoded(&delivery).protocol, protocol);
+        assert_eq!(delivery.properties.headers.is_some_and(|it| it.contains_key("task")), protocol == Protocol::V2);
+    }
+}
 
 #[test]
 fn compressed_tasks_are_opened() {

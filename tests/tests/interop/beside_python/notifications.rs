@@ -1,14 +1,13 @@
 //! Notifications, on the topic exchange, by either side.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use integration_tests::broker_url;
-use integration_tests::python::{Fleet, PATIENCE};
+use integration_tests::python::Fleet;
 use serde_json::{Value, json};
-use zc_events::{Channel, Clock, Event, Limits, SystemClock};
-use zc_events_protocol::Task;
-use zc_events_transport::amqp::{AmqpBroker, AmqpOptions};
-use zc_events_transport::{Broker, ConsumeOptions, ExchangeKind, Subscription, Topology};
+use zc_events::{Channel, Event};
+use zc_events_transport::ExchangeKind;
+
+use crate::ours::{Tap, decoded};
 
 #[test]
 fn python_is_notified_by_ours() {
@@ -27,23 +26,10 @@ fn python_is_notified_by_ours() {
     assert_eq!(python.all().len(), channels.len(), "{:?}", python.all());
 }
 
-/// A queue behind the topic exchange, consumed.
-fn consume(broker: &AmqpBroker, fleet: &Fleet, name: &str, key: &str) -> Box<dyn Subscription> {
-    let (queue, exchange) = (fleet.service_name(name), fleet.notifications_exchange());
-    let topology = Topology::new()
-        .exchange(&exchange, ExchangeKind::Topic)
-        .queue_with_priority(&queue, None)
-        .bind(&queue, &exchange, key);
-    let deadline = SystemClock.deadline(PATIENCE);
-    broker.declare(&topology, deadline).unwrap();
-    broker.subscribe(&queue, ConsumeOptions::default(), deadline).unwrap()
-}
-
 /// The next notification: its routing key, event type and keyword arguments.
-fn next(subscription: &mut Box<dyn Subscription>) -> (String, String, Value) {
-    let delivery = subscription.next(SystemClock.deadline(PATIENCE)).unwrap().expect("a notification");
-    delivery.settler.ack();
-    let mut task = Task::decode(&delivery.properties, &delivery.body, &Limits::default()).unwrap();
+fn next(tap: &mut Tap) -> (String, String, Value) {
+    let delivery = tap.next();
+    let mut task = decoded(&delivery);
     assert_eq!(task.task, "microservice.notification");
     task.kwargs.remove("task_id");
     (delivery.routing_key, task.event_type().unwrap().to_owned(), Value::Object(task.kwargs))
@@ -52,10 +38,9 @@ fn next(subscription: &mut Box<dyn Subscription>) -> (String, String, Value) {
 #[test]
 fn ours_is_notified_by_python() {
     let fleet = Fleet::new();
-    let options = AmqpOptions::new(broker_url().parse().unwrap()).clock(Arc::new(SystemClock));
-    let broker = AmqpBroker::new(options).unwrap();
-    let mut all = consume(&broker, &fleet, "all", "microservice.notification.#");
-    let mut emails = consume(&broker, &fleet, "emails", "microservice.notification.email");
+    let exchange = fleet.notifications_exchange();
+    let mut all = Tap::on(&exchange, ExchangeKind::Topic, "microservice.notification.#");
+    let mut emails = Tap::on(&exchange, ExchangeKind::Topic, "microservice.notification.email");
     let mut python = fleet.caller("python");
     let kwargs = json!({"to": ["a@b.c"], "subject": "café / 🍕"});
     for channel in ["email", "text", "push"] {
@@ -78,5 +63,5 @@ fn ours_is_notified_by_python() {
     // Whoever is bound to e-mails got those and no others: neither the texts nor what went by the pattern.
     let emailed = [next(&mut emails).1, next(&mut emails).1];
     assert_eq!(emailed, ["send_it", "send_email"]);
-    assert!(emails.next(SystemClock.deadline(std::time::Duration::from_millis(200))).unwrap().is_none());
+    assert!(emails.within(Duration::from_millis(200)).is_none());
 }
