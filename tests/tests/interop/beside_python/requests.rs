@@ -1,11 +1,12 @@
 //! Requests for resources, asked by either side and answered by the other.
 
-use integration_tests::python::{Caller, Fleet};
-use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+
+use integration_tests::python::{Caller, Fleet, client};
+use serde_json::{Value, json};
 use zc_events::{
-    Context, Document, Error, HandlerError, Identifier, Method, Relationship, ResourceObject, ResourceView, Served,
-    Service, Stage, ViewResult,
+    Channel, Context, Document, Error, Event, HandlerError, Identifier, Method, Protocol, Relationship, ResourceObject,
+    ResourceView, Served, Service, Stage, ViewResult,
 };
 
 /// Serves what Python asks for in these tests. What it was asked is in the document's meta.
@@ -29,7 +30,9 @@ fn asked(context: &Context) -> Value {
 
 impl ResourceView for Orders {
     fn list(&self, context: &Context) -> ViewResult {
-        let mut document = Document::many([order("1")?, order("2")?]);
+        let large = context.request().unwrap().query_string.as_deref() == Some("page_size=5000");
+        let orders = (1..=if large { 5000 } else { 2 }).map(|pk| order(&pk.to_string()));
+        let mut document = Document::many(orders.collect::<Result<Vec<_>, _>>()?);
         document.meta.insert("asked".into(), asked(context));
         Ok(document.into())
     }
@@ -228,6 +231,36 @@ fn ours_asks_and_python_answers() {
     let gone = client.make_service_request("Order").pk("5").method(Method::Delete).fetch_any().unwrap();
     assert_eq!((gone.status(), gone.data().unwrap()), (204, None));
     assert_eq!(python.told("asked", 9).last().unwrap()["request"]["roles"], json!(["service"]));
+}
+
+/// An answer of more than a megabyte, which repeats itself as lists do.
+#[test]
+fn large_answers_arrive_both_ways() {
+    let fleet = Fleet::new();
+    let _service = Service::builder(&fleet.client("ours")).resource("Meal", Orders).start().unwrap();
+    let _worker = fleet.worker("python").start();
+    let mut python = fleet.caller("caller");
+    let orders = python.does("get_remote_resource", json!({"resource_type": "Meal", "page_size": 5000}));
+    let ids: Vec<_> = orders.as_array().unwrap().iter().map(|order| order["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, Vec::from_iter((1..=5000).map(|id| id.to_string())));
+
+    let page = fleet.client("caller").remote("Order").page_size(5000).fetch_page::<Order>().unwrap();
+    let ids: Vec<_> = page.items.iter().map(|order| order.attributes.id).collect();
+    assert_eq!(ids, Vec::from_iter(0..5000));
+}
+
+/// Requests in protocol 2, which no zc_events sends, are read by Python all the same.
+#[test]
+fn python_answers_in_either_protocol() {
+    let fleet = Fleet::new();
+    let mut worker = fleet.worker("python").start();
+    for (number, protocol) in [Protocol::V1, Protocol::V2].into_iter().enumerate() {
+        let client = client(fleet.settings("ours").events_protocol(protocol));
+        let order: Order = client.get_remote_resource("Order", 7).unwrap();
+        assert_eq!(order.id, 7);
+        client.notify(Channel::Email, &Event::new("send_it").set("n", number).unwrap()).unwrap();
+        assert_eq!(worker.told("notified", number + 1)[number]["kwargs"]["n"], number);
+    }
 }
 
 #[test]
