@@ -121,6 +121,8 @@ fn arguments(options: &Options) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use clap::Parser;
 
     use super::*;
@@ -160,6 +162,29 @@ mod tests {
             cargo_line("it --skip-offline --skip-python -- --test amqp -- --nocapture"),
             "test --package integration-tests --test amqp -- --nocapture --skip beside_python"
         );
+    }
+
+    /// Otherwise `--skip-python` would leave some to fail, or leave out others.
+    #[test]
+    fn all_tests_beside_python_are_in_the_module_that_is_left_out() {
+        fn look(folder: &Path, found: &mut usize) {
+            for entry in folder.read_dir().unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    look(&path, found);
+                } else {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let is_inside = path.iter().any(|part| part == PYTHON_TESTS)
+                        || text.contains(&format!("\nmod {PYTHON_TESTS} {{\n"));
+                    let is_beside = text.contains("#[test]") && text.contains("integration_tests::python");
+                    assert!(!is_beside || is_inside, "{}", path.display());
+                    *found += usize::from(is_beside);
+                }
+            }
+        }
+        let mut found = 0;
+        look(&workspace::root().join("tests/tests"), &mut found);
+        assert!(found > 5, "{found}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -42,7 +42,9 @@ pub(crate) fn obtain(wanted: &Wanted, interrupt: &Interrupt) -> Result<PathBuf> 
     }
     let base = base(wanted, interrupt)?;
     log::info!("making {} with {REQUIREMENTS}", home.display());
+    let started = Instant::now();
     make(&base, &home, &root.join(REQUIREMENTS), &requirements, interrupt)?;
+    log::info!("{} is made after {:.1} s", home.display(), started.elapsed().as_secs_f32());
     Ok(python)
 }
 
