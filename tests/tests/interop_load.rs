@@ -1,4 +1,4 @@
-//! Load, beside Python: many events of a Python program to a service of ours and a Python one, and many requests each way. A
+//! Load, beside Python: many events of either side to a service of ours and a Python one, and many requests each way. A
 //! program of its own, and one part after the other, so that each has the machine to itself. The figures go to stdout.
 
 mod beside_python {
@@ -12,7 +12,7 @@ mod beside_python {
     use integration_tests::{eventually, wait_until};
     use serde_json::{Value, json};
     use uuid::Uuid;
-    use zc_events::{Context, Document, HandlerError, ResourceObject, ResourceView, Service, ViewResult};
+    use zc_events::{Context, Document, Event, HandlerError, ResourceObject, ResourceView, Service, ViewResult};
 
     const EVENTS: u64 = 20_000;
     const REQUESTS: u64 = 2_000;
@@ -39,7 +39,7 @@ mod beside_python {
             "n": number,
             "name": format!("café / 中 🍕 {}", number * 7919 % 1000),
             "half": number as f64 / 2.0,
-            "tags": [(number % 10).to_string(), null, number % 3 == 0],
+            "tags": [(number % 10).to_string(), null, number.is_multiple_of(3)],
             "meta": {"id": number * 1_000_003, "deep": {"list": [[], {}, number]}},
         })
     }
@@ -49,10 +49,11 @@ mod beside_python {
         Uuid::new_v5(&Uuid::NAMESPACE_OID, lines.join("\n").as_bytes()).to_string()
     }
 
-    #[test]
-    fn many_events_of_python_arrive_at_both_as_they_were() {
-        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let fleet = Fleet::new();
+    /// Who emits: gives how long it took, and a digest of what was emitted.
+    type Emit<'a> = &'a mut dyn FnMut() -> (Duration, String);
+
+    /// A service of ours and a Python one beside it, each with all events as they were meant.
+    fn both_handle_all(fleet: &Fleet, who: &str, emit: Emit<'_>) {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&lines);
         let service = Service::builder(&fleet.client("ours"))
@@ -63,36 +64,73 @@ mod beside_python {
             .start()
             .unwrap();
         let mut worker = fleet.worker("python").prefetch(50).start();
-        let mut python = fleet.caller("caller");
         let begun = Instant::now();
-        python.begin("emit_many", json!({"event_type": "counted", "count": EVENTS}));
-        let emitted = python.answer().unwrap();
-        let emitting = begun.elapsed();
-        let ours = wait_until(LONG, || service.health().processed == EVENTS).map(|()| begun.elapsed());
-        let wanted = usize::try_from(EVENTS).unwrap();
-        let theirs = wait_until(LONG, || worker.count_of_lines() == wanted).map(|()| begun.elapsed());
-        let (ours, theirs) = (ours.unwrap_or(LONG), theirs.unwrap_or(LONG));
-
+        // Asked while they are emitted, so that the times are theirs.
+        let arrived = AtomicU64::new(0);
+        let (emitted, theirs) = thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                let _ = wait_until(LONG, || service.health().processed == EVENTS);
+                arrived.store(begun.elapsed().as_millis() as u64, Ordering::SeqCst);
+            });
+            let emitted = emit();
+            let wanted = usize::try_from(EVENTS).unwrap();
+            let theirs = wait_until(LONG, || worker.count_of_lines() == wanted).map_or(LONG, |()| begun.elapsed());
+            watch.join().unwrap();
+            (emitted, theirs)
+        });
+        let ours = Duration::from_millis(arrived.load(Ordering::SeqCst));
         let our_lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
         let their_lines = worker.lines();
-        say(&format!(
-            "{EVENTS} events of Python: emitted in {:.1} s ({}/s); ours handled {} by {:.1} s ({}/s); Python handled {} by {:.1} s ({}/s)",
-            emitting.as_secs_f64(),
-            per_second(EVENTS, emitting),
-            our_lines.len(),
-            ours.as_secs_f64(),
-            per_second(EVENTS, ours),
-            their_lines.len(),
-            theirs.as_secs_f64(),
-            per_second(EVENTS, theirs),
-        ));
-        assert_eq!((our_lines.len(), their_lines.len()), (wanted, wanted));
+        for (what, count, took) in [
+            (format!("{who} emitted"), EVENTS, emitted.0),
+            ("ours handled".to_owned(), our_lines.len() as u64, ours),
+            ("Python handled".to_owned(), their_lines.len() as u64, theirs),
+        ] {
+            say(&format!("{what} {count} events by {:.1} s ({}/s)", took.as_secs_f64(), per_second(count, took)));
+        }
+        assert_eq!((our_lines.len() as u64, their_lines.len() as u64), (EVENTS, EVENTS));
         let meant = digest((0..EVENTS).map(|number| numbered(number).to_string()).collect());
         let (ours, theirs) = (digest(our_lines), digest(their_lines));
-        say(&format!("digests: meant {meant}; emitted {}; ours {ours}; Python {theirs}", emitted["digest"]));
-        assert_eq!((emitted["digest"].as_str(), ours.as_str(), theirs.as_str()), (Some(&*meant), &*meant, &*meant));
+        say(&format!("digests: meant {meant}, emitted {}, ours {ours}, Python {theirs}", emitted.1));
+        assert_eq!([emitted.1, ours, theirs], [&*meant; 3]);
         let health = service.health();
         assert_eq!((health.failed, health.duplicates, health.dead_lettered), (0, 0, 0));
+    }
+
+    #[test]
+    fn many_events_of_python_arrive_at_both_as_they_were() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let fleet = Fleet::new();
+        let mut python = fleet.caller("caller");
+        both_handle_all(&fleet, "Python", &mut || {
+            let emitted = python.does("emit_many", json!({"event_type": "counted", "count": EVENTS}));
+            let took = Duration::from_secs_f64(emitted["seconds"].as_f64().unwrap());
+            (took, emitted["digest"].as_str().unwrap().to_owned())
+        });
+    }
+
+    #[test]
+    fn many_events_of_ours_arrive_at_both_as_they_were() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let fleet = Fleet::new();
+        let client = fleet.client("caller");
+        both_handle_all(&fleet, "ours", &mut || {
+            let begun = Instant::now();
+            let mut lines = Vec::new();
+            for chunk in Vec::from_iter(0..EVENTS).chunks(500) {
+                let events: Vec<Event> = chunk.iter().map(|number| event(&numbered(*number))).collect();
+                for emitted in client.emit_many(&events) {
+                    emitted.unwrap();
+                }
+                lines.extend(chunk.iter().map(|number| numbered(*number).to_string()));
+            }
+            (begun.elapsed(), digest(lines))
+        });
+    }
+
+    fn event(payload: &Value) -> Event {
+        let kwargs = payload.as_object().unwrap().iter();
+        kwargs.fold(Event::new("counted"), |event, (name, value)| event.set(name, value).unwrap())
     }
 
     struct Numbers;

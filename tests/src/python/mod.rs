@@ -96,6 +96,7 @@ impl Fleet {
         command
             .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("interop"))
             // What the machine's own settings would change.
+            .env_remove("PYTHONHOME")
             .env_remove("PYTHONPATH")
             .env_remove("CELERY_BROKER_URL")
             .env("PYTHONDONTWRITEBYTECODE", "1")

@@ -51,7 +51,7 @@ fn a_countdown_is_waited_for() {
     let mut python = fleet.caller("python");
     let begun = Instant::now();
     let held = [1, 2].map(|protocol| {
-        let how = json!({"args": ["seen"], "protocol": protocol, "countdown": 2, "expires": 600});
+        let how = json!({"args": ["seen"], "protocol": protocol, "countdown": 3, "expires": 600});
         python.does("send_task", how)
     });
     // What is not held back goes first.
@@ -60,7 +60,7 @@ fn a_countdown_is_waited_for() {
     assert_eq!(seen.count(), 1);
     for id in held {
         seen.of_id(id.as_str().unwrap());
-        assert!(begun.elapsed() >= Duration::from_secs(2), "after {:?}", begun.elapsed());
+        assert!(begun.elapsed() >= Duration::from_secs(3), "after {:?}", begun.elapsed());
     }
     assert_eq!(service.health().expired, 0);
 }

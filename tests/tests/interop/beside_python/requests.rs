@@ -283,7 +283,7 @@ fn ours_is_told_of_failures() {
     let request = client.remote("Order").pk("raises").timeout(Duration::from_secs(3));
     let error = request.fetch::<Value>().unwrap_err();
     assert!(matches!(error, Error::Timeout { stage: Stage::Reply }), "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(4));
+    assert!(started.elapsed() < Duration::from_secs(7));
     assert_eq!(python.told("failed", 1)[0]["error"], "RuntimeError");
     assert!(python.runs());
 }
