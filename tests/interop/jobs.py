@@ -5,6 +5,10 @@ def add(request):
     return request.data["x"] + request.data["y"]
 
 
+def same(request):
+    return request.data
+
+
 def echo(request):
     """The call as it arrived."""
     return {"data": request.data, "headers": request.headers, "id": request.id, "method": request._backend["method"]}
@@ -21,4 +25,4 @@ def note(request):
     records.tell("noted", data=request.data, response_key=request.response_key)
 
 
-MAPPING = {"add": add, "echo": echo, "boom": boom, "note": {"func": note, "relationship_viewset": None}}
+MAPPING = {"add": add, "same": same, "echo": echo, "boom": boom, "note": {"func": note, "relationship_viewset": None}}

@@ -120,6 +120,31 @@ pub(crate) fn dead_letters(client: &EventClient) -> Vec<(String, Vec<u8>)> {
     letters
 }
 
+/// Values that each side must read as the other meant them.
+pub(crate) fn values() -> Vec<Value> {
+    let deep = (0..100).fold(json!("the bottom"), |value, level| match level % 2 {
+        0 => json!([value]),
+        _ => json!({"k": value}),
+    });
+    vec![
+        json!(null),
+        json!([true, false]),
+        json!([0, -1, 1_u64 << 53, (1_u64 << 53) + 1, i64::MAX, i64::MIN, u64::MAX]),
+        json!([0.5, -0.1, 0.1 + 0.2, 1e-10, 1e20, 1.5e300, f64::MIN_POSITIVE, 123_456_789.123_456_78]),
+        json!([
+            "",
+            "a/b \\ \" ' <b>&amp;</b>",
+            "nl\n tab\t nul\0 bell\u{7} del\u{7f}",
+            "café 中文 🍕 \u{2028} \u{feff}"
+        ]),
+        json!({"": [], "ü": {}, "with space": [[], {}, [[1, [2, [3]]]]], "__type__": "no rich type", "task": "x"}),
+        json!("x".repeat(1 << 20)),
+        json!({"text": "é".repeat(300_000), "numbers": Vec::from_iter(0..20_000)}),
+        // The deepest that we emit.
+        deep,
+    ]
+}
+
 /// A captured vector of the protocol's tests.
 pub(crate) fn vector(name: &str) -> Value {
     file(&format!("vectors/{name}.json"))

@@ -6,7 +6,7 @@ use integration_tests::python::{Fleet, client};
 use serde_json::{Value, json};
 use zc_events::{Context, Error, EventClient, HandlerError, Protocol, Service, Stage};
 
-use crate::ours::Seen;
+use crate::ours::{Seen, values};
 
 #[derive(serde::Deserialize, serde::Serialize)]
 struct Add {
@@ -20,6 +20,7 @@ fn serving(client: &EventClient) -> (Service, Seen) {
     let noted = seen.clone();
     let service = Service::builder(client)
         .call("add", |_: &Context, add: Add| Ok(add.x + add.y))
+        .call("same", |_: &Context, data: Value| Ok(data))
         .call("echo", |context: &Context, data: Value| {
             let call = context.call().unwrap();
             let method = call.method.map(|method| method.to_string());
@@ -55,6 +56,10 @@ fn python_calls_and_ours_answers() {
         assert_eq!((&echo["data"], &echo["headers"]), (&data, &headers));
         assert_eq!(echo["method"], if verb == "call" { "POST".to_owned() } else { verb.to_uppercase() });
         assert!(echo["id"].is_string());
+    }
+    for value in values() {
+        let same = python.does("verb", json!({"verb": "get", "key": "same", "data": value}));
+        assert!(same["data"] == value, "{:.200} is not {value:.200}", same["data"]);
     }
     for (number, verb) in ["put_no_wait", "post_no_wait", "delete_no_wait", "call_no_wait"].into_iter().enumerate() {
         let how = json!({"verb": verb, "key": "note", "data": {"number": number}});
@@ -110,6 +115,10 @@ fn ours_calls_and_python_answers() {
             let echo: Value = call.fetch().unwrap();
             assert_eq!((&echo["data"], &echo["headers"]), (&data, &headers), "protocol {protocol} {method}");
             assert_eq!(echo["method"], method);
+        }
+        for value in values() {
+            let same: Value = client.get("same").data(&value).unwrap().fetch().unwrap();
+            assert!(same == value, "protocol {protocol}: {same:.200} is not {value:.200}");
         }
         // Sent together, awaited in the other order.
         let pending: Vec<_> =

@@ -1,35 +1,11 @@
 //! Events: every value that both languages know, in every form in which a fleet sends it.
 
-use integration_tests::python::Fleet;
+use integration_tests::eventually;
+use integration_tests::python::{Fleet, PATIENCE};
 use serde_json::{Value, json};
-use zc_events::{Error, Event, EventClient, Protocol};
+use zc_events::{Error, Event, EventClient, Protocol, Service};
 
-use crate::ours::listening;
-
-/// Values that each side must read as the other meant them.
-fn values() -> Vec<Value> {
-    let deep = (0..100).fold(json!("the bottom"), |value, level| match level % 2 {
-        0 => json!([value]),
-        _ => json!({"k": value}),
-    });
-    vec![
-        json!(null),
-        json!([true, false]),
-        json!([0, -1, 1_u64 << 53, (1_u64 << 53) + 1, i64::MAX, i64::MIN, u64::MAX]),
-        json!([0.5, -0.1, 0.1 + 0.2, 1e-10, 1e20, 1.5e300, f64::MIN_POSITIVE, 123_456_789.123_456_78]),
-        json!([
-            "",
-            "a/b \\ \" ' <b>&amp;</b>",
-            "nl\n tab\t nul\0 bell\u{7} del\u{7f}",
-            "café 中文 🍕 \u{2028} \u{feff}"
-        ]),
-        json!({"": [], "ü": {}, "with space": [[], {}, [[1, [2, [3]]]]], "__type__": "no rich type", "task": "x"}),
-        json!("x".repeat(1 << 20)),
-        json!({"text": "é".repeat(300_000), "numbers": Vec::from_iter(0..20_000)}),
-        // The deepest that we emit.
-        deep,
-    ]
-}
+use crate::ours::{Seen, listening, values};
 
 /// How our clients put events on the wire.
 fn clients(fleet: &Fleet) -> Vec<(&'static str, EventClient)> {
@@ -57,9 +33,9 @@ fn python_reads_every_value_of_ours() {
         let kwargs = json!({"resource_type": "Order", "resource_id": 23_131_024, "user_id": "56", "meta": {"a": [1]}});
         sent.push((protocol, event, json!([]), kwargs));
 
-        let event = Event::new("seen").priority(7);
+        let event = Event::new("seen").priority(7).set("with space", 1).unwrap().set("ü/\"", [2]).unwrap();
         client.emit(&event).unwrap();
-        sent.push((protocol, event, json!([]), json!({})));
+        sent.push((protocol, event, json!([]), json!({"with space": 1, "ü/\"": [2]})));
     }
     let records = python.told("seen", sent.len());
     assert_eq!(records.len(), sent.len());
@@ -163,6 +139,43 @@ fn each_service_gets_its_copy_and_the_chain_of_ids_survives() {
     let health = service.health();
     assert_eq!((health.processed, health.ignored, health.dead_lettered), (2, 0, 0));
     assert_eq!((seen.count(), python.told("seen", 1).len()), (1, 1));
+}
+
+/// The type of an event may be any text; ours finds it without reading the rest of the message, where it can.
+#[test]
+fn types_of_events_are_any_text() {
+    let fleet = Fleet::new();
+    let types = ["order_created", "café/erstellt 🍕", "with \"quotes\" and \\", "a".repeat(300).leak()];
+    let seen = Seen::default();
+    let builder = Service::builder(&fleet.client("ours"));
+    let service = types.iter().fold(builder, |builder, name| builder.on(*name, seen.handler())).start().unwrap();
+    let mut worker = fleet.worker("python").start();
+    let mut python = fleet.caller("caller");
+    let client = fleet.client("other");
+    for (number, name) in types.into_iter().enumerate() {
+        client.emit(&Event::new(name)).unwrap();
+        python.does("emit", json!({"event_type": name}));
+        python.does("send_task", json!({"args": [name], "protocol": 1}));
+        python.does("send_task", json!({"args": [name], "protocol": 2}));
+        eventually(PATIENCE, || service.health().processed == 4 * (number as u64 + 1));
+        let ignored = worker.told("ignored", 4 * (number + 1));
+        assert!(ignored[4 * number..].iter().all(|record| record["event_type"] == name), "{ignored:?}");
+    }
+}
+
+/// A listener as the README of zc_events has it calls its own parameter `event_type`, and raises where an argument has that name.
+#[test]
+fn an_argument_called_event_type_is_not_sent_since_python_loses_it() {
+    let fleet = Fleet::new();
+    let mut worker = fleet.worker("python").start();
+    let (service, seen) = listening(&fleet.client("ours"));
+    let _service = service.start().unwrap();
+    let mut python = fleet.caller("caller");
+    python.does("send_task", json!({"args": ["seen"], "kwargs": {"event_type": "x"}}));
+    assert_eq!(worker.told("failed", 1)[0]["error"], "TypeError");
+    assert_eq!(seen.after(1)[0]["kwargs"], json!({"event_type": "x"}));
+    let refused = Event::new("seen").set("event_type", "x").unwrap_err().to_string();
+    assert!(refused.contains("`event_type` is a reserved keyword"), "{refused}");
 }
 
 /// What some reader in the fleet would choke on never leaves.

@@ -1,9 +1,11 @@
 //! Queues and exchanges, declared by either side first: a service that moves from Python to Rust, or runs as both for a while.
 
+use std::time::Duration;
+
 use integration_tests::eventually;
 use integration_tests::python::{Caller, Fleet, PATIENCE, Worker, client};
-use serde_json::json;
-use zc_events::{EventClient, Service};
+use serde_json::{Value, json};
+use zc_events::{Context, EventClient, HandlerError, Retry, Service};
 
 use crate::ours::{Seen, listening};
 
@@ -93,6 +95,35 @@ fn ours_first_without_priorities() {
     let mut worker = python(&fleet, None);
     both_share_the_queue(&fleet, &service, &seen, &mut worker);
     assert!(!emits_as_itself(&fleet));
+}
+
+/// What ours fails at and puts off comes back to the queue that both share, and Python can take it from there as it was.
+#[test]
+fn what_ours_puts_off_python_can_take() {
+    let fleet = Fleet::new();
+    let second = Duration::from_secs(1);
+    let failing = Service::builder(&ours(&fleet, Some(10)))
+        .on("seen", |_: &Context, _: Value| Err(HandlerError::new("not yet moved")))
+        .retry(Retry::attempts(100).backoff(second, second))
+        .start()
+        .unwrap();
+    let mut caller = fleet.caller("caller");
+    for number in 0..20 {
+        let kwargs = json!({"number": number, "text": "café"});
+        if number % 2 == 0 {
+            caller.does("emit", json!({"event_type": "seen", "kwargs": kwargs}));
+        } else {
+            caller.does("send_task", json!({"args": ["seen"], "kwargs": kwargs}));
+        }
+    }
+    eventually(PATIENCE, || failing.health().retried >= 20);
+    let mut python = python(&fleet, Some(10));
+    let mut taken = python.told("seen", 20);
+    assert_eq!((taken.len(), failing.health().dead_lettered), (20, 0));
+    taken.sort_by_key(|record| record["kwargs"]["number"].as_u64());
+    for (number, record) in taken.iter().enumerate() {
+        assert_eq!((&record["kwargs"]["number"], &record["kwargs"]["text"]), (&json!(number), &json!("café")));
+    }
 }
 
 /// The exchanges of a client that only emits and asks, and a Python service that comes later.
