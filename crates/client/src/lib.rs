@@ -2,27 +2,39 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;
+mod dead_letters;
 mod error;
+mod jwt;
 mod lines;
+mod message;
 pub mod metrics;
 mod service;
 mod settings;
+pub mod testing;
+mod watch;
 
 pub use client::{
-    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, Page, Pending, PendingSet, RemoteRequest,
+    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, Page, Pages, Pending, PendingSet, RemoteRequest,
 };
+pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
 pub use error::{CallFailure, Error, Failure, Result};
+pub use jwt::Jwt;
+pub use message::{Message, MessageKind};
 pub use service::{
-    Context, HandlerError, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
-    ViewResult,
+    Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth,
+    Stopped, ViewResult,
 };
 pub use settings::{Dedup, Settings, SettingsBuilder};
+pub use watch::{Watch, Watched};
 
 pub use serde_json::Value;
-pub use zc_events_protocol::resource::{Document, Identifier, Relationship, Resource, ResourceObject};
+pub use zc_events_protocol::resource::{
+    Document, ErrorObject, Identifier, Relationship, RelationshipData, RemoteResource, Resource, ResourceError,
+    ResourceObject,
+};
 pub use zc_events_protocol::{
-    Channel, Clock, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, RemoteError,
-    Stage, SystemClock,
+    Channel, Clock, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, Query,
+    RemoteError, Stage, SystemClock,
 };
 
 /// Compiles the examples of the workspace's README.

@@ -16,6 +16,7 @@ use zc_events_transport::Broker;
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions, BrokerUrl};
 use zc_events_transport::memory::MemoryBroker;
 
+use crate::testing::World;
 use crate::{Error, Result};
 
 pub use builder::SettingsBuilder;
@@ -48,7 +49,10 @@ pub struct Settings {
     pub(crate) dedup: Dedup,
     pub(crate) dedup_ttl: Duration,
     pub(crate) heartbeat: u16,
+    pub(crate) secret_key: Option<String>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The test that the settings were made by, if it was one.
+    world: Option<Arc<World>>,
 }
 
 /// Where the broker is, and which setting said so.
@@ -122,7 +126,7 @@ impl Settings {
     /// # Errors
     /// [`Error::Config`] where that is no name.
     pub fn with_service_name(mut self, name: impl Into<String>) -> Result<Self> {
-        self.service_name = Some(builder::named("SERVICE_NAME", name.into())?);
+        self.service_name = Some(check::named("SERVICE_NAME", name.into())?);
         Ok(self)
     }
 
@@ -142,6 +146,10 @@ impl Settings {
     #[must_use]
     pub fn service_name(&self) -> Option<&str> {
         self.service_name.as_deref()
+    }
+
+    pub(crate) fn world(&self) -> Option<&Arc<World>> {
+        self.world.as_ref()
     }
 
     pub(crate) fn open_broker(&self) -> Result<Arc<dyn Broker>> {
@@ -205,6 +213,7 @@ impl fmt::Debug for Settings {
             .field("handler_timeout", &self.handler_timeout)
             .field("dedup", &self.dedup)
             .field("dedup_ttl", &self.dedup_ttl)
+            .field("has_secret_key", &self.secret_key.is_some())
             .finish_non_exhaustive()
     }
 }
