@@ -7,7 +7,7 @@ use std::time::Duration;
 use integration_tests::python::PATIENCE;
 use integration_tests::{broker_url, eventually, unique};
 use serde_json::{Value, json};
-use zc_events::{Clock, Context, EventClient, HandlerError, Limits, Service, ServiceBuilder, SystemClock};
+use zc_events::{Channel, Clock, Context, EventClient, HandlerError, Limits, Service, ServiceBuilder, SystemClock};
 use zc_events_protocol::Task;
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions};
 use zc_events_transport::{Broker, ConsumeOptions, Delivery, ExchangeKind, Subscription, Topology};
@@ -50,6 +50,7 @@ impl Seen {
                 "id": context.id(), "task_id": context.task_id(), "root_id": context.root_id(),
                 "parent_id": context.parent_id(), "args": context.args(), "kwargs": kwargs,
                 "redelivered": context.is_redelivered(), "attempt": context.attempt(),
+                "channel": context.channel().map(Channel::routing_key),
             }));
             Ok(())
         }

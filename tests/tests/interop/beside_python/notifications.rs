@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use integration_tests::python::Fleet;
+use integration_tests::eventually;
+use integration_tests::python::{Fleet, PATIENCE};
 use serde_json::{Value, json};
-use zc_events::{Channel, Event};
+use zc_events::{Channel, Event, Service};
 use zc_events_transport::ExchangeKind;
 
-use crate::ours::{Tap, decoded};
+use crate::ours::{Seen, Tap, decoded};
 
 #[test]
 fn python_is_notified_by_ours() {
@@ -26,6 +27,32 @@ fn python_is_notified_by_ours() {
     assert_eq!(python.all().len(), channels.len(), "{:?}", python.all());
 }
 
+#[test]
+fn a_service_of_ours_is_notified_by_python() {
+    let fleet = Fleet::new();
+    let (any, pushed) = (Seen::default(), Seen::default());
+    let service = Service::builder(&fleet.client("ours"))
+        .on_notification(None, "send_it", any.handler())
+        .on_notification(Channel::Push, "send_it", pushed.handler())
+        .start()
+        .unwrap();
+    let mut python = fleet.caller("python");
+    let kwargs = json!({"to": ["a@b.c"], "subject": "café / 🍕"});
+    for channel in ["email", "text", "push"] {
+        python.does("notify", json!({"channel": channel, "event_type": "send_it", "kwargs": kwargs}));
+    }
+    python.does("send_task", json!({"task": "microservice.notification", "args": ["send_it"], "kwargs": kwargs}));
+    let mut records = [any.after(3), pushed.after(1)].concat();
+    records.sort_by_key(|record| record["channel"].to_string());
+    assert!(records.iter().all(|record| record["kwargs"] == kwargs), "{records:?}");
+    let channels: Vec<_> = records.iter().map(|record| &record["channel"]).collect();
+    // Celery's router does not tell.
+    let told = ["email", "push", "text"].map(|channel| json!(format!("microservice.notification.{channel}")));
+    assert_eq!(channels, [&told[0], &told[1], &told[2], &Value::Null]);
+    eventually(PATIENCE, || service.health().processed == 4);
+    assert_eq!(service.health().dead_lettered, 0);
+}
+
 /// The next notification: its routing key, event type and keyword arguments.
 fn next(tap: &mut Tap) -> (String, String, Value) {
     let delivery = tap.next();
@@ -36,7 +63,7 @@ fn next(tap: &mut Tap) -> (String, String, Value) {
 }
 
 #[test]
-fn ours_is_notified_by_python() {
+fn notifications_of_python_go_where_their_keys_lead() {
     let fleet = Fleet::new();
     let exchange = fleet.notifications_exchange();
     let mut all = Tap::on(&exchange, ExchangeKind::Topic, "microservice.notification.#");

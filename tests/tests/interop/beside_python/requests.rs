@@ -165,6 +165,11 @@ fn python_is_told_of_failures() {
         assert_eq!(status, 405);
         assert_eq!(document["errors"][0]["detail"], format!("Method \"{name}\" not allowed."));
     }
+    // What nobody in Python implements, and its views answer.
+    for (method, status) in [("HEAD", 200), ("OPTIONS", 200), ("get", 200)] {
+        let how = json!({"resource_type": "Order", "resource_id": "1", "method": method});
+        assert_eq!(request(&mut python, how).0, status, "{method}");
+    }
     // Python's wrapper knows no empty relationship, whoever answers; its plain data does.
     let raised = python.tries("get_remote_resource", json!({"resource_type": "Order", "pk": "null"})).unwrap_err();
     assert_eq!(raised.class, "AttributeError");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use integration_tests::eventually;
 use integration_tests::python::{Caller, Fleet, PATIENCE, Worker, client};
 use serde_json::{Value, json};
-use zc_events::{Context, EventClient, HandlerError, Retry, Service};
+use zc_events::{Channel, Context, Error, Event, EventClient, HandlerError, Retry, Service};
 
 use crate::ours::{Seen, listening};
 
@@ -97,6 +97,31 @@ fn ours_first_without_priorities() {
     assert!(!emits_as_itself(&fleet));
 }
 
+/// The queue of notifications is Python's, too, with priorities or without in that of events.
+#[test]
+fn the_queue_of_notifications_is_declared_by_either_first() {
+    for (max_priority, ours_is_first) in [(Some(10), true), (None, true), (Some(10), false)] {
+        let fleet = Fleet::new();
+        let (service, seen) = listening(&ours(&fleet, max_priority));
+        let service = service.on_notification(None, "send_it", seen.handler()).strict_topology();
+        let (service, mut worker) = if ours_is_first {
+            let service = service.start().unwrap();
+            (service, python(&fleet, max_priority))
+        } else {
+            let worker = python(&fleet, max_priority);
+            (service.start().unwrap(), worker)
+        };
+        let client = fleet.client("caller");
+        for number in 0..EVENTS {
+            let event = Event::new("send_it").set("number", number).unwrap();
+            client.notify(Channel::Email, &event).unwrap();
+        }
+        eventually(PATIENCE, || seen.count() + worker.all().len() == EVENTS);
+        assert!(seen.count() > 0 && !worker.told("notified", 1).is_empty());
+        assert!(service.health().is_ready() && worker.runs());
+    }
+}
+
 /// What ours fails at and puts off comes back to the queue that both share, and Python can take it from there as it was.
 #[test]
 fn what_ours_puts_off_python_can_take() {
@@ -131,12 +156,12 @@ fn what_ours_puts_off_python_can_take() {
 fn exchanges_that_ours_declared_are_those_that_python_declares() {
     let fleet = Fleet::new();
     let caller = fleet.client("caller");
-    let event = zc_events::Event::new("seen");
-    assert!(matches!(caller.emit(&event), Err(zc_events::Error::Unroutable { .. })));
-    assert!(matches!(caller.notify(zc_events::Channel::Email, &event), Err(zc_events::Error::Unroutable { .. })));
+    let event = Event::new("seen");
+    assert!(matches!(caller.emit(&event), Err(Error::Unroutable { .. })));
+    assert!(matches!(caller.notify(Channel::Email, &event), Err(Error::Unroutable { .. })));
     let mut worker = fleet.worker("python").start();
     caller.emit(&event).unwrap();
-    caller.notify(zc_events::Channel::Email, &event).unwrap();
+    caller.notify(Channel::Email, &event).unwrap();
     assert_eq!(worker.told("seen", 1)[0]["request"]["id"], event.id());
     assert_eq!(worker.told("notified", 1)[0]["kwargs"]["task_id"], event.id());
 }
