@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;
+pub mod content;
 mod error;
 mod lines;
 pub mod metrics;
@@ -21,7 +22,7 @@ pub use settings::{Dedup, Settings, SettingsBuilder};
 pub use serde_json::Value;
 pub use zc_events_protocol::resource::{Document, Identifier, Relationship, Resource, ResourceObject};
 pub use zc_events_protocol::{
-    Channel, Clock, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, RemoteError,
+    Channel, Clock, Deadline, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, RemoteError,
     Stage, SystemClock,
 };
 

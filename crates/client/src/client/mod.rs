@@ -4,6 +4,7 @@
 
 mod answer;
 mod call;
+mod contents;
 mod emit;
 mod gather;
 mod health;
@@ -24,6 +25,7 @@ use zc_events_cache::ReplyStore;
 use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Outcome, Stage};
 use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
+use crate::content::Opened;
 use crate::lines::About;
 use crate::{Error, Result, Settings, metrics};
 use pending::Sent;
@@ -62,6 +64,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) broker: Arc<dyn Broker>,
     store: Option<Arc<dyn ReplyStore>>,
+    contents: Opened,
     /// Whether the exchanges for events and for notifications are known to be there.
     has_exchange: [AtomicBool; 2],
 }
@@ -91,7 +94,8 @@ impl EventClient {
         let broker = settings.open_broker()?;
         let store = settings.open_store()?;
         metrics::describe();
-        let inner = Inner { settings, broker, store, has_exchange: Default::default() };
+        let inner =
+            Inner { settings, broker, store, contents: Opened::default(), has_exchange: Default::default() };
         Ok(Self { inner: Arc::new(inner), scope: None })
     }
 

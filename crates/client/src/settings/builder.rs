@@ -8,6 +8,7 @@ use std::time::Duration;
 use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
 use super::check::{DEEPEST, bytes, number, seconds, shown, size};
+use super::content::ContentBuilder;
 use super::{BrokerSetting, Dedup, Settings};
 use crate::{Error, Result};
 
@@ -44,6 +45,7 @@ pub struct SettingsBuilder {
     dedup: Option<String>,
     dedup_ttl: Option<String>,
     heartbeat: Option<String>,
+    pub(super) content: ContentBuilder,
     limits: Limits,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -269,6 +271,7 @@ impl SettingsBuilder {
         take(&mut self.dedup, "EVENTS_DEDUP");
         take(&mut self.dedup_ttl, "EVENTS_DEDUP_TTL");
         take(&mut self.heartbeat, "EVENTS_HEARTBEAT");
+        self.content.read(take);
         self
     }
 
@@ -343,6 +346,7 @@ impl SettingsBuilder {
             },
             dedup_ttl: seconds("EVENTS_DEDUP_TTL", self.dedup_ttl, 86_400, None)?,
             heartbeat: number("EVENTS_HEARTBEAT", self.heartbeat.as_deref(), 10, 1, 300, "")? as u16,
+            contents: self.content.build()?,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
         };
         if settings.max_in_flight < settings.limits.body {

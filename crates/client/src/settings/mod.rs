@@ -1,8 +1,9 @@
 //! What a program is configured with. How the values are read and checked is in
-//! `builder` and `check`; what they lead to, in `client` and `service`.
+//! `builder`, `content` and `check`; what they lead to, in `client` and `service`.
 
 mod builder;
 mod check;
+mod content;
 mod dedup;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use zc_events_transport::memory::MemoryBroker;
 use crate::{Error, Result};
 
 pub use builder::SettingsBuilder;
+pub(crate) use content::{ContentPlace, ContentSettings};
 pub use dedup::Dedup;
 
 /// The settings of a client and of the services made from it. Made by
@@ -48,6 +50,7 @@ pub struct Settings {
     pub(crate) dedup: Dedup,
     pub(crate) dedup_ttl: Duration,
     pub(crate) heartbeat: u16,
+    pub(crate) contents: ContentSettings,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -205,6 +208,7 @@ impl fmt::Debug for Settings {
             .field("handler_timeout", &self.handler_timeout)
             .field("dedup", &self.dedup)
             .field("dedup_ttl", &self.dedup_ttl)
+            .field("contents", &self.contents)
             .finish_non_exhaustive()
     }
 }
