@@ -3,16 +3,22 @@
 
 mod client;
 pub mod content;
+mod email;
 mod error;
 mod lines;
 pub mod metrics;
+mod push;
+mod rebuild;
 mod service;
 mod settings;
 
 pub use client::{
-    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, Page, Pending, PendingSet, RemoteRequest,
+    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, IndexRebuild, Page, Pending, PendingSet, RemoteRequest,
 };
+pub use email::{Addresses, Email, StoredEmail};
 pub use error::{CallFailure, Error, Failure, Result};
+pub use push::PushNotification;
+pub use rebuild::{RebuildError, RebuildProgress};
 pub use service::{
     Context, HandlerError, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
     ViewResult,

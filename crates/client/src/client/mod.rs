@@ -1,15 +1,18 @@
-//! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, asking for resources in `remote`, calling functions in `call`,
+//! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, e-mails in `email`, index rebuilds in
+//! `rebuild`, what these store in `contents`, asking for resources in `remote`, calling functions in `call`,
 //! waiting for their answers in `pending` and `gather`, answers in `answer`; what calls inherit from the
 //! handler that makes them, in `scope`; how the connections are, in `health`.
 
 mod answer;
 mod call;
 mod contents;
+mod email;
 mod emit;
 mod gather;
 mod health;
 mod notify;
 mod pending;
+mod rebuild;
 mod remote;
 mod scope;
 #[cfg(test)]
@@ -36,6 +39,7 @@ pub use emit::EmitReceipt;
 pub use gather::PendingSet;
 pub use health::ClientHealth;
 pub use pending::Pending;
+pub use rebuild::IndexRebuild;
 pub use remote::RemoteRequest;
 pub(crate) use scope::Scope;
 

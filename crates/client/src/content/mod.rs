@@ -32,6 +32,7 @@ pub use memory::MemoryStore;
 #[cfg(feature = "s3")]
 pub use s3::{Addressing, S3Options, S3Store};
 
+pub(crate) use file::{check as check_file, name as file_name, read as read_file};
 pub(crate) use open::{Bucket, Opened};
 
 /// The largest content that a store takes or hands out unless told otherwise, in bytes.
