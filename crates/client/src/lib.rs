@@ -28,8 +28,8 @@ pub use settings::{Dedup, Settings, SettingsBuilder};
 pub use serde_json::Value;
 pub use zc_events_protocol::resource::{Document, Identifier, Relationship, Resource, ResourceObject};
 pub use zc_events_protocol::{
-    Channel, Clock, Deadline, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, RemoteError,
-    Stage, SystemClock,
+    Channel, Clock, Deadline, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol,
+    RemoteError, Stage, SystemClock,
 };
 
 /// Compiles the examples of the workspace's README.

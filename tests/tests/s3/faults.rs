@@ -187,7 +187,7 @@ fn what_is_too_large_is_not_read_to_its_end() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked",
         "HTTP/1.1 200 OK\r\nconnection: close",
     ] {
-        let bytes = [head.as_bytes(), b"\r\n\r\n", &b"400\r\n".to_vec(), &[b'x'; 1 << 20]].concat();
+        let bytes = [head.as_bytes(), b"\r\n\r\n", &b"400\r\n"[..], &[b'x'; 1 << 20]].concat();
         let (address, _) = answers(move |_| bytes.clone());
         let error = S3Store::new(options(&address)).unwrap().get("a", soon()).unwrap_err();
         assert!(matches!(error, Error::TooLarge { limit: 1000, .. }), "{head}: {error:?}");

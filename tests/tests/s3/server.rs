@@ -62,11 +62,14 @@ impl Server {
         S3Options::new(BUCKET, ID, SECRET).endpoint(self.url())
     }
 
+    pub(crate) fn add_bucket(&self, name: &str) {
+        std::fs::create_dir(self.folder.path().join(name)).unwrap();
+    }
+
     /// Where the server has what lies under `key`.
     pub(crate) fn file(&self, bucket: &str, key: &str) -> PathBuf {
         self.folder.path().join(bucket).join(key)
     }
-
 }
 
 impl Drop for Server {

@@ -75,7 +75,8 @@ fn read_message(stream: &mut impl Read) -> Option<Vec<u8>> {
         message.push(byte[0]);
     }
     let head = String::from_utf8(message.clone()).unwrap().to_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).map_or(0, |it| it.trim().parse().unwrap());
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length:")).map_or(0, |it| it.trim().parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
     message.extend(body);

@@ -98,8 +98,7 @@ impl EventClient {
         let broker = settings.open_broker()?;
         let store = settings.open_store()?;
         metrics::describe();
-        let inner =
-            Inner { settings, broker, store, contents: Opened::default(), has_exchange: Default::default() };
+        let inner = Inner { settings, broker, store, contents: Opened::default(), has_exchange: Default::default() };
         Ok(Self { inner: Arc::new(inner), scope: None })
     }
 

@@ -55,7 +55,7 @@ impl EventClient {
     ///     .on_progress(|progress| println!("{} of {:?}", progress.items, progress.total_items))
     ///     .emit(orders)?;
     /// assert_eq!((done.batches, done.items), (3, 120));
-    /// # service.stop(Duration::from_secs(5));
+    /// # assert_eq!(service.stop(Duration::from_secs(5)).abandoned, 0);
     /// # Ok::<(), zc_events::Error>(())
     /// ```
     pub fn index_rebuild<'a>(
@@ -125,22 +125,23 @@ impl<'a> IndexRebuild<'a> {
         let ended = self.run(items.into_iter(), &mut progress);
         ended.map(|()| progress).map_err(|error| {
             let ended = RebuildError::new(progress, error);
-            log::warn!("MICROSERVICE_EVENT::EMIT_FAILURE: Failure emitting {}: {ended}", crate::lines::Line(&self.event_type));
+            log::warn!(
+                "MICROSERVICE_EVENT::EMIT_FAILURE: Failure emitting {}: {ended}",
+                crate::lines::Line(&self.event_type)
+            );
             ended
         })
     }
 
-    fn run<T, E>(
-        &mut self,
-        mut items: impl Iterator<Item = Result<T, E>>,
-        progress: &mut RebuildProgress,
-    ) -> Result<()>
+    fn run<T, E>(&mut self, mut items: impl Iterator<Item = Result<T, E>>, progress: &mut RebuildProgress) -> Result<()>
     where
         T: Serialize,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
         if self.batch_size == 0 {
-            return Err(Error::config("the batches of an index rebuild are of no items: set `batch_size` to one or more"));
+            return Err(Error::config(
+                "the batches of an index rebuild are of no items: set `batch_size` to one or more",
+            ));
         }
         let opened;
         let store: &dyn ContentStore = match self.store {

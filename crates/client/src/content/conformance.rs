@@ -98,9 +98,47 @@ pub fn nothing_is_none_and_not_an_error(make: Make<'_>) {
 pub fn odd_keys_are_kept_apart(make: Make<'_>) {
     let (store, folder) = (make(LIMIT), unique());
     let keys: Vec<String> = [
-        "A", "a", "%41", "%2541", "a b", "a+b", "a%20b", "100%", "q?x=1&y=2", "q", "f#g", "f", "a;b", "a=b", "a@b:c", "a,b",
-        "it's", "say \"hi\"", "<b>", "[c]", "{d}", "a|b", "a^b", "a`b", "a*b", "$HOME", "!", "(2)", "~", "~root", "..a", "a..",
-        "...", ".hidden", "-rf", "caf\u{e9}", "cafe\u{301}", "\u{65e5}\u{672c}/\u{1f355}.txt", "attachment_a (2).pdf", "x.", "xY/z",
+        "A",
+        "a",
+        "%41",
+        "%2541",
+        "a b",
+        "a+b",
+        "a%20b",
+        "100%",
+        "q?x=1&y=2",
+        "q",
+        "f#g",
+        "f",
+        "a;b",
+        "a=b",
+        "a@b:c",
+        "a,b",
+        "it's",
+        "say \"hi\"",
+        "<b>",
+        "[c]",
+        "{d}",
+        "a|b",
+        "a^b",
+        "a`b",
+        "a*b",
+        "$HOME",
+        "!",
+        "(2)",
+        "~",
+        "~root",
+        "..a",
+        "a..",
+        "...",
+        ".hidden",
+        "-rf",
+        "caf\u{e9}",
+        "cafe\u{301}",
+        "\u{65e5}\u{672c}/\u{1f355}.txt",
+        "attachment_a (2).pdf",
+        "x.",
+        "xY/z",
     ]
     .map(|name| format!("{folder}/{name}"))
     .into();
@@ -121,7 +159,9 @@ pub fn odd_keys_are_kept_apart(make: Make<'_>) {
 pub fn what_is_no_key_is_refused(make: Make<'_>) {
     let (store, folder) = (make(LIMIT), unique());
     let long = "x".repeat(256);
-    for name in ["", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", "a/..", "a\nb", "a\r\nb", "a\0b", "\u{7f}", &long] {
+    for name in [
+        "", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", "a/..", "a\nb", "a\r\nb", "a\0b", "\u{7f}", &long,
+    ] {
         for key in [name.to_owned(), format!("{folder}/{name}")] {
             let refused = [
                 store.put(&key, TEXT, b"v", soon()),
@@ -191,8 +231,7 @@ pub fn what_was_taken_is_gone(make: Make<'_>) {
 /// As many keys as contents.
 pub fn fresh_keys_are_fresh(make: Make<'_>) {
     let store = make(LIMIT);
-    let keys: HashSet<String> =
-        (0..5_u8).map(|number| store.put_new(TEXT, &[number], soon()).unwrap()).collect();
+    let keys: HashSet<String> = (0..5_u8).map(|number| store.put_new(TEXT, &[number], soon()).unwrap()).collect();
     assert_eq!(keys.len(), 5);
     for key in &keys {
         assert!(Uuid::parse_str(key).is_ok(), "{key}");
@@ -219,9 +258,8 @@ pub fn a_file_is_stored(make: Make<'_>) {
 pub fn a_passed_deadline_does_nothing(make: Make<'_>) {
     let (store, key) = (make(LIMIT), unique());
     let past = || SystemClock.deadline(Duration::ZERO);
-    let late = |error: Error| {
-        matches!(error, Error::Timeout { stage: Stage::Content }) && error.outcome() == Outcome::NotSent
-    };
+    let late =
+        |error: Error| matches!(error, Error::Timeout { stage: Stage::Content }) && error.outcome() == Outcome::NotSent;
     assert!(late(store.put(&key, TEXT, b"v", past()).unwrap_err()));
     assert_eq!(store.get(&key, soon()).unwrap(), None);
     store.put(&key, TEXT, b"v", soon()).unwrap();

@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn names_of_all_kinds_are_keys() {
-        for key in ["a", "a/b", "...", "..a", "a..", ".a", " ", "ü", "%2e%2e", "a\\b", "~", "a?b#c", &"x".repeat(255)] {
+        for key in ["a", "a/b", "...", "..a", "a..", ".a", " ", "ü", "%2e%2e", "a\\b", "~", "a?b#c", &"x".repeat(255)]
+        {
             assert!(check(key).is_ok(), "{key}");
         }
     }

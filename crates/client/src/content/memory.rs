@@ -107,9 +107,7 @@ impl MemoryStore {
         in_time(&*self.clock, deadline)?;
         let mut state = self.lock();
         match &state.failure {
-            Some(what) => {
-                Err(Error::Unavailable { what: what.clone(), outcome: Outcome::NotSent, source: None })
-            }
+            Some(what) => Err(Error::Unavailable { what: what.clone(), outcome: Outcome::NotSent, source: None }),
             None => what(&mut state),
         }
     }

@@ -45,7 +45,9 @@ fn open(bucket: Bucket, settings: &Settings) -> Result<Arc<dyn ContentStore>> {
     let name = match bucket {
         Bucket::Email => &contents.email_bucket,
         Bucket::Index => contents.indexer_bucket.as_ref().ok_or_else(|| {
-            Error::config("AWS_INDEXER_BUCKET_NAME is not set: the batches of an index rebuild are stored in that bucket")
+            Error::config(
+                "AWS_INDEXER_BUCKET_NAME is not set: the batches of an index rebuild are stored in that bucket",
+            )
         })?,
     };
     let clock = Arc::clone(&settings.clock);
@@ -108,11 +110,7 @@ fn open_s3(
 }
 
 #[cfg(not(feature = "s3"))]
-fn open_s3(
-    _: &str,
-    _: &ContentSettings,
-    _: Arc<dyn zc_events_protocol::Clock>,
-) -> Result<Arc<dyn ContentStore>> {
+fn open_s3(_: &str, _: &ContentSettings, _: Arc<dyn zc_events_protocol::Clock>) -> Result<Arc<dyn ContentStore>> {
     Err(Error::config(
         "this program was built without S3: enable the feature `s3` of zc-events, or set EVENTS_CONTENT_URL to \
          file:///folder",
@@ -192,7 +190,8 @@ mod tests {
     #[test]
     fn half_of_the_credentials_and_wrong_settings_are_told_by_name_and_without_the_secret() {
         let with = |pairs: &[(&str, &str)]| {
-            let credentials = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "canary"), ("AWS_SESSION_TOKEN", "canary")];
+            let credentials =
+                [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "canary"), ("AWS_SESSION_TOKEN", "canary")];
             refusal(Bucket::Email, &[pairs, &credentials].concat())
         };
         assert!(refusal(Bucket::Email, &[("AWS_ACCESS_KEY_ID", "id")]).contains("AWS_SECRET_ACCESS_KEY is not set"));
@@ -210,7 +209,11 @@ mod tests {
         }
         let opened = Opened::default().get(
             Bucket::Email,
-            &settings(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "k"), ("AWS_S3_ADDRESSING_STYLE", "path")]),
+            &settings(&[
+                ("AWS_ACCESS_KEY_ID", "id"),
+                ("AWS_SECRET_ACCESS_KEY", "k"),
+                ("AWS_S3_ADDRESSING_STYLE", "path"),
+            ]),
         );
         assert!(opened.is_ok());
     }

@@ -377,7 +377,8 @@ mod tests {
 
     #[test]
     fn debug_shows_neither_people_nor_what_is_said() {
-        let email = Email::new().to("canary@h").cc("canary@h").from("canary@h").subject("canary").plaintext_body("canary");
+        let email =
+            Email::new().to("canary@h").cc("canary@h").from("canary@h").subject("canary").plaintext_body("canary");
         let email = email.html_body("canary").header("canary", "canary").attachment("canary", "canary/x", "canary");
         let email = email.file("/canary").user("canary").resource("canary", "canary").unsubscribe_group("canary");
         let shown = format!("{email:?} {email:#?}");
@@ -399,7 +400,9 @@ mod tests {
         };
         assert!(large(&email().plaintext_body("12345")).contains("plaintext"));
         assert!(large(&email().html_body("12345")).contains("HTML"));
-        assert!(large(&email().attachment("a", "a/b", "1234").attachment("b", "a/b", "12345")).contains("attachment 2"));
+        assert!(
+            large(&email().attachment("a", "a/b", "1234").attachment("b", "a/b", "12345")).contains("attachment 2")
+        );
         let missing = email().file("/no/such/file.txt").check_contents(&store).unwrap_err();
         assert!(missing.to_string().contains("/no/such/file.txt"), "{missing}");
     }

@@ -109,9 +109,10 @@ impl Keys {
     /// machine's.
     pub(crate) fn new(uuid: &str, at: SystemTime) -> Result<Self> {
         let seconds = at.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok());
-        let date = seconds.and_then(|seconds| Some((seconds, OffsetDateTime::from_unix_timestamp(seconds).ok()?.date())));
-        let (seconds, date) =
-            date.ok_or_else(|| Error::config("the clock is not between the years 1970 and 9999: no e-mail can be dated"))?;
+        let date =
+            seconds.and_then(|seconds| Some((seconds, OffsetDateTime::from_unix_timestamp(seconds).ok()?.date())));
+        let (seconds, date) = date
+            .ok_or_else(|| Error::config("the clock is not between the years 1970 and 9999: no e-mail can be dated"))?;
         let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
         Ok(Self { folder: format!("{year:04}-{month:02}-{day:02}/{seconds}_{uuid}"), ..Self::default() })
     }
@@ -160,12 +161,21 @@ mod tests {
     #[test]
     fn no_attachment_takes_the_place_of_another() {
         let mut keys = Keys::default();
-        let names = ["f.pdf", "f.pdf", "f (2).pdf", "f.pdf", "noend", "noend", ".hidden", ".hidden", "a.tar.gz", "a.tar.gz"];
+        let names =
+            ["f.pdf", "f.pdf", "f (2).pdf", "f.pdf", "noend", "noend", ".hidden", ".hidden", "a.tar.gz", "a.tar.gz"];
         let made: Vec<String> = names.iter().map(|name| keys.attachment(name)).collect();
         assert_eq!(
             made.iter().map(|key| key.strip_prefix("/attachment_").unwrap()).collect::<Vec<_>>(),
             [
-                "f.pdf", "f (2).pdf", "f (2) (2).pdf", "f (3).pdf", "noend", "noend (2)", ".hidden", ".hidden (2)", "a.tar.gz",
+                "f.pdf",
+                "f (2).pdf",
+                "f (2) (2).pdf",
+                "f (3).pdf",
+                "noend",
+                "noend (2)",
+                ".hidden",
+                ".hidden (2)",
+                "a.tar.gz",
                 "a.tar (2).gz"
             ]
         );

@@ -22,7 +22,7 @@ pub(crate) struct ContentSettings {
     pub(crate) email_bucket: String,
     pub(crate) indexer_bucket: Option<String>,
     pub(crate) access_key_id: Option<String>,
-    #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "read by S3 only"))]
+    #[cfg_attr(not(feature = "s3"), allow(dead_code, reason = "read by S3 only"))]
     pub(crate) s3: S3Settings,
     pub(crate) timeout: Duration,
     pub(crate) max_bytes: usize,
@@ -30,7 +30,7 @@ pub(crate) struct ContentSettings {
 
 /// What is of concern where that is S3, unchecked.
 #[derive(Clone, Default)]
-#[cfg_attr(not(feature = "s3"), allow(dead_code))]
+#[cfg_attr(not(feature = "s3"), allow(dead_code, reason = "read by S3 only"))]
 pub(crate) struct S3Settings {
     pub(crate) secret_access_key: Option<String>,
     pub(crate) session_token: Option<String>,

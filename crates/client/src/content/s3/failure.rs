@@ -43,7 +43,9 @@ fn hint(answer: &Answer) -> Option<String> {
             let region = answer.region.as_deref().map(|region| format!(", `{region}`")).unwrap_or_default();
             return Some(format!("the bucket is in another region{region} (AWS_DEFAULT_REGION, AWS_ENDPOINT_URL)"));
         }
-        (401 | 403, _) => "AWS_ACCESS_KEY_ID may not do that there; where it may not list the bucket, so is a missing key",
+        (401 | 403, _) => {
+            "AWS_ACCESS_KEY_ID may not do that there; where it may not list the bucket, so is a missing key"
+        }
         (413, _) | (_, "EntityTooLarge") => "the server takes no content of that size",
         (404, _) => "nothing there answers as S3 does (AWS_ENDPOINT_URL, AWS_S3_ADDRESSING_STYLE)",
         _ => return None,

@@ -87,9 +87,7 @@ fn read(endpoint: &str) -> Result<(&'static str, String)> {
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let is_host = match bare {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
-        }
+        None => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)),
     };
     if !is_host {
         return Err(wrong("names no host"));
