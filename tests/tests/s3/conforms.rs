@@ -24,6 +24,6 @@ fn conforms_with_a_session_token() {
 fn what_is_stored_is_a_file_of_the_server() {
     let server = Server::start();
     let store = S3Store::new(server.options()).unwrap();
-    store.put("2026-11-23/menu.html", "text/html; charset=utf-8", b"<p>Lunch</p>", soon()).unwrap();
+    store.put("2026-11-23/menu.html", "text/html;  charset=utf-8 ", b"<p>Lunch</p>", soon()).unwrap();
     assert_eq!(std::fs::read(server.file(BUCKET, "2026-11-23/menu.html")).unwrap(), b"<p>Lunch</p>");
 }

@@ -108,10 +108,11 @@ impl Exchange {
     /// Asks until there is an answer that does not pass, at most three times and until the deadline.
     pub(super) fn ask(&self, ask: &Ask<'_>, deadline: Deadline) -> Result<Answer> {
         let clock = self.clock();
+        let digest = sign::digest(ask.content);
         let mut attempt = 1;
         loop {
             in_time(clock, deadline)?;
-            let answered = self.ask_once(ask, deadline);
+            let answered = self.ask_once(ask, &digest, deadline);
             let may_pass = match &answered {
                 Ok(answer) => answer.may_pass(),
                 Err(error) => matches!(error, Error::Unavailable { .. }),
@@ -126,14 +127,15 @@ impl Exchange {
         }
     }
 
-    fn ask_once(&self, ask: &Ask<'_>, deadline: Deadline) -> Result<Answer> {
+    fn ask_once(&self, ask: &Ask<'_>, digest: &str, deadline: Deadline) -> Result<Answer> {
         let path = self.place.path(ask.key);
         let signed = Signed {
             method: ask.method,
             host: &self.place.host,
             path: &path,
-            headers: ask.content_type.map(|it| ("content-type", it.trim().to_owned())).into_iter().collect(),
-            content: ask.content,
+            // Blanks are signed one by one.
+            headers: ask.content_type.map(|it| ("content-type", words(it))).into_iter().collect(),
+            digest,
         };
         let mut request = Request::builder().method(ask.method).uri(self.place.url(&path));
         for (name, value) in sign::headers(signed, &self.options, self.clock().wall())? {
@@ -213,6 +215,10 @@ impl Exchange {
             self.place.server()
         ))
     }
+}
+
+fn words(text: &str) -> String {
+    text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Whom to believe: Mozilla's authorities, as they were built in, or those of a file.

@@ -18,16 +18,22 @@ pub(super) struct Signed<'a> {
     pub(super) path: &'a str,
     /// In small letters, sorted by name, each name before `host` or after it as it sorts; values without blanks around.
     pub(super) headers: Vec<(&'a str, String)>,
-    pub(super) content: &'a [u8],
+    /// Of the content.
+    pub(super) digest: &'a str,
+}
+
+/// The digest of a content.
+pub(super) fn digest(content: &[u8]) -> String {
+    hex(&Sha256::digest(content))
 }
 
 /// The headers that a request goes out with, its signature among them.
 pub(super) fn headers(request: Signed<'_>, options: &S3Options, at: SystemTime) -> Result<Vec<(String, String)>> {
     let (day, second) = stamps(at)?;
-    let digest = hex(&Sha256::digest(request.content));
+    let digest = request.digest;
     let mut headers = request.headers;
     headers.push(("host", request.host.to_owned()));
-    headers.push(("x-amz-content-sha256", digest.clone()));
+    headers.push(("x-amz-content-sha256", digest.to_owned()));
     headers.push(("x-amz-date", second.clone()));
     if let Some(token) = &options.session_token {
         headers.push(("x-amz-security-token", token.clone()));
@@ -39,7 +45,7 @@ pub(super) fn headers(request: Signed<'_>, options: &S3Options, at: SystemTime) 
     // No query, so its line is empty.
     let canonical = format!("{}\n{}\n\n{lines}\n{names}\n{digest}", request.method, request.path);
     let scope = format!("{day}/{}/s3/aws4_request", options.region);
-    let text = format!("AWS4-HMAC-SHA256\n{second}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
+    let text = format!("AWS4-HMAC-SHA256\n{second}\n{scope}\n{}", self::digest(canonical.as_bytes()));
     let mut key = format!("AWS4{}", options.secret_access_key).into_bytes();
     for part in [&day, &options.region, "s3", "aws4_request"] {
         key = mac(&key, part)?;
@@ -94,7 +100,8 @@ mod tests {
 
     fn authorization(method: &str, path: &str, headers: Vec<(&str, String)>, content: &[u8]) -> String {
         let host = "examplebucket.s3.amazonaws.com";
-        let signed = Signed { method, host, path, headers, content };
+        let digest = &digest(content);
+        let signed = Signed { method, host, path, headers, digest };
         let mut headers = super::headers(signed, &options(), then()).unwrap();
         let (name, value) = headers.pop().unwrap();
         assert_eq!(name, "authorization");
@@ -128,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_token_is_signed_too() {
-        let signed = || Signed { method: "GET", host: "h", path: "/k", headers: Vec::new(), content: b"" };
+        let signed = || Signed { method: "GET", host: "h", path: "/k", headers: Vec::new(), digest: "" };
         let with = |token: &str| super::headers(signed(), &options().session_token(token), then()).unwrap();
         let (one, other) = (with("one"), with("other"));
         assert!(one.contains(&("x-amz-security-token".to_owned(), "one".to_owned())));
