@@ -224,7 +224,8 @@ fn words(text: &str) -> String {
 /// Whom to believe: Mozilla's authorities, as they were built in, or those of a file.
 fn tls(options: &S3Options) -> Result<TlsConfig> {
     let Some(path) = &options.ca_bundle else { return Ok(TlsConfig::default()) };
-    let wrong = |why: &str| Error::config(format!("AWS_CA_BUNDLE: {} {why}", path.display()));
+    // Not the path: somebody may have put a secret there.
+    let wrong = |why: &str| Error::config(format!("AWS_CA_BUNDLE: the file {why}"));
     let pem = fs::read(path).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
     let mut certificates: Vec<Certificate<'static>> = Vec::new();
     for item in parse_pem(&pem) {
