@@ -6,7 +6,7 @@ use std::fmt::{Debug, Display};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zc_events_protocol::resource::{Document, Identifier, PrimaryData, ResourceError};
+use zc_events_protocol::resource::{Document, Identifier, PrimaryData, RemoteResource, ResourceError};
 
 /// A text that holds this is a secret: no error and no `Debug` may show it.
 const SECRET: &str = "hush";
@@ -68,6 +68,16 @@ struct Flat {
     rest: BTreeMap<String, Value>,
 }
 
+/// A type that holds itself, and others by their relationships.
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Node {
+    name: Option<String>,
+    company: Option<Box<Node>>,
+    #[serde(default)]
+    items: Vec<Node>,
+}
+
 /// Reads a document, writes and reads it again, follows its relationships, and fits it into types. Neither an error
 /// nor `Debug` shows a value.
 pub fn run(data: &[u8]) {
@@ -94,6 +104,10 @@ pub fn run(data: &[u8]) {
             quiet.check(&index.related(object, name));
         }
     }
+    for resource in document.remote_resources().unwrap_or_default() {
+        walk(&resource, 2);
+    }
+    fit::<Node>(&document, &quiet);
     fit::<Value>(&document, &quiet);
     fit::<Order>(&document, &quiet);
     fit::<Strict>(&document, &quiet);
@@ -102,6 +116,19 @@ pub fn run(data: &[u8]) {
     fit::<BTreeMap<String, Value>>(&document, &quiet);
     fit::<(u8, String)>(&document, &quiet);
     fit::<()>(&document, &quiet);
+}
+
+/// Asks a resource, and those that it leads to, by all names that it has.
+fn walk(resource: &RemoteResource<'_>, steps: usize) {
+    let _ = (resource.id(), resource.type_(), resource.link("related"), &resource["name"]);
+    let Some(object) = resource.object().filter(|_| steps > 0) else { return };
+    for name in object.attributes.keys() {
+        assert!(resource.get(name).is_some(), "an attribute is not found by its name");
+    }
+    for name in object.relationships.keys() {
+        walk(&resource.related(name), steps - 1);
+        resource.related_list(name).iter().for_each(|other| walk(other, steps - 1));
+    }
 }
 
 fn fit<T: DeserializeOwned>(document: &Document, quiet: &Quiet) {

@@ -119,6 +119,12 @@ pub enum Error {
         /// Which setting, what is wrong with it, and what would be right. Without secrets.
         why: String,
     },
+    /// A JSON web token is not accepted.
+    #[error("the JSON web token is not accepted: {why}")]
+    Token {
+        /// What is wrong with it. The token itself is not shown.
+        why: &'static str,
+    },
     /// The client was closed.
     #[error("the client was closed by this program")]
     Closed,

@@ -3,33 +3,46 @@
 
 mod client;
 pub mod content;
+mod dead_letters;
 mod email;
 mod error;
+mod jwt;
 mod lines;
+mod message;
 pub mod metrics;
 mod push;
 mod rebuild;
 mod service;
 mod settings;
+pub mod testing;
+mod watch;
 
 pub use client::{
-    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, IndexRebuild, Page, Pending, PendingSet, RemoteRequest,
+    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, IndexRebuild, Page, Pages, Pending, PendingSet,
+    RemoteRequest,
 };
+pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
 pub use email::{Addresses, Email, StoredEmail};
 pub use error::{CallFailure, Error, Failure, Result};
+pub use jwt::Jwt;
+pub use message::{Message, MessageKind};
 pub use push::PushNotification;
 pub use rebuild::{RebuildError, RebuildProgress};
 pub use service::{
-    Context, HandlerError, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth, Stopped,
-    ViewResult,
+    Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth,
+    Stopped, ViewResult,
 };
 pub use settings::{Dedup, Settings, SettingsBuilder};
+pub use watch::{Watch, Watched};
 
 pub use serde_json::Value;
-pub use zc_events_protocol::resource::{Document, Identifier, Relationship, Resource, ResourceObject};
+pub use zc_events_protocol::resource::{
+    Document, ErrorObject, Identifier, Relationship, RelationshipData, RemoteResource, Resource, ResourceError,
+    ResourceObject,
+};
 pub use zc_events_protocol::{
     Channel, Clock, Deadline, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol,
-    RemoteError, Stage, SystemClock,
+    Query, RemoteError, Stage, SystemClock,
 };
 
 /// Compiles the examples of the workspace's README.

@@ -3,12 +3,10 @@
 
 mod fleet;
 
-use std::path::Path;
-
-use fleet::{Fleet, PATIENCE};
+use fleet::{Fleet, PATIENCE, vectors};
 use serde_json::{Value, json};
 use zc_events::{Channel, Clock, Event, EventClient, Method, Protocol, Result};
-use zc_events_protocol::{Limits, Properties, Task};
+use zc_events_protocol::{Limits, Task};
 use zc_events_transport::{Broker, ConsumeOptions, Delivery, ExchangeKind, Topology};
 
 /// A call of ours.
@@ -83,28 +81,6 @@ fn calls() -> Vec<(&'static str, Call)> {
     ]
 }
 
-fn vector(name: &str) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/vectors");
-    let path = folder.join(name).with_extension("json");
-    serde_json::from_slice(&std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
-}
-
-/// The message of a vector, decoded.
-fn of_vector(vector: &Value) -> Task {
-    let text = |name: &str| vector["properties"][name].as_str().map(str::to_owned);
-    let properties = Properties {
-        content_type: text("content_type"),
-        content_encoding: text("content_encoding"),
-        correlation_id: text("correlation_id"),
-        priority: vector["properties"]["priority"].as_u64().map(|priority| u8::try_from(priority).unwrap()),
-        headers: vector["properties"]["headers"].as_object().map(|headers| {
-            headers.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.into()))).collect()
-        }),
-        ..Properties::default()
-    };
-    Task::decode(&properties, vector["body_utf8"].as_str().unwrap().as_bytes(), &Limits::default()).unwrap()
-}
-
 /// Without what differs from message to message.
 fn masked(mut task: Task) -> Task {
     for id in [&mut task.id, &mut task.root_id, &mut task.parent_id, &mut task.origin] {
@@ -141,8 +117,8 @@ fn each_call_makes_the_message_that_python_makes() {
     broker.declare(&topology, fleet.clock.deadline(PATIENCE)).unwrap();
     let mut seen = broker.subscribe("seen", ConsumeOptions::default(), fleet.clock.deadline(PATIENCE)).unwrap();
     for (name, call) in calls() {
-        let vector = vector(name);
-        let theirs = of_vector(&vector);
+        let vector = vectors::read(name);
+        let theirs = vectors::task(&vector);
         let settings = match theirs.protocol {
             Protocol::V1 => fleet.settings().events_protocol(Protocol::V1),
             _ => fleet.settings(),

@@ -8,7 +8,8 @@ use std::cell::{Cell, RefCell};
 use seen::{Message, Seen, assert_sent_like, masked, soon, vector};
 use serde_json::{Value, json};
 use zc_events::content::{ContentStore, MemoryStore};
-use zc_events::{Deadline, Error, EventClient, Outcome, RebuildProgress, Result};
+use zc_events::testing::{Ending, Fleet};
+use zc_events::{Context, Deadline, Error, EventClient, Outcome, RebuildProgress, Result, Service};
 
 fn items(count: usize) -> impl Iterator<Item = Value> {
     (1..=count).map(|id| json!({"id": id, "name": "a/b \u{e9}"}))
@@ -92,6 +93,26 @@ fn one_batch_is_in_memory_at_a_time() {
         .emit(unknown)
         .unwrap();
     assert_eq!((done.batches, done.items), (4, 35));
+}
+
+/// In the kit for tests, whoever stores may go: what was stored stays until the fleet ends.
+#[test]
+fn a_fleet_for_tests_has_a_store() {
+    let fleet = Fleet::new();
+    let service = Service::builder(&fleet.client("search"))
+        .on("index_order", |context: &Context, event: Value| {
+            let key = event["meta"]["s3_key"].as_str().unwrap_or_default();
+            let deadline = context.client().settings().clock().deadline(seen::PATIENCE);
+            assert!(context.client().index_contents()?.take(key, deadline)?.is_some());
+            Ok(())
+        })
+        .start()
+        .unwrap();
+    fleet.client("orders").index_rebuild("index_order", "Order").batch_size(10).emit(items(25)).unwrap();
+    fleet.settle();
+    assert_eq!(fleet.all_endings().iter().filter(|ended| ended.ending == Ending::Handled).count(), 3);
+    assert!(fleet.index_contents().keys().is_empty());
+    assert_eq!(service.stop(seen::PATIENCE).abandoned, 0);
 }
 
 /// A store that is full after some.

@@ -171,6 +171,13 @@ impl ManualClock {
         });
     }
 
+    /// The next moment at which somebody who waits for this clock may wake; `None` where nobody does. Some may have
+    /// stopped waiting since.
+    #[must_use]
+    pub fn next_alarm(&self) -> Option<Instant> {
+        self.lock().alarms.iter().map(|(when, _)| *when).min()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Manual> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -243,6 +250,18 @@ mod tests {
         sender.send(()).unwrap();
         assert!(!pause(&SystemClock, SystemClock.deadline(Duration::from_secs(60)), &interrupt));
         assert!(pause(&SystemClock, SystemClock.deadline(Duration::from_millis(1)), &interrupt));
+    }
+
+    #[test]
+    fn the_next_alarm_is_the_earliest_that_is_still_to_come() {
+        let clock = ManualClock::new();
+        assert_eq!(clock.next_alarm(), None);
+        let start = clock.now();
+        let second = Duration::from_secs(1);
+        let _alarms = [clock.at(start + 2 * second), clock.at(start + second), clock.at(start)];
+        assert_eq!(clock.next_alarm(), Some(start + second));
+        clock.advance(second);
+        assert_eq!(clock.next_alarm(), Some(start + 2 * second));
     }
 
     #[test]

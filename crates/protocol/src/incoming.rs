@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::{Method, Task};
+use crate::{DecodeError, Limits, Method, Query, Task, json};
 
 /// A request for a resource. What is `null` on the wire is `None`.
 #[derive(Clone, PartialEq)]
@@ -17,7 +17,7 @@ pub struct IncomingRequest {
     pub method: Option<Method>,
     /// The method as it was named.
     pub method_name: Option<String>,
-    /// The one that is meant; `id` in zc_events 0.1.
+    /// The one that is meant; `id` in zc_events 0.1. What Python takes for false (an empty text, 0) is `None`.
     pub pk: Option<Value>,
     /// On whose behalf.
     pub user_id: Option<Value>,
@@ -39,24 +39,77 @@ impl IncomingRequest {
     pub(crate) fn read(kwargs: &Map<String, Value>) -> Self {
         let value = |key: &str| kwargs.get(key).filter(|value| !value.is_null()).cloned();
         let text = |key: &str| kwargs.get(key).and_then(Value::as_str).map(str::to_owned);
+        let name = |key: &str| text(key).filter(|name| !name.is_empty());
         let method_name = text("method");
         Self {
             response_key: text("response_key"),
             method: method_name.as_deref().and_then(|name| name.parse().ok()),
             method_name,
-            pk: if kwargs.contains_key("pk") { value("pk") } else { value("id") },
+            pk: value(if kwargs.contains_key("pk") { "pk" } else { "id" }).filter(|pk| !is_falsy(pk)),
             user_id: value("user_id"),
-            roles: match kwargs.get("roles") {
-                Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-                Some(Value::String(role)) => vec![role.clone()],
-                _ => Vec::new(),
-            },
+            roles: roles(kwargs.get("roles")),
             query_string: text("query_string"),
-            related_resource: text("related_resource"),
-            relationship: text("relationship"),
+            related_resource: name("related_resource"),
+            relationship: name("relationship"),
             body: value("body"),
             http_host: text("http_host"),
         }
+    }
+
+    /// The parameters of the query.
+    ///
+    /// # Errors
+    /// As for [`Query::parse`].
+    pub fn query(&self) -> Result<Query, DecodeError> {
+        Query::parse(self.query_string.as_deref().unwrap_or_default())
+    }
+
+    /// The body as JSON, which some versions of Python send as such and others as a text of it. `None` where it is
+    /// empty.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use zc_events_protocol::{EncodeOptions, Limits, ResourceRequest, Task};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// for body in [json!({"data": null}), json!("{\"data\":null}")] {
+    ///     let encoded = ResourceRequest::new("Order").body(body).encode(&EncodeOptions::default())?;
+    ///     let task = Task::decode(&encoded.properties, &encoded.body, &Limits::default())?;
+    ///     let request = task.resource_request().ok_or("no request")?;
+    ///     assert_eq!(request.document(&Limits::default())?, Some(json!({"data": null})));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Any [`DecodeError`] of JSON, where the body is a text of something else.
+    pub fn document(&self, limits: &Limits) -> Result<Option<Value>, DecodeError> {
+        match &self.body {
+            None => Ok(None),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(Value::String(text)) => json::parse(text.as_bytes(), limits.depth).map(Some),
+            Some(document) => Ok(Some(document.clone())),
+        }
+    }
+}
+
+fn roles(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::String(role)) => vec![role.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether Python takes a value for false.
+pub(crate) fn is_falsy(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(it) => !it,
+        Value::Number(it) => it.as_f64() == Some(0.0),
+        Value::String(it) => it.is_empty(),
+        Value::Array(it) => it.is_empty(),
+        Value::Object(it) => it.is_empty(),
     }
 }
 
@@ -92,6 +145,12 @@ impl IncomingCall {
             response_key: text("response_key").or_else(|| task.response_key.clone()),
             method: backend.get("method").and_then(Value::as_str).and_then(|name| name.parse().ok()),
         })
+    }
+
+    /// With which roles: the header `roles`.
+    #[must_use]
+    pub fn roles(&self) -> Vec<String> {
+        roles(self.headers.get("roles"))
     }
 }
 

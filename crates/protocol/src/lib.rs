@@ -37,5 +37,5 @@ pub use outcome::{Outcome, Stage};
 pub use payload::to_value;
 pub use properties::{HeaderValue, Headers, Properties, size_of_headers};
 pub use reply::{REPLY_TTL, Reply, ReplyBody};
-pub use request::ResourceRequest;
+pub use request::{Query, ResourceRequest};
 pub use task::Task;

@@ -22,9 +22,16 @@ pub enum Method {
     Patch,
     /// Remove.
     Delete,
+    /// As [`Method::Get`]; Python's services send the body all the same.
+    Head,
+    /// What can be done.
+    Options,
 }
 
 impl Method {
+    const ALL: [Method; 7] =
+        [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Head, Method::Options];
+
     /// In capitals, as on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -34,6 +41,8 @@ impl Method {
             Method::Put => "PUT",
             Method::Patch => "PATCH",
             Method::Delete => "DELETE",
+            Method::Head => "HEAD",
+            Method::Options => "OPTIONS",
         }
     }
 }
@@ -44,9 +53,9 @@ impl fmt::Display for Method {
     }
 }
 
-/// Not one of the five methods.
+/// Not one of the methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a method: use GET, POST, PUT, PATCH or DELETE")]
+#[error("not a method: use GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS")]
 pub struct UnknownMethod;
 
 impl FromStr for Method {
@@ -54,9 +63,6 @@ impl FromStr for Method {
 
     /// In whatever case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]
-            .into_iter()
-            .find(|method| method.as_str().eq_ignore_ascii_case(text))
-            .ok_or(UnknownMethod)
+        Method::ALL.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text)).ok_or(UnknownMethod)
     }
 }

@@ -68,13 +68,36 @@ pub fn quarantine_queue(service: &str) -> String {
 /// ```
 #[must_use]
 pub fn retry_queue(service: &str, delay: Duration) -> String {
+    delayed(&events_queue(service), delay)
+}
+
+/// The queue in which a service gets the notifications, where it listens to them.
+#[must_use]
+pub fn notifications_queue(service: &str) -> String {
+    format!("{service}-notifications")
+}
+
+/// The queue in which a service's notifications wait for so long, to come back to [`notifications_queue`]. Of this
+/// project.
+///
+/// ```
+/// use std::time::Duration;
+/// use zc_events_protocol::names::notifications_retry_queue;
+/// assert_eq!(notifications_retry_queue("mails", Duration::from_secs(60)), "mails-notifications.retry.1m");
+/// ```
+#[must_use]
+pub fn notifications_retry_queue(service: &str, delay: Duration) -> String {
+    delayed(&notifications_queue(service), delay)
+}
+
+fn delayed(queue: &str, delay: Duration) -> String {
     let seconds = delay.as_secs();
     let label = match seconds {
         hours if hours > 0 && hours % 3600 == 0 => format!("{}h", hours / 3600),
         minutes if minutes > 0 && minutes % 60 == 0 => format!("{}m", minutes / 60),
         seconds => format!("{seconds}s"),
     };
-    format!("{service}-events.retry.{label}")
+    format!("{queue}.retry.{label}")
 }
 
 /// Whether `name` can be the name of a queue, an exchange or a routing key.

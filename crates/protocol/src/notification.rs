@@ -32,6 +32,21 @@ impl Channel {
             Channel::Slack => "microservice.notification.slack",
         }
     }
+
+    /// The channel of a message that was published with this routing key. `None` where it names none: Celery's router
+    /// publishes every notification with [`NOTIFICATION_WILDCARD`](crate::names::NOTIFICATION_WILDCARD), literally.
+    ///
+    /// ```
+    /// use zc_events_protocol::{Channel, names};
+    /// assert_eq!(Channel::of_routing_key("microservice.notification.push"), Some(Channel::Push));
+    /// assert_eq!(Channel::of_routing_key(names::NOTIFICATION_WILDCARD), None);
+    /// ```
+    #[must_use]
+    pub fn of_routing_key(routing_key: &str) -> Option<Self> {
+        [Channel::Email, Channel::Text, Channel::Push, Channel::Slack]
+            .into_iter()
+            .find(|channel| channel.routing_key() == routing_key)
+    }
 }
 
 /// A notification.

@@ -8,8 +8,11 @@ use std::fmt::{self, Display};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::incoming::is_falsy;
 use crate::names::request_event_type;
-use crate::{EncodeError, EncodeOptions, Encoded, Event, Method};
+use crate::{DecodeError, EncodeError, EncodeOptions, Encoded, Event, Method};
+
+pub use query::Query;
 
 /// A request, with a fresh id and response key.
 ///
@@ -27,7 +30,7 @@ pub struct ResourceRequest {
     event_type: String,
     method: Method,
     pk: Value,
-    query: Vec<(String, String)>,
+    query: Query,
     no_ids: bool,
     related_resource: Option<String>,
     relationship: Option<String>,
@@ -49,7 +52,7 @@ impl ResourceRequest {
             resource,
             method: Method::Get,
             pk: Value::Null,
-            query: Vec::new(),
+            query: Query::default(),
             no_ids: false,
             related_resource: None,
             relationship: None,
@@ -125,12 +128,39 @@ impl ResourceRequest {
     /// A parameter of the query; the same name again replaces it.
     #[must_use]
     pub fn query_param(mut self, name: impl Into<String>, value: impl Display) -> Self {
-        let (name, value) = (name.into(), value.to_string());
-        match self.query.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => self.query.push((name, value)),
-        }
+        self.query = self.query.with(name, value);
         self
+    }
+
+    /// The whole query, encoded, in place of all parameters so far.
+    ///
+    /// # Errors
+    /// As for [`Query::parse`].
+    pub fn with_query_string(mut self, query: &str) -> Result<Self, DecodeError> {
+        self.query = Query::parse(query)?;
+        Ok(self)
+    }
+
+    /// The request for the page that a link leads to: the same, with the link's query. Of the link's address nothing
+    /// else is looked at, since requests do not travel by it.
+    ///
+    /// ```
+    /// use zc_events_protocol::ResourceRequest;
+    /// let first = ResourceRequest::new("Order").page_size(50).include("company");
+    /// let second = first.following("http://local.zerocater.com/orders?include=company&page=2&page_size=50")?;
+    /// assert_eq!(second.query_string().as_deref(), Some("include=company&page=2&page_size=50"));
+    /// assert_ne!(first.response_key(), second.response_key());
+    /// # Ok::<(), zc_events_protocol::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DecodeError::BadField`] for a link without a query, and as for [`Query::parse`].
+    pub fn following(&self, link: &str) -> Result<Self, DecodeError> {
+        let address = link.split_once('#').map_or(link, |(address, _)| address);
+        match address.split_once('?') {
+            Some((_, query)) if !query.is_empty() => self.clone().renewed().with_query_string(query),
+            _ => Err(DecodeError::BadField { name: "link", why: "has no query that would lead to another page" }),
+        }
     }
 
     /// A resource below the one that is meant.
@@ -212,7 +242,7 @@ impl ResourceRequest {
     /// The query, encoded as Python's `urlencode` does; `None` where it is empty.
     #[must_use]
     pub fn query_string(&self) -> Option<String> {
-        (!self.query.is_empty()).then(|| query::urlencode(&self.query))
+        (!self.query.is_empty()).then(|| self.query.encode())
     }
 
     /// The event that it travels as.
@@ -257,13 +287,8 @@ impl ResourceRequest {
                 why: "is empty, and would be answered with everything",
             });
         }
-        let falsy = match &self.pk {
-            Value::Null => false,
-            Value::Bool(pk) => !pk,
-            Value::Number(pk) => pk.as_f64() == Some(0.0),
-            Value::String(pk) => pk.is_empty(),
-            Value::Array(_) | Value::Object(_) => true,
-        };
+        // A list or an object is no id at all.
+        let falsy = !self.pk.is_null() && is_falsy(&self.pk) || self.pk.is_array() || self.pk.is_object();
         if falsy {
             return Err(EncodeError::BadName {
                 what: "id",
@@ -308,6 +333,19 @@ mod tests {
         assert!(ResourceRequest::new("Order").pks(Vec::<u8>::new()).pks([1]).encode(&options).is_ok());
         assert!(ResourceRequest::new("").encode(&options).is_err());
         assert!(ResourceRequest::new("Order").with_response_key("").encode(&options).is_err());
+    }
+
+    #[test]
+    fn a_link_is_followed_by_its_query_alone() {
+        let request = ResourceRequest::new("Order").pks([1, 2]).user("56").priority(3);
+        for link in ["https://elsewhere/x?page=2&a=%26#end", "?page=2&a=%26", "/orders?page=2&a=%26"] {
+            let next = request.following(link).unwrap();
+            assert_eq!(next.query_string().as_deref(), Some("page=2&a=%26"), "{link}");
+            assert_eq!((next.event_type(), &next.user, next.priority), ("order_request", &json!("56"), Some(3)));
+        }
+        for link in ["", "/orders", "/orders?", "/orders#?page=2"] {
+            assert_eq!(request.following(link).unwrap_err().reason(), "bad_field", "{link}");
+        }
     }
 
     #[test]

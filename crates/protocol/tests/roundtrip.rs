@@ -53,7 +53,15 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// A request, and what is asked of it.
 fn request() -> impl Strategy<Value = ResourceRequest> {
-    let method = prop::sample::select(vec![Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]);
+    let method = prop::sample::select(vec![
+        Method::Get,
+        Method::Post,
+        Method::Put,
+        Method::Patch,
+        Method::Delete,
+        Method::Head,
+        Method::Options,
+    ]);
     let pk = prop_oneof![Just(Value::Null), (1_i64..).prop_map(Value::from), ".{1,12}".prop_map(Value::from)];
     let query = prop::collection::btree_map(".{0,8}", ".{0,12}", 0..4);
     let names = (prop::option::of(".{1,8}"), prop::option::of(".{1,8}"));

@@ -102,6 +102,20 @@ pub trait Broker: Send + Sync {
     /// [`Rejected`](crate::Error::Rejected) where the queue is missing or locked, else as for [`Broker::send`].
     fn subscribe(&self, queue: &str, options: ConsumeOptions, deadline: Deadline) -> Result<Box<dyn Subscription>>;
 
+    /// [`Broker::subscribe`] to a queue of `topology`, which is declared on the connection that consumes it: a queue in it
+    /// that is exclusive is this subscription's, and goes with it. Nothing of it is remembered. This is how somebody
+    /// looks on who takes nothing from anybody.
+    ///
+    /// # Errors
+    /// As for [`Broker::declare`] and [`Broker::subscribe`].
+    fn subscribe_with(
+        &self,
+        topology: &Topology,
+        queue: &str,
+        options: ConsumeOptions,
+        deadline: Deadline,
+    ) -> Result<Box<dyn Subscription>>;
+
     /// What is known of the connection, without asking the broker.
     fn health(&self) -> Health;
 

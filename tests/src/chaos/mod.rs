@@ -3,6 +3,7 @@
 //! `rows` has one file for each fault. A row gets a `scene` (the servers, proxies, children) and writes what it saw into
 //! a `report`; `table` prints it. `ledger` knows what became of each message, `sleeper` how late this machine is.
 
+mod alarm;
 mod callers;
 mod child;
 mod crowd;
@@ -26,6 +27,7 @@ mod toxins;
 mod worker;
 
 pub use crate::proxy::{Ending, Mode, Proxy, Way};
+pub use alarm::Alarm;
 pub use child::{Child, say};
 pub use ledger::Ledger;
 pub use load::Load;

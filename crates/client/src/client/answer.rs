@@ -1,33 +1,28 @@
 //! What another service answered, and the ways to read it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zc_events_protocol::Reply;
 use zc_events_protocol::resource::{Document, Resource};
 
+use super::{Page, RemoteRequest};
 use crate::{Error, Failure, Result};
 
 /// An answer: a status and a JSON:API document. `Debug` does not show the body.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Answer {
     resource: String,
     reply: Reply,
-}
-
-/// A list of resources, and the document it came in, for its links, `meta` and `included`.
-#[derive(Clone, Debug)]
-pub struct Page<T> {
-    /// The resources, in their order.
-    pub items: Vec<Resource<T>>,
-    /// The whole document.
-    pub document: Document,
+    /// What it is the answer to.
+    request: Option<Arc<RemoteRequest>>,
 }
 
 impl Answer {
-    pub(super) fn new(resource: String, reply: Reply) -> Self {
-        Self { resource, reply }
+    pub(super) fn new(request: Arc<RemoteRequest>, reply: Reply) -> Self {
+        Self { resource: request.resource().to_owned(), reply, request: Some(request) }
     }
 
     /// HTTP's status.
@@ -44,16 +39,17 @@ impl Answer {
         self.reply.document().map_err(|error| self.unreadable(error))
     }
 
-    /// The document.
+    /// The document. [`Document::remote_resource`] asks it by names, for those who have no type for it.
     ///
     /// # Errors
-    /// [`Error::Decode`], for an empty body, too.
+    /// [`Error::Decode`].
     pub fn document(&self) -> Result<Document> {
         let data = self.data()?.unwrap_or(Value::Null);
         Document::from_value(data).map_err(|error| self.unreadable(error))
     }
 
-    /// The attributes of the one resource; see [`EventClient::get_remote_resource`](crate::EventClient::get_remote_resource).
+    /// The attributes of the one resource, with what its relationships lead to where `T` has fields for that; see
+    /// [`EventClient::get_remote_resource`](crate::EventClient::get_remote_resource).
     ///
     /// # Errors
     /// [`Error::Decode`], which names the field that does not fit, and not its value.
@@ -76,12 +72,12 @@ impl Answer {
     pub fn page<T: DeserializeOwned>(&self) -> Result<Page<T>> {
         let document = self.document()?;
         let items = document.resources().map_err(|error| self.unreadable(error))?;
-        Ok(Page { items, document })
+        Ok(Page::new(items, document, self.request.clone()))
     }
 
     /// The answer that an error was made of.
     pub(super) fn of_failure(resource: String, failure: Failure) -> Self {
-        Self { resource, reply: failure.into_reply() }
+        Self { resource, reply: failure.into_reply(), request: None }
     }
 
     pub(super) fn or_remote_error(self) -> Result<Self> {
@@ -90,6 +86,13 @@ impl Answer {
 
     fn unreadable(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::decode(&format!("the answer to the request for {}", self.resource), error)
+    }
+}
+
+impl PartialEq for Answer {
+    /// By what it says, whichever request it answers.
+    fn eq(&self, other: &Self) -> bool {
+        self.resource == other.resource && self.reply == other.reply
     }
 }
 

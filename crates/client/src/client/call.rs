@@ -112,6 +112,10 @@ impl CallRequest {
     ///
     /// # Errors
     /// As for [`EventClient::emit`].
+    #[doc(alias = "call_no_wait")]
+    #[doc(alias = "delete_no_wait")]
+    #[doc(alias = "post_no_wait")]
+    #[doc(alias = "put_no_wait")]
     pub fn no_wait(self) -> Result<()> {
         self.start_no_wait()?.wait()
     }
@@ -174,7 +178,7 @@ impl EventClient {
     }
 
     /// Calls the function with this key. The method is told to it, and means what both ends
-    /// agree on.
+    /// agree on. Python's `call` is the one with POST.
     pub fn call(&self, key: &str, method: Method) -> CallRequest {
         CallRequest::new(self.clone(), key, method)
     }

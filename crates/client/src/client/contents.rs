@@ -12,10 +12,10 @@ impl EventClient {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use zc_events::{Clock, EventClient, Settings, SystemClock};
+    /// # use zc_events::{EventClient, Settings};
     /// # let settings = Settings::builder().broker_url("memory://").events_content_url("memory://").staging_name("test").build()?;
     /// let client = EventClient::new(settings)?;
-    /// let deadline = SystemClock.deadline(Duration::from_secs(5));
+    /// let deadline = client.settings().clock().deadline(Duration::from_secs(5));
     /// assert_eq!(client.email_contents()?.get("2026-11-23/no/such/mail", deadline)?, None);
     /// # Ok::<(), zc_events::Error>(())
     /// ```
@@ -31,10 +31,10 @@ impl EventClient {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use zc_events::{Clock, EventClient, Settings, SystemClock};
+    /// # use zc_events::{EventClient, Settings};
     /// # let settings = Settings::builder().broker_url("memory://").events_content_url("memory://").staging_name("test");
     /// let client = EventClient::new(settings.aws_indexer_bucket_name("index").build()?)?;
-    /// let deadline = SystemClock.deadline(Duration::from_secs(5));
+    /// let deadline = client.settings().clock().deadline(Duration::from_secs(5));
     /// assert_eq!(client.index_contents()?.take("0c1b6c0e-3f5a-4e43-9a86-5b7f4a3a4a52", deadline)?, None);
     /// # Ok::<(), zc_events::Error>(())
     /// ```

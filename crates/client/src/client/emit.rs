@@ -68,6 +68,8 @@ impl EventClient {
     /// [`Error::Unroutable`]: no service is bound. [`Error::Nacked`], [`Error::Timeout`],
     /// [`Error::Blocked`], [`Error::Unavailable`]: ask [`Error::outcome`] whether it may
     /// have gone out. [`Error::Rejected`], [`Error::Encode`]. [`Error::TooLarge`]: beyond `EVENTS_MAX_BODY`.
+    #[doc(alias = "emit_microservice_event")]
+    #[doc(alias = "emit_microservice_message")]
     pub fn emit(&self, event: &Event) -> Result<()> {
         let emitted = self.start_emit(event).and_then(EmitReceipt::wait);
         note_failure(event, &emitted);
@@ -95,7 +97,7 @@ impl EventClient {
         let deadline = inner.deadline(inner.settings.publish_timeout);
         let sent = encode(&self.encode_options()).and_then(|encoded| {
             log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
-            let receipt = inner.send(to, &encoded, deadline)?;
+            let receipt = self.hand_over(to, &encoded, deadline)?;
             emission.sent(encoded.body.len());
             Ok(receipt)
         });

@@ -9,7 +9,6 @@ use zc_events_protocol::{Clock, Deadline, Outcome, Stage};
 
 use super::pending::{FIRST_LOOK, Pending};
 use super::{Answer, EventClient};
-use crate::settings::in_redis_url;
 use crate::{Error, Result};
 
 /// Requests or calls that are awaited together. Each keeps the deadline that began when it was sent; dropping the set
@@ -129,7 +128,7 @@ impl<T> PendingSet<T> {
     fn pop(&self, client: &EventClient, until: Deadline) -> Result<Option<(usize, Vec<u8>)>> {
         let until = self.pending.values().map(Pending::deadline).fold(until, Deadline::min);
         let keys: Vec<&str> = self.pending.values().map(Pending::response_key).collect();
-        let popped = client.inner().store()?.pop(&keys, until).map_err(in_redis_url)?;
+        let popped = client.pop(&keys, until)?;
         let of = |key: &str| self.pending.iter().find(|(_, it)| it.response_key() == key).map(|(index, _)| *index);
         Ok(popped.and_then(|(key, value)| Some((of(&key)?, value))))
     }

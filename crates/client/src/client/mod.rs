@@ -1,7 +1,7 @@
 //! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, e-mails in `email`, index rebuilds in
-//! `rebuild`, what these store in `contents`, asking for resources in `remote`, calling functions in `call`,
-//! waiting for their answers in `pending` and `gather`, answers in `answer`; what calls inherit from the
-//! handler that makes them, in `scope`; how the connections are, in `health`.
+//! `rebuild`, what these store in `contents`, asking for resources in `remote`, calling functions in `call`, waiting for
+//! their answers in `pending` and `gather`, answers in `answer` and `page`; what calls inherit from the handler that makes
+//! them, in `scope`; how the connections are, in `health`.
 
 mod answer;
 mod call;
@@ -11,6 +11,7 @@ mod emit;
 mod gather;
 mod health;
 mod notify;
+mod page;
 mod pending;
 mod rebuild;
 mod remote;
@@ -30,14 +31,17 @@ use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
 use crate::content::Opened;
 use crate::lines::About;
+use crate::settings::in_redis_url;
+use crate::testing::Wait;
 use crate::{Error, Result, Settings, metrics};
 use pending::Sent;
 
-pub use answer::{Answer, Page};
+pub use answer::Answer;
 pub use call::CallRequest;
 pub use emit::EmitReceipt;
 pub use gather::PendingSet;
 pub use health::ClientHealth;
+pub use page::{Page, Pages};
 pub use pending::Pending;
 pub use rebuild::IndexRebuild;
 pub use remote::RemoteRequest;
@@ -112,7 +116,8 @@ impl EventClient {
     /// attributes as a `T`, with `id` and `type` where `T` has such fields. Attributes that
     /// are written otherwise on the wire (`created-at`, `createdAt`) go to T's snake_case field.
     ///
-    /// For everything else that can be asked, see [`EventClient::remote`].
+    /// Fields of `T` that are named after relationships get what comes along; see [`Resource`](crate::Resource). For
+    /// everything else that can be asked, and for those who have no type, see [`EventClient::remote`].
     ///
     /// ```no_run
     /// # use zc_events::EventClient;
@@ -143,6 +148,7 @@ impl EventClient {
     }
 
     /// A request that a service makes on its own account: with the role `service`, and Python's priority for that.
+    /// Python's gives failures as answers, which is [`RemoteRequest::fetch_any`].
     ///
     /// ```
     /// # use zc_events::{Error, EventClient, Method, Settings};
@@ -158,7 +164,10 @@ impl EventClient {
         self.remote(resource).roles(["service"]).priority(PRIORITY)
     }
 
-    /// A request for a resource, to be refined and then sent.
+    /// A request for a resource, to be refined and then sent: what is an argument of a function in Python (`pk`,
+    /// `include`, `page_size`, `user_id`, `roles`, `data`, ..) is a method of [`RemoteRequest`].
+    #[doc(alias = "async_resource_request")]
+    #[doc(alias = "get_remote_resource_async")]
     pub fn remote(&self, resource: &str) -> RemoteRequest {
         RemoteRequest::new(self.clone(), resource)
     }
@@ -180,6 +189,18 @@ impl EventClient {
     /// no request of its waits beyond the deadline.
     pub(crate) fn scoped(&self, scope: Scope) -> Self {
         Self { inner: Arc::clone(&self.inner), scope: Some(Arc::new(scope.trusted())) }
+    }
+
+    /// Waits for an answer under one of the keys.
+    fn pop(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
+        let store = self.inner.store()?;
+        let pop = || store.pop(keys, deadline);
+        self.inner.waiting(Wait::Answer, self.scope.is_some(), deadline, pop).map_err(in_redis_url)
+    }
+
+    /// Hands over a message, waiting while the broker takes none.
+    fn hand_over(&self, to: To, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
+        self.inner.waiting(Wait::Room, self.scope.is_some(), deadline, || self.inner.send(to, message, deadline))
     }
 
     /// The deadline of a call: `after` from now, or what the handler that makes it has left.
@@ -215,7 +236,7 @@ impl EventClient {
 
     fn hand_over_request(&self, about: &About<'_>, encoded: &Encoded, deadline: Deadline) -> Result<Sent> {
         log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
-        let receipt = self.inner().send(To::Events, encoded, deadline)?;
+        let receipt = self.hand_over(To::Events, encoded, deadline)?;
         Ok(Sent { receipt, deadline, bytes: encoded.body.len() })
     }
 
@@ -249,6 +270,15 @@ impl Inner {
         self.clock().deadline(after)
     }
 
+    /// Waits for something by the deadline. A test that these settings were made by is told, since its time passes
+    /// meanwhile.
+    pub(crate) fn waiting<T>(&self, what: Wait, in_handler: bool, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
+        match self.settings.world() {
+            Some(world) => world.waiting(what, in_handler, deadline, wait),
+            None => wait(),
+        }
+    }
+
     pub(crate) fn store(&self) -> Result<&Arc<dyn ReplyStore>> {
         self.store.as_ref().ok_or_else(|| {
             Error::config("EVENTS_REDIS_URL is not set: answers are awaited there; set it to redis://host:6379/0, as the Python services have it")
@@ -256,7 +286,7 @@ impl Inner {
     }
 
     /// Hands a message to its exchange, which is declared first where it is missing.
-    pub(crate) fn send(&self, to: To, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
+    fn send(&self, to: To, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
         let (exchange, kind, routing_key, has) = match to {
             To::Events => (&self.settings.events_exchange, ExchangeKind::Fanout, "", &self.has_exchange[0]),
             To::Notifications(key) => {
@@ -276,8 +306,8 @@ impl Inner {
         })
     }
 
-    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time. Of many messages
-    /// at once it cannot be told which was refused; they end as a lost connection ends them.
+    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time. Of many
+    /// messages at once it cannot be told which was refused; they end as a lost connection ends them.
     pub(crate) fn learn_from(&self, error: &Error) {
         if matches!(error, Error::Rejected { .. } | Error::Unavailable { outcome: Outcome::Unknown, .. }) {
             self.has_exchange.iter().for_each(|has| has.store(false, Ordering::Release));

@@ -22,6 +22,9 @@ impl EventClient {
     ///
     /// # Errors
     /// As for [`EventClient::emit`].
+    #[doc(alias = "emit_microservice_email_notification")]
+    #[doc(alias = "emit_microservice_push_notification")]
+    #[doc(alias = "emit_microservice_text_notification")]
     pub fn notify(&self, channel: Channel, event: &Event) -> Result<()> {
         self.start_notify(channel, event)?.wait()
     }

@@ -9,7 +9,6 @@ use zc_events_protocol::{Deadline, Limits, Outcome, Stage};
 use zc_events_transport::Receipt;
 
 use super::{Answer, EventClient};
-use crate::settings::in_redis_url;
 use crate::{Error, Result, metrics};
 
 /// How soon after sending it is looked whether anybody takes the request at all.
@@ -72,6 +71,8 @@ impl<T> Pending<T> {
     /// run. [`Error::Unroutable`]: no service is bound, which is told at once.
     /// [`Error::Unavailable`] and [`Error::Rejected`] of the reply store: the outcome is unknown.
     /// [`Error::Decode`]: the answer is no answer, or larger than `EVENTS_MAX_REPLY`.
+    #[doc(alias = "complete")]
+    #[doc(alias = "wait_for_response")]
     pub fn wait(mut self) -> Result<T> {
         let awaited = self.reply();
         self.end(awaited)
@@ -111,19 +112,17 @@ impl<T> Pending<T> {
     }
 
     fn reply(&mut self) -> Result<Vec<u8>> {
+        // Where it is known already that nobody gets it, nobody waits at all.
+        let mut doubt = None;
+        self.look_for_refusal(&mut doubt)?;
         let first_look = self.client.inner().deadline(FIRST_LOOK).min(self.deadline);
         let mut reply = match self.pop(first_look) {
             // A store that was slow for the first look has until the deadline.
             Err(Error::Timeout { .. }) if !self.deadline.has_passed(self.client.inner().clock()) => None,
             popped => popped?,
         };
-        let mut doubt = None;
         if reply.is_none() {
-            doubt = self.refused();
-            // With any other outcome somebody may have it, and answer.
-            if let Some(error) = doubt.take_if(|error| error.outcome() == Outcome::NotSent) {
-                return Err(error);
-            }
+            self.look_for_refusal(&mut doubt)?;
             reply = self.pop(self.deadline)?;
         }
         match reply {
@@ -132,10 +131,19 @@ impl<T> Pending<T> {
         }
     }
 
+    /// Fails where the broker has said that the message went nowhere. With any other outcome somebody may have it, and
+    /// answer: that is kept as the doubt.
+    fn look_for_refusal(&mut self, doubt: &mut Option<Error>) -> Result<()> {
+        match self.refused() {
+            Some(error) if error.outcome() == Outcome::NotSent => return Err(error),
+            Some(error) => *doubt = Some(error),
+            None => {}
+        }
+        Ok(())
+    }
+
     fn pop(&self, deadline: Deadline) -> Result<Option<Vec<u8>>> {
-        let store = self.client.inner().store()?;
-        let popped = store.pop(&[self.response_key.as_str()], deadline).map_err(in_redis_url)?;
-        Ok(popped.map(|(_, value)| value))
+        Ok(self.client.pop(&[self.response_key.as_str()], deadline)?.map(|(_, value)| value))
     }
 }
 

@@ -32,7 +32,7 @@ impl EventClient {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use zc_events::{Clock, Context, EventClient, Service, Settings, SystemClock, Value};
+    /// # use zc_events::{Context, EventClient, Service, Settings, Value};
     /// # let settings = Settings::builder().broker_url("memory://").events_content_url("memory://").staging_name("test");
     /// # let settings = settings.aws_indexer_bucket_name("index").service_name("search").build()?;
     /// let client = EventClient::new(settings)?;
@@ -40,7 +40,7 @@ impl EventClient {
     /// let service = Service::builder(&client)
     ///     .on("index_order", |context: &Context, event: Value| {
     ///         let key = event["meta"]["s3_key"].as_str().unwrap_or_default();
-    ///         let deadline = SystemClock.deadline(Duration::from_secs(30));
+    ///         let deadline = context.client().settings().clock().deadline(Duration::from_secs(30));
     ///         let batch = context.client().index_contents()?.take(key, deadline)?;
     ///         let orders: Vec<Value> = serde_json::from_slice(&batch.unwrap_or_default())?;
     ///         println!("{} orders", orders.len());

@@ -90,6 +90,16 @@ impl RemoteRequest {
         params.into_iter().fold(self, |request, (name, value)| request.query_param(name, value))
     }
 
+    /// The whole query, encoded, in place of all parameters so far, as Python's functions take it.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] for a query of more than 1000 parameters, which no service would take.
+    pub fn query_string(mut self, query: &str) -> Result<Self> {
+        let unreadable = |error| Error::decode(&format!("the query of the request for {}", self.resource()), error);
+        self.request = self.request.clone().with_query_string(query).map_err(unreadable)?;
+        Ok(self)
+    }
+
     /// A resource below the one that is meant.
     pub fn related_resource(self, name: impl Into<String>) -> Self {
         self.with(|request| request.related_resource(name))
@@ -114,12 +124,13 @@ impl RemoteRequest {
         self.with(|request| request.roles(roles))
     }
 
-    /// What is to be done; GET unless set.
+    /// What is to be done; GET unless set. In Python's functions that is the argument `method`.
     pub fn method(self, method: Method) -> Self {
         self.with(|request| request.method(method))
     }
 
-    /// The document to create or change.
+    /// The document to create or change; Python's argument `data`. A text is sent as a text, which is what services of
+    /// zc_events 0.3 read.
     pub fn body(self, body: impl Into<Value>) -> Self {
         self.with(|request| request.body(body))
     }
@@ -143,22 +154,24 @@ impl RemoteRequest {
     ///
     /// # Errors
     /// As for [`EventClient::emit`]; and [`Error::Config`] without an `EVENTS_REDIS_URL`.
-    pub fn send(self) -> Result<Pending> {
-        let Self { client, request, timeout } = self;
+    #[doc(alias = "async_resource_request")]
+    #[doc(alias = "get_remote_resource_async")]
+    pub fn send(mut self) -> Result<Pending> {
         // One that was cloned before is another request.
-        let request = request.renewed();
+        self.request = self.request.renewed();
+        let asked = Arc::new(self);
+        let Self { client, request, timeout } = &*asked;
         let event = request.to_event();
         let metered = metrics::Request::begin(event.event_type(), client.inner().clock());
         let about =
             About { event_type: event.event_type(), task_id: Some(event.effective_task_id()), kwargs: event.kwargs() };
-        let sent = client.request_options(timeout).and_then(|(options, deadline)| {
+        let sent = client.request_options(*timeout).and_then(|(options, deadline)| {
             let encoded = request.encode(&options)?;
             client.hand_over_request(&about, &encoded, deadline)
         });
-        let resource = request.resource_name().to_owned();
-        let what = format!("the request for {resource}");
-        let read = Arc::new(ReadAnswer { resource });
-        Pending::of(client, what, request.response_key().to_owned(), metered, sent, read)
+        let what = format!("the request for {}", asked.resource());
+        let key = request.response_key().to_owned();
+        Pending::of(client.clone(), what, key, metered, sent, Arc::new(ReadAnswer { request: Arc::clone(&asked) }))
     }
 
     /// Sends the request and gives the attributes of the one resource as a `T`.
@@ -177,7 +190,8 @@ impl RemoteRequest {
         self.answer()?.resource()
     }
 
-    /// Sends the request and gives a list of resources.
+    /// Sends the request and gives a list of resources, the first page of it. For the others see [`Page::next_request`]
+    /// and [`RemoteRequest::pages`].
     ///
     /// # Errors
     /// As for [`RemoteRequest::fetch`].
@@ -185,7 +199,21 @@ impl RemoteRequest {
         self.answer()?.page()
     }
 
-    /// Sends the request and gives the document as it is, for those who have no type for it.
+    /// Sends the request and gives the document as it is, for those who have no type for it. It is asked by names:
+    ///
+    /// ```no_run
+    /// # use zc_events::EventClient;
+    /// # fn main() -> zc_events::Result<()> {
+    /// # let client = EventClient::from_env()?;
+    /// let document = client.remote("Order").pk("23131024").include("company,items").fetch_document()?;
+    /// let order = document.remote_resource()?;
+    /// println!("{:?} of {:?}", order.text("name"), order.related("company").text("name"));
+    /// for item in order.related_list("items") {
+    ///     println!("{}", item["sku"]);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As for [`RemoteRequest::fetch`].
@@ -201,6 +229,23 @@ impl RemoteRequest {
         self.send()?.wait_any()
     }
 
+    /// The name of the resource that is asked for.
+    pub(super) fn resource(&self) -> &str {
+        self.request.resource_name()
+    }
+
+    /// The encoded query.
+    pub(super) fn asked_query(&self) -> Option<String> {
+        self.request.query_string()
+    }
+
+    /// The request for the page that a link leads to.
+    pub(super) fn following(&self, link: &str) -> Result<Self> {
+        let unreadable = |error| Error::decode(&format!("the link to the next page of {}", self.resource()), error);
+        let request = self.request.following(link).map_err(unreadable)?;
+        Ok(Self { client: self.client.clone(), request, timeout: self.timeout })
+    }
+
     fn answer(self) -> Result<Answer, Error> {
         self.send()?.wait()
     }
@@ -208,13 +253,14 @@ impl RemoteRequest {
 
 /// Reads the answer to a request.
 struct ReadAnswer {
-    resource: String,
+    request: Arc<RemoteRequest>,
 }
 
 impl Read<Answer> for ReadAnswer {
     fn read(&self, bytes: &[u8], limits: &Limits) -> Result<Answer> {
-        let reply = Reply::decode(bytes, limits)
-            .map_err(|error| Error::decode(&format!("the answer to the request for {}", self.resource), error))?;
-        Answer::new(self.resource.clone(), reply).or_remote_error()
+        let reply = Reply::decode(bytes, limits).map_err(|error| {
+            Error::decode(&format!("the answer to the request for {}", self.request.resource()), error)
+        })?;
+        Answer::new(Arc::clone(&self.request), reply).or_remote_error()
     }
 }

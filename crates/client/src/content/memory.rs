@@ -66,6 +66,11 @@ impl MemoryStore {
         store
     }
 
+    /// The bucket of this name of the store that the process shares as `memory://name`.
+    pub(crate) fn in_bucket(name: &str, bucket: &str) -> Self {
+        Self::named(&format!("{name}/{bucket}"))
+    }
+
     /// Takes the time from this clock, by which deadlines pass; the system's unless set.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {

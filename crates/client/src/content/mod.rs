@@ -37,6 +37,8 @@ pub(crate) use open::{Bucket, Opened};
 
 /// The largest content that a store takes or hands out unless told otherwise, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
+/// The bucket of e-mails that Python's programs have built in.
+pub(crate) const EMAIL_BUCKET: &str = "zc-mp-email";
 
 /// Where contents lie, each under its key.
 ///

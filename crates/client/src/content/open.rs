@@ -54,7 +54,7 @@ fn open(bucket: Bucket, settings: &Settings) -> Result<Arc<dyn ContentStore>> {
     Ok(match &contents.place {
         Some(ContentPlace::Memory { name: shared }) => {
             let store = match shared {
-                Some(shared) => MemoryStore::named(&format!("{shared}/{name}")),
+                Some(shared) => MemoryStore::in_bucket(shared, name),
                 None => MemoryStore::new(),
             };
             Arc::new(store.clock(clock).limit(contents.max_bytes))

@@ -136,6 +136,7 @@ fn kind(error: &Error) -> &'static str {
         Error::Encode { .. } => "encode",
         Error::TooLarge { .. } => "too_large",
         Error::Config { .. } => "config",
+        Error::Token { .. } => "token",
         Error::Closed => "closed",
     }
 }

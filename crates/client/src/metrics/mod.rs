@@ -15,7 +15,7 @@
 //! | `zc_events_deliveries_total` | counter | `redelivered` | messages that arrived |
 //! | `zc_events_received_bytes_total` | counter | | bodies that arrived |
 //! | `zc_events_ignored_total` | counter | | messages for others |
-//! | `zc_events_handled_total` | counter | `event_type`, `outcome` | what became of a message that has a handler: `processed`, `retried`, `dead_lettered`, `expired`, `duplicate`, `stuck` |
+//! | `zc_events_handled_total` | counter | `event_type`, `outcome` | what became of a message that has a handler: `processed`, `retried`, `dead_lettered`, `expired`, `duplicate`, `stuck`, `unanswered` |
 //! | `zc_events_handler_seconds` | histogram | `event_type` | how long handlers and views ran |
 //! | `zc_events_retries_total` | counter | `event_type` | attempts put off until later |
 //! | `zc_events_dead_letters_total` | counter | `reason` | messages put among the dead letters |

@@ -15,7 +15,7 @@ pub(crate) enum Handled {
     Processed,
     /// The handler failed, and will be tried again.
     Retried,
-    /// The handler failed for good.
+    /// It is among the dead letters.
     DeadLettered,
     /// It came too late, or nobody waits for it any more.
     Expired,
@@ -23,6 +23,8 @@ pub(crate) enum Handled {
     Duplicate,
     /// The handler did not return in `EVENTS_HANDLER_TIMEOUT`.
     Stuck,
+    /// The request was answered, but the answer could not be handed in.
+    Unanswered,
 }
 
 /// What became of an answer.
@@ -64,6 +66,7 @@ pub(crate) fn handled(event_type: &str, outcome: Handled) {
         Handled::Expired => "expired",
         Handled::Duplicate => "duplicate",
         Handled::Stuck => "stuck",
+        Handled::Unanswered => "unanswered",
     };
     count(&HANDLED, 1, &[("event_type", event_type), ("outcome", outcome)]);
 }

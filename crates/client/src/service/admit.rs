@@ -9,8 +9,9 @@ use zc_events_protocol::Task;
 use super::answer;
 use super::dedup::{self, Claimed};
 use super::forward::Cause;
+use super::routes::Route;
 use super::seen::{self, Begun};
-use super::shared::{Route, Shared};
+use super::shared::Shared;
 use super::work::Work;
 
 /// How long a message waits when the reply store cannot tell whether it was handled.
@@ -21,7 +22,7 @@ const UNTOLD: Duration = Duration::from_secs(5);
 pub(super) fn admit(shared: &Shared, work: Work, task: &Task, route: &Route) -> Option<Work> {
     let job = Arc::clone(&work.job);
     let mut known = false;
-    if let Some(key) = seen::key(task, &job.delivery.body) {
+    if let Some(key) = seen::key(task, work.channel_key(), &job.delivery.body) {
         match shared.seen.begin(&key, &job.delivery.settler, shared.clock().now()) {
             Begun::Now { known: before } => known = before,
             Begun::Parked => return None,
@@ -51,7 +52,7 @@ pub(super) fn admit(shared: &Shared, work: Work, task: &Task, route: &Route) -> 
 /// It was delivered before, to a worker that has vanished. Among others it is no more than a suspect, and is handled alone
 /// from now on; alone, it is the culprit, and that was an attempt, which a new copy remembers.
 fn suspect(shared: &Shared, work: Work, limit: u32) {
-    if !work.job.lane.is_quarantine {
+    if !work.job.lane.is_quarantine() {
         let history = work.history.clone();
         return work.quarantine(shared, history);
     }
@@ -84,7 +85,7 @@ fn claim(shared: &Shared, mut work: Work, task: &Task) -> Option<Work> {
         Claimed::Unknown => return Some(work),
     };
     // A delay queue leads back among the others.
-    if work.job.lane.is_quarantine {
+    if work.job.lane.is_quarantine() {
         work.wait(shared, wait);
     } else {
         work.postpone(shared, wait);

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zc_events_protocol::{REPLY_TTL, Reply, Task};
+use zc_events_protocol::{Query, REPLY_TTL, Reply, Task};
 
 use super::context::Context;
+use super::dispatch;
+use super::failure::HandlerError;
 use super::forward::Cause;
 use super::handle::{self, Failed};
 use super::health::Tally;
 use super::seen::Answer;
 use super::shared::Shared;
-use super::view::{self, ResourceView};
+use super::view::ResourceView;
 use super::work::Work;
 use super::worker::{self, Fate};
 use crate::lines::Line;
@@ -24,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 const LONGEST_KEY: usize = 200;
 
 /// Lets a view answer a request.
-pub(super) fn serve(shared: &Shared, work: Work, task: Task, view: &dyn ResourceView) -> Fate {
+pub(super) fn serve(shared: &Shared, work: Work, task: Task, name: &str, view: &dyn ResourceView) -> Fate {
     let Some(request) = task.resource_request() else {
         let detail = "it has no method and no response_key".to_owned();
         log::error!("MICROSERVICE_EVENT::FAILED: {}: no request: {detail}", work.label);
@@ -32,11 +34,24 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, view: &dyn Resource
         return Fate::Decided;
     };
     let key = request.response_key.clone();
-    let context = Context { request: Some(request.clone()), ..worker::context(shared, &work, task) };
+    let (query, unread) = match request.query() {
+        Ok(query) => (query, None),
+        Err(error) => (Query::default(), Some(error.to_string())),
+    };
+    let context = Context {
+        request: Some(request.clone()),
+        roles: request.roles.clone(),
+        resource: Some(name.to_owned()),
+        query,
+        ..worker::context(shared, &work, task)
+    };
     handle::run_handler(
         shared,
         work,
-        || view::serve(view, &context, &request),
+        || match unread {
+            Some(why) => Err(HandlerError::malformed(why)),
+            None => dispatch::serve(view, &context, &request),
+        },
         |_| None,
         |work, served| {
             if let Err(Failed { error, text, .. }) = &served
@@ -45,7 +60,7 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, view: &dyn Resource
                 log::error!("MICROSERVICE_EVENT::FAILED: {}: {}", work.label, Line(text));
                 shared.count(Tally::Failed);
             }
-            let answer = encode(shared, &view::reply(served));
+            let answer = encode(shared, &dispatch::reply(served));
             hand_in(shared, work, key.as_deref(), answer);
         },
     )
@@ -73,7 +88,7 @@ pub(super) fn hand_in(shared: &Shared, work: Work, key: Option<&str>, answer: Ar
     };
     if work.history.attempt >= shared.retry.limit() {
         log::error!("MICROSERVICE_EVENT::UNANSWERED: {}: {why}", work.label);
-        work.drop_it(shared, Tally::Unanswered);
+        work.give_up_answer(shared);
     } else {
         log::warn!("MICROSERVICE_EVENT::RETRIED: {}: the answer was not taken: {why}", work.label);
         work.retry_answer(shared, Some(answer));

@@ -1,18 +1,19 @@
 //! What a service handles, said before it starts.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zc_events_protocol::names;
+use zc_events_protocol::{Channel, names};
 use zc_events_transport::{ExchangeKind, Topology};
 
 use super::context::Context;
-use super::handler::{HandlerError, erase, erase_call};
-use super::lane::Lane;
+use super::failure::HandlerError;
+use super::handler::{erase, erase_call};
+use super::lane::{Brings, Lane};
 use super::retry::Retry;
-use super::shared::{Parts, Route, Shared};
+use super::routes::{Key, Route, Routes};
+use super::shared::{Parts, Shared};
 use super::{ResourceView, Service};
 use crate::{Error, EventClient, Result};
 
@@ -20,10 +21,10 @@ use crate::{Error, EventClient, Result};
 #[must_use = "a service does nothing until it is started"]
 pub struct ServiceBuilder {
     client: EventClient,
-    routes: HashMap<String, Route>,
+    routes: Routes,
     retry: Retry,
-    /// The event type that was named last, and may be given a policy.
-    last: Option<String>,
+    /// What was named last, and may be given a policy.
+    last: Option<Key>,
     workers: usize,
     strict: bool,
     /// What is wrong with what was said so far.
@@ -33,7 +34,7 @@ pub struct ServiceBuilder {
 impl ServiceBuilder {
     pub(super) fn new(client: EventClient) -> Self {
         let (workers, retry) = (client.settings().workers, Retry::attempts(client.settings().attempts));
-        Self { client, routes: HashMap::new(), retry, last: None, workers, strict: false, wrong: None }
+        Self { client, routes: Routes::default(), retry, last: None, workers, strict: false, wrong: None }
     }
 
     /// Handles events of a type. The payload `T` is made from the keyword arguments
@@ -48,11 +49,11 @@ impl ServiceBuilder {
         T: DeserializeOwned,
         F: Fn(&Context, T) -> Result<(), HandlerError> + Send + Sync + 'static,
     {
-        self.route(event_type.into(), Route::Event { handler: erase(handler), retry: None })
+        self.route(Key::Event(event_type.into()), Route::Event { handler: erase(handler), retry: None })
     }
 
-    /// Answers calls of a function by its key, made by [`EventClient::get`] and its like, or Python's. The payload `T` is
-    /// made from the call's data; method and headers are in [`Context::call`].
+    /// Answers calls of a function by its key, made by [`EventClient::get`] and its like, or Python's. The payload `T`
+    /// is made from the call's data; method and headers are in [`Context::call`].
     ///
     /// What the function returns is the answer, and so is its failure: with the type and the text of a
     /// [`HandlerError::with_status`], and else without any detail. Where nobody waits
@@ -77,11 +78,54 @@ impl ServiceBuilder {
         R: Serialize,
         F: Fn(&Context, T) -> Result<R, HandlerError> + Send + Sync + 'static,
     {
-        self.route(key.into(), Route::Call { handler: erase_call(function), retry: None })
+        self.route(Key::Event(key.into()), Route::Call { handler: erase_call(function), retry: None })
     }
 
-    /// When the event or the call named last is tried again after its handler failed (a call: where nobody
-    /// waits for its answer). Named before any event, it holds for all that have no policy of their own, in place of `EVENTS_ATTEMPTS`.
+    /// Handles notifications of a type: of one channel, or, with `None`, of all that have no handler of their own,
+    /// those whose channel [is not told](Context::channel) among them. Celery's router of the Python library never
+    /// tells; the client's `emit_microservice_email_notification` and its like do. A notification and an event of the
+    /// same type are two things.
+    ///
+    /// They arrive in a queue of their own, `<service>-notifications`, which is declared and bound to the notifications
+    /// exchange only by services that have such a handler; `EVENTS_PREFETCH` of them are held beside the events. What
+    /// becomes of them is what becomes of [events](ServiceBuilder::on), with the same workers, quarantine and dead
+    /// letters; the queues in which they wait for another attempt are `<service>-notifications.retry.<delay>`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zc_events::{Channel, Context, Event, EventClient, Service, Settings};
+    /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").service_name("mails").build()?;
+    /// # let client = EventClient::new(settings)?;
+    /// #[derive(serde::Deserialize)]
+    /// struct Mail {
+    ///     to: Vec<String>,
+    /// }
+    ///
+    /// let (sent, mails) = std::sync::mpsc::channel();
+    /// let service = Service::builder(&client)
+    ///     .on_notification(Channel::Email, "order_shipped", move |_: &Context, mail: Mail| Ok(sent.send(mail.to)?))
+    ///     .start()?;
+    /// client.notify(Channel::Email, &Event::new("order_shipped").set("to", ["a@b.c"])?)?;
+    /// assert_eq!(mails.recv_timeout(Duration::from_secs(5)), Ok(vec!["a@b.c".to_owned()]));
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    pub fn on_notification<T, F>(
+        self,
+        channel: impl Into<Option<Channel>>,
+        event_type: impl Into<String>,
+        handler: F,
+    ) -> Self
+    where
+        T: DeserializeOwned,
+        F: Fn(&Context, T) -> Result<(), HandlerError> + Send + Sync + 'static,
+    {
+        let key = Key::Notification(channel.into(), event_type.into());
+        self.route(key, Route::Event { handler: erase(handler), retry: None })
+    }
+
+    /// When the event, the notification or the call named last is tried again after its handler failed (a call: where
+    /// nobody waits for its answer). Named before any event, it holds for all that have no policy of their own, in
+    /// place of `EVENTS_ATTEMPTS`.
     ///
     /// ```
     /// # use zc_events::{Context, EventClient, HandlerError, Retry, Service, Settings, Value};
@@ -107,8 +151,10 @@ impl ServiceBuilder {
 
     /// Serves a resource: answers what other services ask with
     /// [`EventClient::remote`](crate::EventClient::remote), or Python's `get_remote_resource`.
+    #[doc(alias = "handle_request_event")]
     pub fn resource(self, resource: &str, view: impl ResourceView + 'static) -> Self {
-        self.route(names::request_event_type(resource), Route::Resource(Box::new(view)))
+        let route = Route::Resource { name: resource.to_owned(), view: Box::new(view) };
+        self.route(Key::Event(names::request_event_type(resource)), route)
     }
 
     /// How many handlers run at once; `EVENTS_WORKERS` unless set, at least 1. One more
@@ -125,11 +171,12 @@ impl ServiceBuilder {
         self
     }
 
-    fn route(mut self, event_type: String, route: Route) -> Self {
-        self.last = Some(event_type.clone());
-        if self.routes.insert(event_type.clone(), route).is_some() {
+    fn route(mut self, key: Key, route: Route) -> Self {
+        if !self.routes.add(&key, route) {
+            let (Key::Event(event_type) | Key::Notification(_, event_type)) = &key;
             self.wrong = Some(format!("`{event_type}` has two handlers"));
         }
+        self.last = Some(key);
         self
     }
 
@@ -149,7 +196,7 @@ impl ServiceBuilder {
                 "SERVICE_NAME is not set: events arrive in the queue `<service>-events`, so a service needs it",
             )
         })?;
-        if self.routes.values().any(Route::answers) {
+        if self.routes.answer_any() {
             // Answers need the store; better now than at the first request.
             self.client.inner().store()?;
         }
@@ -162,7 +209,16 @@ impl ServiceBuilder {
             .dead_queue(names::dead_letter_queue(&service))
             .bind(&queue, &settings.events_exchange, "");
         topology.strict = self.strict;
-        let lanes = [Lane::new(queue, settings.prefetch, false), Lane::new(quarantine, 1, true)];
+        let mut lanes =
+            vec![Lane::new(queue, settings.prefetch, Brings::Events), Lane::new(quarantine, 1, Brings::Suspects)];
+        if self.routes.has_notifications() {
+            let (queue, exchange) = (names::notifications_queue(&service), &settings.notifications_exchange);
+            topology = topology
+                .exchange(exchange, ExchangeKind::Topic)
+                .queue_with_priority(&queue, settings.queue_max_priority)
+                .bind(&queue, exchange, names::NOTIFICATION_WILDCARD);
+            lanes.push(Lane::new(queue, settings.prefetch, Brings::Notifications));
+        }
         Service::start(Arc::new(Shared::new(Parts {
             service,
             topology,

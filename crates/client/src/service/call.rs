@@ -8,9 +8,10 @@ use zc_events_protocol::{CallReply, RemoteError, Task};
 
 use super::answer;
 use super::context::Context;
+use super::failure::HandlerError;
 use super::forward::Cause;
 use super::handle::{self, Failed};
-use super::handler::{CallHandler, HandlerError};
+use super::handler::CallHandler;
 use super::health::Tally;
 use super::retry::Retry;
 use super::shared::Shared;
@@ -30,7 +31,8 @@ pub(super) fn serve(shared: &Shared, work: Work, task: Task, handler: &CallHandl
         return Fate::Decided;
     };
     let (key, attempt) = (call.response_key.clone(), work.history.attempt);
-    let context = Context { call: Some(call.clone()), ..worker::context(shared, &work, task) };
+    let roles = call.roles();
+    let context = Context { call: Some(call.clone()), roles, ..worker::context(shared, &work, task) };
     let run = || handler(&context, &call.data);
     let Some(key) = key else {
         let judge = |error: &HandlerError| retry.pause(attempt, error);

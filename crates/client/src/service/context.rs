@@ -1,18 +1,27 @@
-//! What a handler is told beside the payload.
+//! What a handler is told beside the payload. What a request asks for in its body and its query is in `asked`.
 
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::Value;
-use zc_events_protocol::{Deadline, IncomingCall, IncomingRequest, Task};
+use zc_events_protocol::{Channel, Deadline, IncomingCall, IncomingRequest, Query, Task};
 
-use crate::EventClient;
+use super::failure::HandlerError;
+use super::routes::Kind;
+use crate::{Error, EventClient, Jwt, Result};
 
 /// The circumstances of an event or a request.
 pub struct Context {
     pub(super) client: EventClient,
     pub(super) task: Task,
+    pub(super) kind: Kind,
+    pub(super) channel: Option<Channel>,
     pub(super) request: Option<IncomingRequest>,
     pub(super) call: Option<IncomingCall>,
+    /// Under which name the resource is served.
+    pub(super) resource: Option<String>,
+    pub(super) query: Query,
+    pub(super) roles: Vec<String>,
     pub(super) redelivered: bool,
     pub(super) attempt: u32,
     pub(super) deadline: Deadline,
@@ -29,6 +38,19 @@ impl Context {
     #[must_use]
     pub fn event_type(&self) -> &str {
         self.task.event_type().unwrap_or_default()
+    }
+
+    /// Whether this is a notification, and no event.
+    #[must_use]
+    pub fn is_notification(&self) -> bool {
+        self.kind == Kind::Notification
+    }
+
+    /// The channel of a notification. `None` where the sender did not tell: Celery's router of the Python library
+    /// publishes notifications for all channels alike.
+    #[must_use]
+    pub fn channel(&self) -> Option<Channel> {
+        self.channel
     }
 
     /// The id of the message. The same message, delivered twice, has the same id.
@@ -61,16 +83,62 @@ impl Context {
         self.task.kwargs.get("resource_id")
     }
 
-    /// On whose behalf; not null.
+    /// On whose behalf; not null. In a call that is a header of it, as Python has it.
     #[must_use]
     pub fn user_id(&self) -> Option<&Value> {
-        self.task.kwargs.get("user_id").filter(|id| !id.is_null())
+        let of_call = || self.call.as_ref()?.headers.get("user_id");
+        self.task.kwargs.get("user_id").or_else(of_call).filter(|id| !id.is_null())
     }
 
-    /// With which roles, in a request.
+    /// With which roles: those of a request, and of a call the header `roles`.
     #[must_use]
     pub fn roles(&self) -> &[String] {
-        self.request.as_ref().map(|request| request.roles.as_slice()).unwrap_or_default()
+        &self.roles
+    }
+
+    /// Whether that role is among them.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|own| own == role)
+    }
+
+    /// The name under which the resource is served that was asked for, as
+    /// [`ServiceBuilder::resource`](crate::ServiceBuilder::resource) got it.
+    #[must_use]
+    pub fn resource_name(&self) -> Option<&str> {
+        self.resource.as_deref()
+    }
+
+    /// A JSON web token that says who asks: roles, and the user where there is one, as the Python services have it in
+    /// the requests that their views get. Signed with `SECRET_KEY`, without an end.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) without a `SECRET_KEY`.
+    pub fn jwt(&self) -> Result<String> {
+        #[derive(Serialize)]
+        struct Caller<'a> {
+            roles: &'a [String],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            id: Option<&'a Value>,
+        }
+        // Python leaves out whatever is false to it.
+        let is_someone = |id: &&Value| **id != "" && **id != false && id.as_f64() != Some(0.0);
+        self.client.sign_jwt(&Caller { roles: self.roles(), id: self.user_id().filter(is_someone) })
+    }
+
+    /// Checks a token that came along, in a header of a call or in the payload, say; see
+    /// [`EventClient::verify_jwt`](crate::EventClient::verify_jwt).
+    ///
+    /// # Errors
+    /// One with status 401 where the token is not accepted, which says why; one without a status where there is no
+    /// `SECRET_KEY`.
+    pub fn verify_jwt(&self, token: &str) -> Result<Jwt, HandlerError> {
+        self.client.verify_jwt(token).map_err(|error| match error {
+            Error::Token { .. } => HandlerError::with_status(401, error.to_string())
+                .kind("AuthenticationFailed")
+                .code("authentication_failed"),
+            other => other.into(),
+        })
     }
 
     /// The request, where this is one: query, body and the rest.

@@ -14,6 +14,7 @@ use super::seen::End;
 use super::shared::Shared;
 use super::work::{STUCK, Work};
 use crate::metrics::{self, Handled};
+use crate::testing::Ending;
 
 /// The pause after a first failure, which doubles, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ impl Errand {
     pub(super) fn run(mut self, shared: &Shared) {
         let delivery = &self.work.job.delivery;
         let sent = match &self.place {
-            Place::Delay { rung, history, .. } => forward::delay(shared, delivery, history, *rung),
+            Place::Delay { rung, history, .. } => forward::delay(shared, delivery, history, *rung, self.work.kind),
             Place::Quarantine(history) => forward::quarantine(shared, delivery, history),
             Place::Grave(cause) => forward::bury(shared, delivery, &self.work.history, cause),
         };
@@ -91,6 +92,7 @@ impl Errand {
                 shared.count(Tally::Retried);
                 metrics::retried(&work.event_type);
                 metrics::handled(&work.event_type, Handled::Retried);
+                work.tell(shared, Ending::Retried);
                 work.job.ack();
             }
             Place::Delay { tried: false, .. } => work.job.ack(),
@@ -103,7 +105,7 @@ impl Errand {
                 metrics::dead_lettered(cause.reason);
                 let outcome = if cause.reason == STUCK { Handled::Stuck } else { Handled::DeadLettered };
                 metrics::handled(&work.event_type, outcome);
-                work.drop_it(shared, Tally::DeadLettered);
+                work.drop_it(shared, Tally::DeadLettered, Ending::DeadLettered(cause.reason));
             }
         }
     }

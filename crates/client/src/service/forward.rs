@@ -7,7 +7,9 @@ use zc_events_protocol::{HeaderValue, Headers, Properties, names};
 use zc_events_transport::{Delivery, Outgoing, Topology};
 
 use super::history::History;
+use super::routes::Kind;
 use super::shared::Shared;
+use crate::testing::Wait;
 use crate::{Error, Result};
 
 /// A text in a header, in bytes at the most.
@@ -22,10 +24,20 @@ pub(super) struct Cause {
     pub(super) detail: String,
 }
 
-/// Lets a message wait for `delay`, one of the rungs, and come back.
-pub(super) fn delay(shared: &Shared, delivery: &Delivery, history: &History, delay: Duration) -> Result<()> {
-    let queue = names::retry_queue(&shared.service, delay);
-    let topology = Topology::new().retry_queue(&queue, delay, &shared.queue);
+/// Lets a message wait for `delay`, one of the rungs, and come back among those of its kind.
+pub(super) fn delay(
+    shared: &Shared,
+    delivery: &Delivery,
+    history: &History,
+    delay: Duration,
+    kind: Kind,
+) -> Result<()> {
+    let service = &shared.service;
+    let (queue, home) = match kind {
+        Kind::Event => (names::retry_queue(service, delay), names::events_queue(service)),
+        Kind::Notification => (names::notifications_retry_queue(service, delay), names::notifications_queue(service)),
+    };
+    let topology = Topology::new().retry_queue(&queue, delay, home);
     // Not before it is needed: a service that never fails has no queue for it.
     if !shared.has_declared(&queue) {
         declare(shared, &topology)?;
@@ -85,8 +97,8 @@ fn send(shared: &Shared, delivery: &Delivery, queue: &str, properties: &Properti
     let inner = shared.client.inner();
     let deadline = inner.deadline(inner.settings.publish_timeout);
     let copy = Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body: &delivery.body };
-    inner.broker.send(&copy, deadline)?.wait(deadline)?;
-    Ok(())
+    let receipt = inner.waiting(Wait::Room, true, deadline, || inner.broker.send(&copy, deadline))?;
+    Ok(receipt.wait(deadline)?)
 }
 
 fn only_ours(headers: &Headers) -> Headers {

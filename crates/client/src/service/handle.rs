@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use zc_events_protocol::Task;
 
+use super::failure::HandlerError;
 use super::forward::Cause;
-use super::handler::{EventHandler, HandlerError};
+use super::handler::EventHandler;
 use super::health::Tally;
 use super::retry::Retry;
 use super::roll::Returned;

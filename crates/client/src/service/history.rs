@@ -52,6 +52,11 @@ impl History {
         }
     }
 
+    /// The routing key with which it was published at first.
+    pub(super) fn routing_key(&self) -> &str {
+        &self.routing_key
+    }
+
     /// That of the next attempt.
     pub(super) fn next(&self) -> Self {
         Self { attempt: self.attempt.saturating_add(1), due: None, ..self.clone() }

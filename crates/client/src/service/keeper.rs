@@ -45,7 +45,7 @@ fn give_up(shared: &Arc<Shared>, work: Work, replaced: bool, timeout: Duration) 
     );
     let detail = format!("the handler had not returned within {timeout:?}");
     let errand = Errand::new(work, Place::Grave(Cause { reason: STUCK, detail }));
-    let (lane, now) = (Arc::clone(&errand.work().job.lane), shared.clock().deadline(Duration::ZERO));
+    let (job, now) = (Arc::clone(&errand.work().job), shared.clock().deadline(Duration::ZERO));
     let burying = Arc::clone(shared);
     // On a thread of its own: this one has others to look after, and there may be no worker left.
     let (hand, handed) = bounded(1);
@@ -55,7 +55,7 @@ fn give_up(shared: &Arc<Shared>, work: Work, replaced: bool, timeout: Duration) 
         move || handed.try_iter().for_each(|errand| errand.run(&burying))
     });
     if buried.is_err() {
-        handed.try_iter().for_each(|errand| lane.hold(now, Item::Errand(Box::new(errand))));
+        handed.try_iter().for_each(|errand| job.lane.hold(now, Item::Errand(Box::new(errand))));
     }
-    lane.finished();
+    job.finished();
 }

@@ -1,17 +1,17 @@
 //! The thread that consumes a lane's queue: takes deliveries, ignores at once what nobody
 //! here handles, hands the rest to the workers, comes back after a lost connection, drains.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use zc_events_protocol::{Deadline, Task, clock};
 use zc_events_transport::{ConsumeOptions, Delivery, Subscription};
 
-use super::lane::{Item, Job, Lane};
+use super::lane::{Brings, Item, Job, Lane};
 use super::shared::Shared;
 use super::worker;
+use crate::testing::Wait;
 use crate::{Error, Result, metrics};
 
 /// The longest pause before connecting again, and the first: as in the transport, a broker that is back is not waited for.
@@ -80,35 +80,28 @@ impl Listener {
     fn rest(&self, pause: Duration) -> bool {
         let clock = self.shared.clock();
         let until = clock.deadline(pause.mul_f64(fastrand::f64()));
-        while !self.shared.is_stopping() {
-            if clock::pause(clock, until, &self.lane.wake.1) {
-                return true;
+        self.shared.client.inner().waiting(Wait::Pause, true, until, || {
+            while !self.shared.is_stopping() {
+                if clock::pause(clock, until, &self.lane.wake.1) {
+                    return true;
+                }
             }
-        }
-        false
+            false
+        })
     }
 
     /// Hands out deliveries until the service is stopped (`Ok`) or the connection is lost.
     fn consume(&self, subscription: &mut dyn Subscription) -> Result<()> {
         let clock = self.shared.clock();
-        let mut later: BTreeMap<(Instant, u64), Item> = BTreeMap::new();
-        let mut number = 0;
         loop {
             if self.shared.is_stopping() {
-                for item in later.into_values() {
-                    item.job().give_back();
-                }
                 return Ok(());
             }
-            for held in self.lane.held.1.try_iter() {
-                number += 1;
-                later.insert((held.until.instant(), number), held.item);
-            }
-            let due = later.split_off(&(clock.now(), u64::MAX));
-            for item in std::mem::replace(&mut later, due).into_values() {
+            let (due, next) = self.lane.take_due(clock.now());
+            for item in due {
                 self.hand_out(item);
             }
-            let until = later.keys().next().map_or_else(|| clock.deadline(IDLE), |(instant, _)| Deadline::at(*instant));
+            let until = next.map_or_else(|| clock.deadline(IDLE), Deadline::at);
             if let Some(delivery) = subscription.next_unless(&self.lane.wake.1, until)? {
                 self.shared.note_delivery();
                 metrics::delivered(delivery.redelivered, delivery.body.len());
@@ -121,19 +114,19 @@ impl Listener {
         let to = match &item {
             Item::Errand(_) => &self.events,
             Item::Message(job) => match worker::event_type(&job.delivery) {
-                Some(event_type) => match self.shared.routes.get(event_type) {
-                    Some(route) if route.answers() => &self.requests,
-                    Some(_) => &self.events,
-                    None => return self.ignore(&job.delivery),
-                },
-                None => &self.events,
+                Some(event_type) if !self.shared.routes.know(event_type) => return self.ignore(&job.delivery),
+                // Whoever waits for an answer waits for no notification.
+                Some(event_type) if self.lane.brings != Brings::Notifications => {
+                    if self.shared.routes.answer(event_type) { &self.requests } else { &self.events }
+                }
+                _ => &self.events,
             },
         };
-        self.lane.begun();
+        item.job().begun();
         if let Err(refused) = to.send(item) {
             // The workers live as long as this thread; should they not, the message must.
             refused.0.job().give_back();
-            self.lane.finished();
+            refused.0.job().finished();
         }
     }
 
@@ -151,9 +144,7 @@ impl Listener {
     fn take_leave(&self) {
         self.lane.excuse_all();
         self.take_back(|_| {});
-        for held in self.lane.held.1.try_iter() {
-            drop(held);
-        }
+        drop(self.lane.take_held());
     }
 
     /// Takes this lane's items from the workers' queues.
@@ -163,10 +154,10 @@ impl Listener {
             for item in items {
                 if Arc::ptr_eq(&item.job().lane, &self.lane) {
                     then(item.job());
-                    self.lane.finished();
+                    item.job().finished();
                 } else if let Err(refused) = queue.send(item) {
                     refused.0.job().give_back();
-                    refused.0.job().lane.finished();
+                    refused.0.job().finished();
                 }
             }
         }
@@ -180,8 +171,8 @@ impl Listener {
         }
         self.take_back(Job::give_back);
         let abandoned = self.wait_for_handlers();
-        for held in self.lane.held.1.try_iter() {
-            held.item.job().give_back();
+        for item in self.lane.take_held() {
+            item.job().give_back();
         }
         // Hands in the verdicts, and puts back what has none.
         drop(subscription);

@@ -1,18 +1,21 @@
 //! A service: how it is started, stopped, asked. What it handles is said in `builder`.
 //!
-//! A message's way: `listener` takes it from a `lane`'s queue, `worker` reads it, `admit`
-//! asks `seen` and `dedup` whether it was there before, a handler (`handler`, `context`) or a view (`view`,
-//! `answer`) or a function (`call`) does the work, and `work` ends it: done, or on an `errand`, through `forward`, into a
-//! queue of its service, with its `history` in the headers. `retry` says when; `keeper` looks after
-//! handlers on the `roll` that do not return.
+//! A message's way: `listener` takes it from a `lane`'s queue, `worker` reads it and finds it in `routes`, `admit` asks
+//! `seen` and `dedup` whether it was there before, a handler (`handler`, `context`) or a view (`view`, `answer`) or a
+//! function (`call`) does the work, and `work` ends it: done, or on an `errand`, through `forward`, into a queue of its
+//! service, with its `history` in the headers. `retry` says when; `keeper` looks after handlers on the `roll` that do
+//! not return.
 
 mod admit;
 mod answer;
+mod asked;
 mod builder;
 mod call;
 mod context;
 mod dedup;
+mod dispatch;
 mod errand;
+mod failure;
 mod forward;
 mod handle;
 mod handler;
@@ -21,8 +24,11 @@ mod history;
 mod keeper;
 mod lane;
 mod listener;
+mod observe;
+mod paging;
 mod retry;
 mod roll;
+mod routes;
 mod seen;
 mod shared;
 mod view;
@@ -39,15 +45,19 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use zc_events_protocol::{Outcome, clock};
 
+use self::lane::{Brings, Lane};
 use self::listener::Listener;
 use self::shared::Shared;
 use self::worker::Jobs;
+use crate::testing::Wait;
 use crate::{Error, EventClient, Result};
 
 pub use builder::ServiceBuilder;
 pub use context::Context;
-pub use handler::HandlerError;
+pub use failure::HandlerError;
 pub use health::ServiceHealth;
+pub(crate) use observe::{Observed, Sight};
+pub use paging::Paging;
 pub use retry::Retry;
 pub use view::{ResourceView, Served, ViewResult};
 
@@ -80,7 +90,7 @@ const GOODBYE: Duration = Duration::from_secs(10);
 /// ```
 pub struct Service {
     shared: Arc<Shared>,
-    /// The listeners, the main one first.
+    /// The listeners, that of events first.
     listeners: Vec<JoinHandle<usize>>,
     /// Lost, it ends the keeper.
     keeper: Option<Sender<()>>,
@@ -106,12 +116,10 @@ impl Service {
     }
 
     fn start(shared: Arc<Shared>) -> Result<Self> {
-        let subscriptions = [
-            (Arc::clone(&shared.main), listener::subscribe(&shared, &shared.main)?),
-            (Arc::clone(&shared.quarantine), listener::subscribe(&shared, &shared.quarantine)?),
-        ];
+        let subscribe = |lane: &Arc<Lane>| Ok((Arc::clone(lane), listener::subscribe(&shared, lane)?));
+        let subscriptions = shared.lanes.iter().map(subscribe).collect::<Result<Vec<_>>>()?;
         // It is so already, though its threads have yet to begin.
-        shared.lanes().iter().for_each(|lane| lane.set_consuming(true));
+        shared.lanes.iter().for_each(|lane| lane.set_consuming(true));
         let (events, events_out) = unbounded();
         let (requests, requests_out) = unbounded();
         let jobs = Jobs { requests: requests_out, events: events_out };
@@ -131,7 +139,11 @@ impl Service {
                 waiting: [jobs.requests.clone(), jobs.events.clone()],
             };
             let end = end.clone();
-            let name = if listener.lane.is_quarantine { "zc-events-quarantine" } else { "zc-events-listener" };
+            let name = match listener.lane.brings {
+                Brings::Events => "zc-events-listener",
+                Brings::Notifications => "zc-events-notifications",
+                Brings::Suspects => "zc-events-quarantine",
+            };
             listeners.push(thread(name.to_owned(), move || {
                 // Lost with the last of these threads, which wakes whoever waits for their end.
                 let _end = end;
@@ -141,6 +153,9 @@ impl Service {
         let (stop, stopped) = bounded(0);
         let keeping = Arc::clone(&shared);
         thread("zc-events-keeper".to_owned(), move || keeper::run(&keeping, &stopped))?;
+        if let Some(world) = shared.client.settings().world() {
+            world.started(Observed::new(&shared));
+        }
         log::info!("service `{}` has started", shared.service);
         Ok(Self { shared, listeners, keeper: Some(stop), ended })
     }
@@ -192,13 +207,18 @@ impl Service {
     }
 
     fn finish(&mut self, timeout: Duration) -> Stopped {
+        if let Some(world) = self.shared.client.settings().world() {
+            world.settle_stub();
+        }
         self.shared.stop(timeout);
         let clock = self.shared.clock();
         let listeners: Vec<_> = self.listeners.drain(..).collect();
         // A listener that is connecting, say, looks up when that has ended; it is not waited for.
-        let ended = clock::receive(clock, &self.ended, clock.deadline(timeout.saturating_add(GOODBYE)));
+        let deadline = clock.deadline(timeout.saturating_add(GOODBYE));
+        let wait = || clock::receive(clock, &self.ended, deadline);
+        let ended = self.shared.client.inner().waiting(Wait::Stop, false, deadline, wait);
         let abandoned = match ended {
-            Err(RecvTimeoutError::Timeout) => self.shared.lanes().iter().map(|lane| lane.under_way()).sum(),
+            Err(RecvTimeoutError::Timeout) => self.shared.lanes.iter().map(|lane| lane.under_way()).sum(),
             _ => listeners.into_iter().map(|listener| listener.join().unwrap_or(0)).sum(),
         };
         // It ends by itself.
@@ -222,7 +242,7 @@ impl Drop for Service {
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service")
-            .field("queue", &self.shared.queue)
+            .field("service", &self.shared.service)
             .field("health", &self.health())
             .finish_non_exhaustive()
     }
@@ -241,11 +261,14 @@ impl ServiceHandle {
     }
 }
 
-fn thread<T: Send + 'static>(name: String, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+pub(crate) fn thread<T: Send + 'static>(
+    name: String,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
     thread::Builder::new().name(name).spawn(run).map_err(no_resource)
 }
 
-fn no_resource(error: std::io::Error) -> Error {
+pub(crate) fn no_resource(error: std::io::Error) -> Error {
     Error::Unavailable {
         what: "the system gives us no thread or no signal".to_owned(),
         outcome: Outcome::NotSent,

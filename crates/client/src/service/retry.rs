@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handler::HandlerError;
+use super::failure::HandlerError;
 
 /// The delays that messages can wait for, each in a queue of its own: mixed in one queue
 /// they would wait for its head.

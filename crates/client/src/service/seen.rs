@@ -16,10 +16,12 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// What tells a message from others: the id of its envelope, how often Celery has sent it again on purpose, and what it
 /// says. Two messages may share an id (an event that served as a template, say), and a copy of one says the same, byte
-/// for byte. Never `kwargs.task_id`, which senders choose. A digest, since peers choose the length of ids.
-pub(super) fn key(task: &Task, body: &[u8]) -> Option<String> {
+/// for byte. One notification goes out to several channels; elsewhere `channel` is empty. Never `kwargs.task_id`, which
+/// senders choose. A digest, since peers choose the length of ids.
+pub(super) fn key(task: &Task, channel: &str, body: &[u8]) -> Option<String> {
     let id = task.id.as_deref().filter(|id| !id.is_empty())?;
-    let who = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{id}/{}", task.retries).as_bytes());
+    let channel = if channel.is_empty() { String::new() } else { format!("/{channel}") };
+    let who = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{id}/{}{channel}", task.retries).as_bytes());
     Some(Uuid::new_v5(&who, body).simple().to_string())
 }
 
@@ -126,6 +128,12 @@ impl Seen {
         if !inner.states.contains_key(key) {
             inner.remember(key, State::Returned { at: now }, now);
         }
+    }
+
+    /// How many wait for the verdict on another copy of theirs.
+    pub(super) fn parked(&self) -> usize {
+        let count = |state: &State| if let State::Running { parked } = state { parked.len() } else { 0 };
+        self.lock().states.values().map(count).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

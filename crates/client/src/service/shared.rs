@@ -1,7 +1,7 @@
 //! What the threads of a service share: routes, counts, lanes, the memory of what was seen.
 //! No thread starts here and no message is handled here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,36 +9,13 @@ use std::time::{Duration, Instant};
 use zc_events_protocol::{Clock, Deadline};
 use zc_events_transport::Topology;
 
-use super::handler::{CallHandler, EventHandler};
 use super::health::{ServiceHealth, Tally};
 use super::lane::Lane;
 use super::retry::Retry;
 use super::roll::Roll;
+use super::routes::Routes;
 use super::seen::Seen;
-use super::view::ResourceView;
 use crate::{Error, EventClient};
-
-/// What an event type leads to.
-pub(super) enum Route {
-    Event { handler: EventHandler, retry: Option<Retry> },
-    Call { handler: CallHandler, retry: Option<Retry> },
-    Resource(Box<dyn ResourceView>),
-}
-
-impl Route {
-    /// Whether somebody may wait for the answer.
-    pub(super) fn answers(&self) -> bool {
-        !matches!(self, Route::Event { .. })
-    }
-
-    /// The policy of its own for what nobody waits for.
-    pub(super) fn retry(&self) -> Option<&Retry> {
-        match self {
-            Route::Event { retry, .. } | Route::Call { retry, .. } => retry.as_ref(),
-            Route::Resource(_) => None,
-        }
-    }
-}
 
 /// What the threads of a service share.
 pub(super) struct Shared {
@@ -46,14 +23,12 @@ pub(super) struct Shared {
     pub(super) service: String,
     /// What this process calls itself among those of the service.
     pub(super) owner: String,
-    /// The service's queue.
-    pub(super) queue: String,
     pub(super) topology: Topology,
-    pub(super) routes: HashMap<String, Route>,
+    pub(super) routes: Routes,
     /// For handlers without a policy of their own.
     pub(super) retry: Retry,
-    pub(super) main: Arc<Lane>,
-    pub(super) quarantine: Arc<Lane>,
+    /// That of events first.
+    pub(super) lanes: Vec<Arc<Lane>>,
     pub(super) seen: Seen,
     pub(super) roll: Roll,
     pub(super) workers: usize,
@@ -77,17 +52,15 @@ pub(super) struct Parts {
     pub(super) client: EventClient,
     pub(super) service: String,
     pub(super) topology: Topology,
-    pub(super) routes: HashMap<String, Route>,
+    pub(super) routes: Routes,
     pub(super) retry: Retry,
-    pub(super) lanes: [Arc<Lane>; 2],
+    pub(super) lanes: Vec<Arc<Lane>>,
     pub(super) workers: usize,
 }
 
 impl Shared {
     pub(super) fn new(parts: Parts) -> Self {
-        let [main, quarantine] = parts.lanes;
         Self {
-            queue: main.queue.clone(),
             seen: Seen::new(parts.client.settings().dedup_ttl),
             client: parts.client,
             service: parts.service,
@@ -95,8 +68,7 @@ impl Shared {
             topology: parts.topology,
             routes: parts.routes,
             retry: parts.retry,
-            main,
-            quarantine,
+            lanes: parts.lanes,
             roll: Roll::default(),
             workers: parts.workers,
             held_up: Arc::default(),
@@ -110,15 +82,11 @@ impl Shared {
         self.client.inner().clock()
     }
 
-    pub(super) fn lanes(&self) -> [&Arc<Lane>; 2] {
-        [&self.main, &self.quarantine]
-    }
-
     pub(super) fn stop(&self, timeout: Duration) {
         let deadline = self.clock().deadline(timeout);
         self.state().drain_by.get_or_insert(deadline);
         self.stopping.store(true, Ordering::Release);
-        for lane in self.lanes() {
+        for lane in &self.lanes {
             lane.wake();
         }
     }
@@ -160,12 +128,12 @@ impl Shared {
         let state = self.state();
         let read = |tally: Tally| self.counts[tally as usize].load(Ordering::Relaxed);
         ServiceHealth {
-            consuming: self.lanes().iter().all(|lane| lane.is_consuming()),
+            consuming: self.lanes.iter().all(|lane| lane.is_consuming()),
             stopping: self.is_stopping(),
             last_delivery: state.last_delivery,
             last_error: state.last_error.as_ref().map(|(_, text)| text.clone()),
             last_error_at: state.last_error.as_ref().map(|(at, _)| *at),
-            under_way: self.lanes().iter().map(|lane| lane.under_way()).sum(),
+            under_way: self.lanes.iter().map(|lane| lane.under_way()).sum(),
             stuck: self.roll.stuck(),
             held_up: self.held_up.load(Ordering::Acquire),
             processed: read(Tally::Processed),

@@ -1,15 +1,15 @@
-//! Serving a resource: which method of a view a request goes to, as the Python services
-//! and Django REST framework have it, and how its result becomes an answer.
+//! Serving a resource: what an author of a view writes. Which method a request goes to is in `dispatch`.
 
 use std::fmt;
 
-use serde_json::Value;
-use zc_events_protocol::resource::Document;
-use zc_events_protocol::{IncomingRequest, Method, Reply};
+use serde_json::{Value, json};
+use zc_events_protocol::resource::{Document, Relationship};
 
 use super::context::Context;
-use super::handle::Failed;
-use super::handler::HandlerError;
+use super::failure::HandlerError;
+
+/// What bodies are, both ways.
+const MEDIA_TYPE: &str = "application/vnd.api+json";
 
 /// What a view answers.
 #[derive(Clone, PartialEq)]
@@ -49,6 +49,10 @@ impl Served {
     pub fn with_status(status: u16, body: Value) -> Self {
         Self { status, body: Some(body) }
     }
+
+    pub(super) fn into_parts(self) -> (u16, Option<Value>) {
+        (self.status, self.body)
+    }
 }
 
 impl From<Document> for Served {
@@ -57,13 +61,29 @@ impl From<Document> for Served {
     }
 }
 
+/// 200 with what a relationship names: `{"data": [{"type": "Item", "id": "5"}]}`.
+impl From<Relationship> for Served {
+    fn from(relationship: Relationship) -> Self {
+        // Only text as keys and JSON as values: nothing that serialising could refuse.
+        Self::with_status(200, serde_json::to_value(relationship).unwrap_or_default())
+    }
+}
+
 /// The result of a view's method.
 pub type ViewResult = Result<Served, HandlerError>;
 
 /// A resource that a service serves. What is not implemented is answered with 405.
 ///
-/// The keys come as the caller wrote them, a number as its digits. Query, body, user and
-/// roles are in the [`Context`].
+/// Which method a request goes to is as in Python's services, and every request is answered:
+/// - Without a key, to [`list`](Self::list) or [`create`](Self::create). So is a request for several (`pk` a list in
+///   Python): their keys are in [`Context::filter_ids`]. What Python takes for false (an empty text, 0) is no key.
+/// - With a key, to [`retrieve`](Self::retrieve), [`update`](Self::update), [`partial_update`](Self::partial_update) or
+///   [`destroy`](Self::destroy); where the request names a relationship, to the four methods for it, and where it names
+///   a related resource, to [`related`](Self::related). A key that is neither text nor a number is 404.
+/// - HEAD is answered as GET is, body and all, as Python's services do; OPTIONS by [`options`](Self::options).
+///   Whatever else, and no method at all (on which Python's services fall silent), is 405.
+///
+/// The keys come as the caller wrote them, a number as its digits. Body, query, user and roles are in the [`Context`].
 ///
 /// ```
 /// use serde_json::json;
@@ -130,49 +150,54 @@ pub trait ResourceView: Send + Sync {
         Err(HandlerError::method_not_allowed("DELETE"))
     }
 
-    /// GET of what a `related_resource` names below a key.
+    /// GET of what a `related_resource` names below a key, such as the items of an order.
     ///
     /// # Errors
     /// See [`ResourceView::list`].
     fn related(&self, _context: &Context, _pk: &str, _related_resource: &str) -> ViewResult {
         Err(HandlerError::method_not_allowed("GET"))
     }
-}
 
-/// Calls the method that the request is for.
-pub(super) fn serve(view: &dyn ResourceView, context: &Context, request: &IncomingRequest) -> ViewResult {
-    let pk = request.pk.as_ref().map(|pk| match pk {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    });
-    let refused = || HandlerError::method_not_allowed(request.method_name.as_deref().unwrap_or("None"));
-    match (request.method.ok_or_else(refused)?, pk.filter(|pk| !pk.is_empty())) {
-        (Method::Get, Some(pk)) => match &request.related_resource {
-            Some(name) => view.related(context, &pk, name),
-            None => view.retrieve(context, &pk),
-        },
-        (Method::Put, Some(pk)) => view.update(context, &pk),
-        (Method::Patch, Some(pk)) => view.partial_update(context, &pk),
-        (Method::Delete, Some(pk)) => view.destroy(context, &pk),
-        (Method::Get, None) => view.list(context),
-        (Method::Post, None) => view.create(context),
-        _ => Err(refused()),
+    /// GET of a relationship: which resources it names, and nothing of them. Its answer is a [`Relationship`].
+    ///
+    /// # Errors
+    /// See [`ResourceView::list`].
+    fn relationship(&self, _context: &Context, _pk: &str, _name: &str) -> ViewResult {
+        Err(HandlerError::method_not_allowed("GET"))
     }
-}
 
-/// The answer that the caller gets. What went wrong inside is not told outside, unless
-/// the view gave it a status.
-pub(super) fn reply(result: Result<Served, Failed>) -> Reply {
-    let served = result.unwrap_or_else(|failed| {
-        let (status, detail) = match failed.error.status() {
-            Some(status) => (status, failed.text),
-            None => (500, "The service failed to answer.".to_owned()),
-        };
-        Served::with_status(status, Document::error(status, detail).to_value())
-    });
-    let unreadable = || Reply::empty(500);
-    match served.body {
-        Some(body) => Reply::new(served.status, &body).unwrap_or_else(|_| unreadable()),
-        None => Reply::empty(served.status),
+    /// PATCH of a relationship: it names what [`Context::linkage`] says from now on.
+    ///
+    /// # Errors
+    /// See [`ResourceView::list`].
+    fn replace_relationship(&self, _context: &Context, _pk: &str, _name: &str) -> ViewResult {
+        Err(HandlerError::method_not_allowed("PATCH"))
+    }
+
+    /// POST to a relationship to many: it names what [`Context::linkage`] says, too.
+    ///
+    /// # Errors
+    /// See [`ResourceView::list`].
+    fn add_to_relationship(&self, _context: &Context, _pk: &str, _name: &str) -> ViewResult {
+        Err(HandlerError::method_not_allowed("POST"))
+    }
+
+    /// DELETE from a relationship to many: it names what [`Context::linkage`] says no more.
+    ///
+    /// # Errors
+    /// See [`ResourceView::list`].
+    fn remove_from_relationship(&self, _context: &Context, _pk: &str, _name: &str) -> ViewResult {
+        Err(HandlerError::method_not_allowed("DELETE"))
+    }
+
+    /// OPTIONS, with a key or without. Answers, unless overridden, with the name and the media type, as Django REST
+    /// framework does; which methods are allowed nobody knows but the view.
+    ///
+    /// # Errors
+    /// See [`ResourceView::list`].
+    fn options(&self, context: &Context) -> ViewResult {
+        let name = context.resource_name().unwrap_or_default();
+        let about = json!({"name": name, "description": "", "renders": [MEDIA_TYPE], "parses": [MEDIA_TYPE]});
+        Ok(Served::with_status(200, json!({ "data": about })))
     }
 }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use zc_events_protocol::Channel;
+
 use super::dedup;
 use super::errand::{Errand, Place};
 use super::forward::Cause;
@@ -11,10 +13,12 @@ use super::health::Tally;
 use super::history::History;
 use super::lane::{Item, Job};
 use super::retry;
+use super::routes::Kind;
 use super::seen::{Answer, End};
 use super::shared::Shared;
 use super::worker::Jobs;
 use crate::metrics::{self, Handled};
+use crate::testing::Ending;
 
 /// Why the message of a handler that does not return is a dead letter.
 pub(super) const STUCK: &str = "stuck";
@@ -28,6 +32,10 @@ pub(super) struct Work {
     /// What it is claimed by among processes.
     pub(super) claim: Option<String>,
     pub(super) history: History,
+    /// The id of its envelope, once it was read.
+    pub(super) id: Option<String>,
+    /// What it is, once it was read.
+    pub(super) kind: Kind,
     /// Its event type, where that is one that is handled here.
     pub(super) event_type: String,
     /// What log lines call it.
@@ -40,10 +48,24 @@ impl Work {
         self.job.key.get().map(String::as_str)
     }
 
+    /// What tells a notification from the same to another channel; empty for events.
+    pub(super) fn channel_key(&self) -> &str {
+        match self.kind {
+            Kind::Event => "",
+            Kind::Notification => self.history.routing_key(),
+        }
+    }
+
+    /// The channel of a notification, where that is told.
+    pub(super) fn channel(&self) -> Option<Channel> {
+        Channel::of_routing_key(self.channel_key())
+    }
+
     /// It was completed.
     pub(super) fn complete(&self, shared: &Shared, answer: Answer) {
         shared.count(Tally::Processed);
         metrics::handled(&self.event_type, Handled::Processed);
+        self.tell(shared, Ending::Handled);
         self.end(shared, End::Completed(answer));
         self.job.ack();
     }
@@ -51,20 +73,34 @@ impl Work {
     /// It came too late.
     pub(super) fn expire(&self, shared: &Shared) {
         metrics::handled(&self.event_type, Handled::Expired);
-        self.drop_it(shared, Tally::Expired);
+        self.drop_it(shared, Tally::Expired, Ending::Expired);
     }
 
     /// It was completed before.
     pub(super) fn skip(&self, shared: &Shared) {
         metrics::handled(&self.event_type, Handled::Duplicate);
-        self.drop_it(shared, Tally::Duplicate);
+        self.drop_it(shared, Tally::Duplicate, Ending::Duplicate);
     }
 
-    /// It is done with, for the reason that is counted.
-    pub(super) fn drop_it(&self, shared: &Shared, tally: Tally) {
+    /// It was answered, and nobody takes the answer.
+    pub(super) fn give_up_answer(&self, shared: &Shared) {
+        metrics::handled(&self.event_type, Handled::Unanswered);
+        self.drop_it(shared, Tally::Unanswered, Ending::Unanswered);
+    }
+
+    /// It is done with, for the reason that is counted and told.
+    pub(super) fn drop_it(&self, shared: &Shared, tally: Tally, ending: Ending) {
         shared.count(tally);
+        self.tell(shared, ending);
         self.end(shared, End::Gone);
         self.job.ack();
+    }
+
+    /// Tells a test, if this is one, what became of it.
+    pub(super) fn tell(&self, shared: &Shared, ending: Ending) {
+        if let Some(world) = shared.client.settings().world() {
+            world.ended(&shared.service, &self.event_type, self.id.as_deref(), ending);
+        }
     }
 
     /// It cannot be done: to the dead letters.
@@ -125,6 +161,7 @@ impl Work {
             for _ in 0..shared.seen.end(key, end, shared.clock().now()) {
                 shared.count(Tally::Duplicate);
                 metrics::handled(&self.event_type, Handled::Duplicate);
+                self.tell(shared, Ending::Duplicate);
             }
         }
     }

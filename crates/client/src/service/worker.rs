@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, select_biased};
 use zc_events_protocol::{
-    Deadline, DecodeError, HeaderValue, Headers, Properties, Task, names, peek_event_type, size_of_headers,
+    Deadline, DecodeError, HeaderValue, Headers, Properties, Query, Task, names, peek_event_type, size_of_headers,
 };
 use zc_events_transport::Delivery;
 
@@ -17,8 +17,9 @@ use super::forward::Cause;
 use super::health::Tally;
 use super::history::History;
 use super::lane::{Item, Job};
+use super::routes::{Kind, Route};
 use super::seen::End;
-use super::shared::{Route, Shared};
+use super::shared::Shared;
 use super::work::Work;
 use super::{admit, answer, call, handle, thread};
 use crate::client::Scope;
@@ -62,7 +63,7 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
         let job = Arc::clone(item.job());
         if shared.is_stopping() {
             job.give_back();
-            job.lane.finished();
+            job.finished();
             continue;
         }
         // Handlers are caught where they are called. This is for whatever else panics: the worker goes on, and the
@@ -75,7 +76,7 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
             }
         }));
         match done {
-            Ok(Fate::Decided) => job.lane.finished(),
+            Ok(Fate::Decided) => job.finished(),
             Ok(Fate::TooLate { replaced: true }) => return,
             Ok(Fate::TooLate { replaced: false }) => {}
             Err(panic) => {
@@ -84,7 +85,7 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
                     shared.seen.end(key, End::Returned, shared.clock().now());
                 }
                 job.give_back();
-                job.lane.finished();
+                job.finished();
             }
         }
     }
@@ -105,6 +106,8 @@ fn work(shared: &Shared, job: Arc<Job>, jobs: &Jobs) -> Fate {
         job: Arc::clone(&job),
         jobs: jobs.clone(),
         claim: None,
+        id: None,
+        kind: Kind::Event,
         event_type: UNKNOWN.to_owned(),
         label: "a message".to_owned(),
     };
@@ -116,11 +119,14 @@ fn work(shared: &Shared, job: Arc<Job>, jobs: &Jobs) -> Fate {
             return Fate::Decided;
         }
     };
+    work.id.clone_from(&task.id);
     let now = shared.clock().wall();
     let event_type = task.event_type().unwrap_or_default();
-    let route = if task.task == names::EVENT_TASK { shared.routes.get_key_value(event_type) } else { None };
+    let kind = Kind::of(&task);
+    work.kind = kind.unwrap_or(work.kind);
+    let route = kind.and_then(|kind| shared.routes.find(kind, event_type, work.channel()));
     if let Some((event_type, _)) = route {
-        work.event_type = event_type.clone();
+        work.event_type = event_type.to_owned();
     }
     if is_over(shared, &job, &task, now) {
         log::info!("MICROSERVICE_EVENT::EXPIRED: Received {}", about(&task));
@@ -143,7 +149,7 @@ fn work(shared: &Shared, job: Arc<Job>, jobs: &Jobs) -> Fate {
             handle::handle(shared, work, task, handler, retry.as_ref().unwrap_or(&shared.retry))
         }
         Route::Call { handler, .. } => call::serve(shared, work, task, handler, route.retry().unwrap_or(&shared.retry)),
-        Route::Resource(view) => answer::serve(shared, work, task, &**view),
+        Route::Resource { name, view } => answer::serve(shared, work, task, name, &**view),
     }
 }
 
@@ -219,10 +225,15 @@ pub(super) fn context(shared: &Shared, work: &Work, task: Task) -> Context {
     Context {
         client: shared.client.scoped(scope),
         task,
+        kind: work.kind,
+        channel: work.channel(),
         request: None,
         call: None,
+        resource: None,
+        query: Query::default(),
+        roles: Vec::new(),
         // A copy of its own, from the quarantine or a delay queue, is new to the broker and not to us.
-        redelivered: work.job.delivery.redelivered || work.history.attempt > 1 || work.job.lane.is_quarantine,
+        redelivered: work.job.delivery.redelivered || work.history.attempt > 1 || work.job.lane.is_quarantine(),
         attempt: work.history.attempt,
         deadline,
     }

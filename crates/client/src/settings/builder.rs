@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
-use super::check::{DEEPEST, bytes, number, seconds, shown, size};
+use super::check::{DEEPEST, bytes, named, number, seconds, shown, size};
 use super::content::ContentBuilder;
 use super::{BrokerSetting, Dedup, Settings};
+use crate::testing::World;
 use crate::{Error, Result};
 
 /// Settings in the making; see [`Settings::builder`]. Each method is named after the
@@ -46,8 +47,10 @@ pub struct SettingsBuilder {
     dedup_ttl: Option<String>,
     heartbeat: Option<String>,
     pub(super) content: ContentBuilder,
+    secret_key: Option<String>,
     limits: Limits,
     clock: Option<Arc<dyn Clock>>,
+    world: Option<Arc<World>>,
 }
 
 impl SettingsBuilder {
@@ -223,6 +226,13 @@ impl SettingsBuilder {
         self
     }
 
+    /// `SECRET_KEY`: what JSON web tokens are signed with, the same as in the Django services that make or check them.
+    /// Nothing shows it.
+    pub fn secret_key(mut self, key: impl Into<String>) -> Self {
+        self.secret_key = Some(key.into());
+        self
+    }
+
     /// How large what arrives may be, in one. No variable: `EVENTS_MAX_BODY`, `_INFLATED`, `_RATIO` and
     /// `_DEPTH`, and the methods named after them, win over its fields.
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -233,6 +243,12 @@ impl SettingsBuilder {
     /// Where time comes from. No variable; the system's unless set.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// The test that they are made for.
+    pub(crate) fn world(mut self, world: Arc<World>) -> Self {
+        self.world = Some(world);
         self
     }
 
@@ -272,6 +288,10 @@ impl SettingsBuilder {
         take(&mut self.dedup_ttl, "EVENTS_DEDUP_TTL");
         take(&mut self.heartbeat, "EVENTS_HEARTBEAT");
         self.content.read(take);
+        // To the letter, blanks at its ends included: another key signs other tokens.
+        if let Some(key) = lookup("SECRET_KEY") {
+            self.secret_key = Some(key);
+        }
         self
     }
 
@@ -347,7 +367,9 @@ impl SettingsBuilder {
             dedup_ttl: seconds("EVENTS_DEDUP_TTL", self.dedup_ttl, 86_400, None)?,
             heartbeat: number("EVENTS_HEARTBEAT", self.heartbeat.as_deref(), 10, 1, 300, "")? as u16,
             contents: self.content.build()?,
+            secret_key: self.secret_key.filter(|key| !key.trim().is_empty()),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            world: self.world,
         };
         if settings.max_in_flight < settings.limits.body {
             return Err(Error::config(format!(
@@ -382,15 +404,4 @@ fn broker(broker_url: Option<String>, celery_broker_url: Option<String>) -> Resu
     }
     let url = url.parse().map_err(|error| Error::config(format!("{setting}: {error}")))?;
     Ok(BrokerSetting::Amqp { url, setting })
-}
-
-pub(super) fn named(setting: &'static str, name: String) -> Result<String> {
-    // A queue's name is the service's with up to 13 bytes behind it.
-    const LONGEST: usize = names::MAX_NAME - 32;
-    if name.is_empty() || name.len() > LONGEST || name.chars().any(char::is_control) {
-        return Err(Error::config(format!(
-            "{setting} is not a name of 1 to {LONGEST} bytes without control characters"
-        )));
-    }
-    Ok(name)
 }

@@ -1,6 +1,8 @@
-//! Checks of single values: numbers, bytes, seconds. What a setting means is not known here.
+//! Checks of single values: names, numbers, bytes, seconds. What a setting means is not known here.
 
 use std::time::Duration;
+
+use zc_events_protocol::names;
 
 use crate::{Error, Result};
 
@@ -20,6 +22,18 @@ pub(super) fn shown(text: &str) -> String {
     } else {
         "something else (not shown)".to_owned()
     }
+}
+
+/// The name of a service or an exchange.
+pub(super) fn named(setting: &'static str, name: String) -> Result<String> {
+    // A queue's name is the service's with up to 24 bytes behind it.
+    const LONGEST: usize = names::MAX_NAME - 32;
+    if name.is_empty() || name.len() > LONGEST || name.chars().any(char::is_control) {
+        return Err(Error::config(format!(
+            "{setting} is not a name of 1 to {LONGEST} bytes without control characters"
+        )));
+    }
+    Ok(name)
 }
 
 /// A whole number from `least` to `most`.

@@ -8,11 +8,8 @@ use std::time::Duration;
 
 use super::SettingsBuilder;
 use super::check::{bytes, seconds};
-use crate::content::MAX_BYTES;
+use crate::content::{EMAIL_BUCKET, MAX_BYTES};
 use crate::{Error, Result};
-
-/// The bucket of e-mails that Python's programs have built in.
-const EMAIL_BUCKET: &str = "zc-mp-email";
 
 /// Where contents are stored, and by whom. `Debug` shows no credentials.
 #[derive(Clone)]

@@ -17,6 +17,7 @@ use zc_events_transport::Broker;
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions, BrokerUrl};
 use zc_events_transport::memory::MemoryBroker;
 
+use crate::testing::World;
 use crate::{Error, Result};
 
 pub use builder::SettingsBuilder;
@@ -51,7 +52,10 @@ pub struct Settings {
     pub(crate) dedup_ttl: Duration,
     pub(crate) heartbeat: u16,
     pub(crate) contents: ContentSettings,
+    pub(crate) secret_key: Option<String>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The test that the settings were made by, if it was one.
+    world: Option<Arc<World>>,
 }
 
 /// Where the broker is, and which setting said so.
@@ -125,7 +129,7 @@ impl Settings {
     /// # Errors
     /// [`Error::Config`] where that is no name.
     pub fn with_service_name(mut self, name: impl Into<String>) -> Result<Self> {
-        self.service_name = Some(builder::named("SERVICE_NAME", name.into())?);
+        self.service_name = Some(check::named("SERVICE_NAME", name.into())?);
         Ok(self)
     }
 
@@ -141,10 +145,29 @@ impl Settings {
         &self.notifications_exchange
     }
 
+    /// Where time comes from: for deadlines of one's own, such as those of a [`ContentStore`](crate::content::ContentStore).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use zc_events::Settings;
+    /// let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+    /// let deadline = settings.clock().deadline(Duration::from_secs(5));
+    /// assert!(deadline.remaining(settings.clock()) > Duration::ZERO);
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// The service's name; events arrive in the queue `<service>-events`.
     #[must_use]
     pub fn service_name(&self) -> Option<&str> {
         self.service_name.as_deref()
+    }
+
+    pub(crate) fn world(&self) -> Option<&Arc<World>> {
+        self.world.as_ref()
     }
 
     pub(crate) fn open_broker(&self) -> Result<Arc<dyn Broker>> {
@@ -209,6 +232,7 @@ impl fmt::Debug for Settings {
             .field("dedup", &self.dedup)
             .field("dedup_ttl", &self.dedup_ttl)
             .field("contents", &self.contents)
+            .field("has_secret_key", &self.secret_key.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,8 @@
 //! What the tests of services share: a fleet in memory whose time the test moves. No test lives here.
 
+#[allow(dead_code, reason = "not every file of tests reads vectors")]
+pub(crate) mod vectors;
+
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +15,9 @@ use zc_events_transport::{Broker, ConsumeOptions, Delivery, Outgoing, Subscripti
 
 /// Longer than anything takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a service consumes.
+const CONSUMED: [&str; 3] = ["orders-events", "orders-events.quarantine", "orders-notifications"];
 
 /// A fleet of one service, `orders`.
 pub(crate) struct Fleet {
@@ -52,6 +58,11 @@ impl Fleet {
         self.send("microservice-events-test", "", properties, body);
     }
 
+    /// Puts a message on the exchange for notifications.
+    pub(crate) fn publish_notification(&self, routing_key: &str, properties: &Properties, body: &[u8]) {
+        self.send("microservice-notifications-test", routing_key, properties, body);
+    }
+
     /// Puts a message into a queue.
     pub(crate) fn send_to(&self, queue: &str, properties: &Properties, body: &[u8]) {
         self.send("", queue, properties, body);
@@ -67,10 +78,9 @@ impl Fleet {
     #[track_caller]
     pub(crate) fn pass_time_until(&self, service: &Service, condition: impl Fn() -> bool) {
         let broker = self.broker();
-        let is_empty =
-            || ["orders-events", "orders-events.quarantine"].iter().all(|queue| broker.queue_len(queue) == Some(0));
-        let is_out =
-            || ["orders-events", "orders-events.quarantine"].iter().any(|queue| broker.unacked(queue) != Some(0));
+        // Not every service has all.
+        let is_empty = || CONSUMED.iter().all(|queue| broker.queue_len(queue).unwrap_or(0) == 0);
+        let is_out = || CONSUMED.iter().any(|queue| broker.unacked(queue).unwrap_or(0) != 0);
         eventually(|| {
             if service.health().under_way == 0 && is_empty() {
                 // What is out and with no worker is on its way to one, or held back until the time has passed.

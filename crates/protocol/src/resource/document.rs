@@ -10,7 +10,7 @@ use super::error::ResourceError;
 use super::error_object::ErrorObject;
 use super::object::ResourceObject;
 use super::read;
-use super::typed::Resource;
+use super::typed::{self, Included, Resource};
 
 /// A JSON:API document. Its fields are plain data; members that it does not know are passed over when read.
 #[derive(Clone, Default, PartialEq, Serialize)]
@@ -161,7 +161,7 @@ impl Document {
     /// [`ResourceError::Field`] if the resource does not fit `T`; [`ResourceError::Errors`],
     /// [`ResourceError::NoData`], [`ResourceError::NullData`] or [`ResourceError::NotOne`] if there is not one.
     pub fn resource<T: DeserializeOwned>(&self) -> Result<Resource<T>, ResourceError> {
-        self.object()?.resource()
+        Resource::read(self.object()?, Some(&Included::of(self)))
     }
 
     /// All resources that the document is about, with their attributes as a `T`; one becomes a list of one.
@@ -178,7 +178,8 @@ impl Document {
     /// # Ok::<(), zc_events_protocol::resource::ResourceError>(())
     /// ```
     pub fn resources<T: DeserializeOwned>(&self) -> Result<Vec<Resource<T>>, ResourceError> {
-        self.objects()?.iter().map(ResourceObject::resource).collect()
+        let included = Included::of(self);
+        self.objects()?.iter().map(|object| Resource::read(object, Some(&included))).collect()
     }
 
     /// As [`resource`](Self::resource), for the `T` alone.
@@ -186,7 +187,7 @@ impl Document {
     /// # Errors
     /// As [`resource`](Self::resource).
     pub fn attributes<T: DeserializeOwned>(&self) -> Result<T, ResourceError> {
-        self.object()?.to_attributes()
+        typed::from_object(self.object()?, Some(&Included::of(self)))
     }
 
     /// As [`resources`](Self::resources), for each `T` alone.
@@ -194,7 +195,8 @@ impl Document {
     /// # Errors
     /// As [`resources`](Self::resources).
     pub fn attributes_list<T: DeserializeOwned>(&self) -> Result<Vec<T>, ResourceError> {
-        self.objects()?.iter().map(ResourceObject::to_attributes).collect()
+        let included = Included::of(self);
+        self.objects()?.iter().map(|object| typed::from_object(object, Some(&included))).collect()
     }
 
     /// The one resource that the document is about, as it stands there.

@@ -99,6 +99,8 @@ pub struct FieldError {
     pub(super) type_: String,
     pub(super) id: Option<String>,
     pub(super) place: String,
+    pub(super) pointer: String,
+    pub(super) is_missing: bool,
     pub(super) problem: String,
     pub(super) detail: Option<String>,
 }
@@ -121,6 +123,19 @@ impl FieldError {
     #[must_use]
     pub fn place(&self) -> Option<&str> {
         (!self.place.is_empty()).then_some(&self.place)
+    }
+
+    /// The part that did not fit as a JSON pointer into the resource, such as `/attributes/lines/2/price`; that of a
+    /// field that is missing, too. Empty when the problem is the resource as a whole.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// Whether nothing is there that could fit: a field got no value.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.is_missing
     }
 
     /// What was expected, and the kind of what was found.
@@ -193,6 +208,8 @@ mod tests {
             type_: "Order".into(),
             id: None,
             place: "attribute `at`".into(),
+            pointer: "/attributes/at".into(),
+            is_missing: false,
             problem: "not accepted".into(),
             detail: Some("bad date: hunter2".into()),
         };

@@ -39,6 +39,52 @@ impl ErrorObject {
         ErrorObject { status: Some(status.to_string()), detail: Some(detail.into()), ..ErrorObject::default() }
     }
 
+    /// A failure of one attribute of the body, with status 400, as djangorestframework-jsonapi answers it.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use zc_events_protocol::resource::ErrorObject;
+    /// let error = ErrorObject::invalid("name", "This field is required.").code("required");
+    /// assert_eq!(
+    ///     serde_json::to_value(error)?,
+    ///     json!({
+    ///         "status": "400",
+    ///         "code": "required",
+    ///         "detail": "This field is required.",
+    ///         "source": {"pointer": "/data/attributes/name"}
+    ///     })
+    /// );
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn invalid(attribute: &str, detail: impl Into<String>) -> Self {
+        Self::new(400, detail).code("invalid").pointer(format!("/data/attributes/{}", pointer_segment(attribute)))
+    }
+
+    /// A name for the kind of error.
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// Which part of the body caused it: a JSON pointer, such as `/data/relationships/company`.
+    #[must_use]
+    pub fn pointer(self, pointer: impl Into<String>) -> Self {
+        self.caused_by("pointer", pointer.into())
+    }
+
+    /// Which parameter of the query caused it, such as `page_size`.
+    #[must_use]
+    pub fn parameter(self, parameter: impl Into<String>) -> Self {
+        self.caused_by("parameter", parameter.into())
+    }
+
+    fn caused_by(mut self, kind: &str, place: String) -> Self {
+        self.source = Some(Value::Object(Map::from_iter([(kind.to_owned(), place.into())])));
+        self
+    }
+
     /// The status as a number, where it is one.
     #[must_use]
     pub fn status_code(&self) -> Option<u16> {
@@ -59,6 +105,11 @@ impl ErrorObject {
             other => ErrorObject { detail: text(Some(other)), ..ErrorObject::default() },
         }
     }
+}
+
+/// A name as part of a JSON pointer.
+pub(super) fn pointer_segment(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn text(value: Option<Value>) -> Option<String> {
@@ -105,6 +156,14 @@ mod tests {
     fn a_status_that_is_no_number_has_no_code() {
         let error = ErrorObject { status: Some("teapot".into()), ..ErrorObject::default() };
         assert_eq!(error.status_code(), None);
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_place_in_a_pointer() {
+        let error = ErrorObject::invalid("a/b~c", "no");
+        assert_eq!(error.source, Some(json!({"pointer": "/data/attributes/a~1b~0c"})));
+        let error = error.parameter("page_size");
+        assert_eq!(error.source, Some(json!({"parameter": "page_size"})));
     }
 
     #[test]

@@ -42,7 +42,20 @@ impl Misfit {
     /// The path to what does not fit, such as `lines[2].price`; none where it is the value as a whole.
     #[must_use]
     pub fn place(&self) -> Option<&str> {
-        (!self.0.place.is_empty()).then_some(&self.0.place)
+        (!self.0.at.path.is_empty()).then_some(&self.0.at.path)
+    }
+
+    /// The same as a JSON pointer, such as `/lines/2/price`; that of a missing field, too. Empty for the value as a
+    /// whole.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.0.at.pointer
+    }
+
+    /// Whether nothing is there that could fit: a field got no value.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.0.is_missing
     }
 
     /// What was expected, and the kind of what was found.

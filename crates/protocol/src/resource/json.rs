@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 
 use super::mismatch::Mismatch;
 use super::names::snake_case;
-use super::read;
 
 /// How deep a value may nest. What is decoded from the wire nests no deeper.
 const MAX_DEPTH: u8 = 128;
@@ -188,7 +187,7 @@ impl<'de> SeqAccess<'de> for List<'de> {
         let Some(value) = self.items.next() else { return Ok(None) };
         let index = self.index;
         self.index += 1;
-        seed.deserialize(Json { value, depth: self.depth }).map(Some).map_err(|e| e.inside(&format!("[{index}]")))
+        seed.deserialize(Json { value, depth: self.depth }).map(Some).map_err(|e| e.at(index))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -216,7 +215,7 @@ impl<'de, I: Iterator<Item = (&'de str, &'de str, &'de Value)>> MapAccess<'de> f
         let Some((name, value)) = self.current.take() else {
             return Err(Mismatch::custom("a value was asked for before its key"));
         };
-        seed.deserialize(Json { value, depth: self.depth }).map_err(|e| e.inside(&read::clip(name)))
+        seed.deserialize(Json { value, depth: self.depth }).map_err(|e| e.inside(name))
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -5,28 +5,78 @@ use std::fmt::{self, Display};
 
 use serde::de::{Error, Expected, Unexpected};
 
+use super::error_object::pointer_segment;
 use super::read;
 
 /// Why a value did not fit, and where in it.
 #[derive(Debug)]
 pub(super) struct Mismatch {
-    /// The path to the value, such as `lines[2].price`; empty for the outermost one.
-    pub(super) place: String,
+    /// Where. Boxed, since what may fail returns this.
+    pub(super) at: Box<Place>,
+    /// Whether it is no value at all that does not fit: a field got none.
+    pub(super) is_missing: bool,
     /// What was expected, and the kind of what was found.
     pub(super) problem: String,
     /// The words of a type's own implementation, which may quote the value.
     pub(super) detail: Option<String>,
 }
 
+/// Where a value stands.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// The path to the value, such as `lines[2].price`; empty for the outermost one.
+    pub(super) path: String,
+    /// The same as a JSON pointer, such as `/lines/2/price`; that of a field that is missing or unknown, too.
+    pub(super) pointer: String,
+    /// The part of a resource that it is in, such as ``attribute `lines[2].price` ``; empty for a plain value.
+    pub(super) part: String,
+}
+
 impl Mismatch {
     fn new(problem: String) -> Self {
-        Mismatch { place: String::new(), problem, detail: None }
+        Mismatch { at: Box::default(), is_missing: false, problem, detail: None }
     }
 
-    /// Puts the name of the member (or `[index]`) that was being read before the place.
-    pub(super) fn inside(mut self, outer: &str) -> Self {
-        self.place = read::join_place(outer, &self.place);
+    /// What no type has against the value, but reading it.
+    pub(super) fn refused(problem: String) -> Self {
+        Self::new(problem)
+    }
+
+    /// Puts the name of the member that was being read before the place.
+    pub(super) fn inside(mut self, name: &str) -> Self {
+        self.at.path = read::join_place(&read::clip(name), &self.at.path);
+        self.at.point_to(&read::clip(name));
         self
+    }
+
+    /// Puts the index of the element that was being read before the place.
+    pub(super) fn at(mut self, index: usize) -> Self {
+        self.at.path = read::join_place(&format!("[{index}]"), &self.at.path);
+        self.at.point_to(&index.to_string());
+        self
+    }
+
+    /// Says that the place is within a part of a resource, such as `attribute` `name`, which JSON:API has in `member`.
+    /// What was a part already is one of another resource, which that relationship leads to.
+    pub(super) fn within(self, kind: &str, name: &str, member: &str) -> Self {
+        let mut mismatch = self.inside(name);
+        let at = &mut mismatch.at;
+        let part = format!("{kind} `{}`", std::mem::take(&mut at.path));
+        at.pointer.insert_str(0, &format!("/{member}"));
+        at.part = if at.part.is_empty() { part } else { format!("{part}: {}", at.part) };
+        mismatch
+    }
+
+    /// [`Mismatch::within`], for `id` and `type`.
+    pub(super) fn of_its(mut self, member: &str) -> Self {
+        *self.at = Place { path: String::new(), pointer: format!("/{member}"), part: format!("its {member}") };
+        self
+    }
+}
+
+impl Place {
+    fn point_to(&mut self, segment: &str) {
+        self.pointer = format!("/{}{}", pointer_segment(segment), self.pointer);
     }
 }
 
@@ -77,11 +127,16 @@ impl Error for Mismatch {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Mismatch::new(format!("unknown field `{}`, expected one of: {}", read::clip(field), one_of(expected)))
+        let problem = format!("unknown field `{}`, expected one of: {}", read::clip(field), one_of(expected));
+        let mut mismatch = Mismatch::new(problem);
+        mismatch.at.point_to(&read::clip(field));
+        mismatch
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Mismatch::new(format!("missing field `{field}`"))
+        let mut mismatch = Mismatch { is_missing: true, ..Mismatch::new(format!("missing field `{field}`")) };
+        mismatch.at.point_to(field);
+        mismatch
     }
 
     fn duplicate_field(field: &'static str) -> Self {

@@ -1,6 +1,9 @@
 //! JSON:API documents, as the Django REST framework services of a fleet write them: reading, building, and fitting
 //! them into types of your own. What other formats an answer may have, and how bytes become JSON, is not known here.
 //!
+//! A field named after a relationship gets what the document includes ([`Resource`]); who has no type asks by names
+//! ([`RemoteResource`]).
+//!
 //! Services differ in how exactly they keep to [JSON:API](https://jsonapi.org/format/1.0/), so reading is tolerant
 //! where the meaning is clear: no `data`, `data: null`, an empty body, relationships that are null or have no `data`,
 //! includes that point at one another, numbers as ids, no `type`, unknown members, and `{"detail": ".."}` in place of
@@ -46,6 +49,7 @@ mod object;
 mod read;
 mod related;
 mod relationship;
+mod remote;
 mod typed;
 
 pub use document::{Document, PrimaryData};
@@ -56,4 +60,5 @@ pub use names::snake_case;
 pub use object::ResourceObject;
 pub use related::{Index, Linked, Related};
 pub use relationship::{Identifier, Relationship, RelationshipData};
+pub use remote::RemoteResource;
 pub use typed::Resource;

@@ -116,19 +116,13 @@ impl ResourceObject {
     }
 
     /// The attributes as a `T`, with the rest of the resource beside them. See [`Resource`] for how fields are
-    /// matched.
+    /// matched. Relationships lead nowhere from here; for those into what a document includes, ask the
+    /// [`Document`](super::Document).
     ///
     /// # Errors
     /// [`ResourceError::Field`] if the resource does not fit `T`.
     pub fn resource<T: DeserializeOwned>(&self) -> Result<Resource<T>, ResourceError> {
-        Ok(Resource {
-            id: self.id.clone().unwrap_or_default(),
-            type_: self.type_.clone(),
-            attributes: self.to_attributes()?,
-            relationships: self.relationships.clone(),
-            links: self.links.clone(),
-            meta: self.meta.clone(),
-        })
+        Resource::read(self, None)
     }
 
     /// The attributes as a `T`, with `id`, `type` and identifiers of relationships where `T` asks for them. See
@@ -137,7 +131,7 @@ impl ResourceObject {
     /// # Errors
     /// [`ResourceError::Field`] if the resource does not fit `T`.
     pub fn to_attributes<T: DeserializeOwned>(&self) -> Result<T, ResourceError> {
-        typed::from_object(self)
+        typed::from_object(self, None)
     }
 
     pub(super) fn from_value(value: Value) -> Result<Self, ResourceError> {

@@ -168,8 +168,24 @@ impl Keeper {
     }
 
     /// Opens a connection of the same kind, with all topologies declared.
-    pub(super) fn open(&self, purpose: &str, on_end: impl Fn() -> Option<OnEnd>, deadline: Deadline) -> Result<Link> {
-        let topologies = self.state().topologies.clone();
+    fn open(&self, purpose: &str, on_end: impl Fn() -> Option<OnEnd>, deadline: Deadline) -> Result<Link> {
+        self.open_declaring(purpose, on_end, self.state().topologies.clone(), deadline)
+    }
+
+    /// Opens a connection of the same kind, with all topologies and one of its own declared.
+    pub(super) fn open_with(&self, purpose: &str, own: &Topology, deadline: Deadline) -> Result<Link> {
+        let mut topologies = self.state().topologies.clone();
+        topologies.push(own.clone());
+        self.open_declaring(purpose, || None, topologies, deadline)
+    }
+
+    fn open_declaring(
+        &self,
+        purpose: &str,
+        on_end: impl Fn() -> Option<OnEnd>,
+        topologies: Vec<Topology>,
+        deadline: Deadline,
+    ) -> Result<Link> {
         loop {
             let link = Link::open(&self.options, &self.watchdog, purpose, on_end(), deadline)?;
             let fallbacks = self.fallbacks.len();

@@ -14,12 +14,12 @@ use socket2::{SockRef, TcpKeepalive};
 use zc_events_protocol::{Clock, Deadline, Outcome, Stage, clock};
 
 use super::failure;
-use super::gate::Gate;
 use super::guard::{FRAME_MAX, GuardedStream, Watch};
 use super::login::{Login, LoginStream, Plain};
 use super::options::AmqpOptions;
 use super::url::Node;
 use super::watchdog::{Guard, Lifeline, Watchdog};
+use crate::gate::Gate;
 use crate::{Error, Result};
 
 /// RabbitMQ's own default, and far below what overflows in amiquip.

@@ -12,7 +12,6 @@ mod consumer;
 mod convert;
 mod declare;
 mod failure;
-mod gate;
 pub(crate) mod guard;
 mod in_flight;
 mod keeper;
@@ -73,15 +72,7 @@ impl AmqpBroker {
 
 impl Broker for AmqpBroker {
     fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
-        for exchange in &topology.exchanges {
-            short("an exchange's name", &exchange.name)?;
-        }
-        for queue in &topology.queues {
-            short("a queue's name", &queue.name)?;
-        }
-        for binding in &topology.bindings {
-            short("a binding key", &binding.routing_key)?;
-        }
+        check_names(topology)?;
         self.publisher.declare(topology, deadline)
     }
 
@@ -91,8 +82,19 @@ impl Broker for AmqpBroker {
     }
 
     fn subscribe(&self, queue: &str, options: ConsumeOptions, deadline: Deadline) -> Result<Box<dyn Subscription>> {
+        self.subscribe_with(&Topology::default(), queue, options, deadline)
+    }
+
+    fn subscribe_with(
+        &self,
+        topology: &Topology,
+        queue: &str,
+        options: ConsumeOptions,
+        deadline: Deadline,
+    ) -> Result<Box<dyn Subscription>> {
+        check_names(topology)?;
         short("a queue's name", queue)?;
-        let (link, closing) = self.publisher.open_link(&format!("consuming queue `{queue}`"), deadline)?;
+        let (link, closing) = self.publisher.open_link(&format!("consuming queue `{queue}`"), topology, deadline)?;
         Ok(Box::new(AmqpSubscription::start(link, queue, options, closing, deadline)?))
     }
 
@@ -103,6 +105,16 @@ impl Broker for AmqpBroker {
     fn close(&self, deadline: Deadline) -> Result<()> {
         self.publisher.close(deadline)
     }
+}
+
+fn check_names(topology: &Topology) -> Result<()> {
+    for exchange in &topology.exchanges {
+        short("an exchange's name", &exchange.name)?;
+    }
+    for queue in &topology.queues {
+        short("a queue's name", &queue.name)?;
+    }
+    topology.bindings.iter().try_for_each(|binding| short("a binding key", &binding.routing_key))
 }
 
 /// What amiquip would cut off silently, or send and lose the connection for.

@@ -88,12 +88,12 @@ impl Publisher {
         self.keeper.declare(topology, deadline)
     }
 
-    /// Opens a connection of the same kind for somebody else, with all topologies declared,
+    /// Opens a connection of the same kind for somebody else, with all topologies and his own declared,
     /// and with the channel whose end tells of this broker's closing.
-    pub(super) fn open_link(&self, purpose: &str, deadline: Deadline) -> Result<(Link, Receiver<()>)> {
+    pub(super) fn open_link(&self, purpose: &str, own: &Topology, deadline: Deadline) -> Result<(Link, Receiver<()>)> {
         self.keeper.current()?;
         let closing = self.keeper.closing.clone();
-        let link = self.keeper.open(purpose, || None, deadline).map_err(|error| self.keeper.note(error))?;
+        let link = self.keeper.open_with(purpose, own, deadline).map_err(|error| self.keeper.note(error))?;
         Ok((link, closing))
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use zc_events_protocol::{Clock, Deadline};
 
-use super::gate::Gate;
+use crate::gate::Gate;
 
 /// How long a patient watch waits until it looks again whether its gate is open, and how
 /// long the broker then has for the answer.

@@ -9,6 +9,7 @@
 mod confirm;
 mod delivery;
 mod failure;
+mod faults;
 mod fidelity;
 mod limits;
 mod quorum;
@@ -25,6 +26,8 @@ use zc_events_protocol::Clock;
 
 use self::scene::Scene;
 use crate::Broker;
+
+pub use self::faults::{Breaker, FaultBehaviour, fault_behaviours};
 
 /// The suite, and what it is run against.
 ///
@@ -132,6 +135,26 @@ mod tests {
             quiet: Duration::from_millis(50),
         }
         .run_all();
+    }
+
+    #[test]
+    fn the_broker_in_memory_breaks_as_others_do() {
+        let name = uuid::Uuid::new_v4().to_string();
+        let server = MemoryBroker::named(&name, Arc::new(SystemClock));
+        let suite = Suite {
+            make: &|| Arc::new(MemoryBroker::named(&name, Arc::new(SystemClock))),
+            delete_queue: &|queue| assert!(server.delete_queue(queue), "{queue} is not there"),
+            clock: &SystemClock,
+            patience: Duration::from_secs(10),
+            quiet: Duration::from_millis(50),
+        };
+        let breaker = Breaker {
+            restart: &|| server.restart(),
+            alarm: &|blocked| server.block(blocked.then_some("low on memory")),
+        };
+        for behaviour in fault_behaviours() {
+            behaviour.check(&suite, &breaker);
+        }
     }
 
     #[test]

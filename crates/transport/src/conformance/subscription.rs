@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Behaviour;
 use super::scene::{Scene, plain, text};
-use crate::{Error, Topology, Verdict};
+use crate::{ConsumeOptions, Error, ExchangeKind, Queue, Topology, Verdict};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "a subscription gives nothing at the deadline, on time", check: deadline },
@@ -15,6 +15,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "a cancelled subscription gets no more, and may settle what it has", check: cancel },
     Behaviour { name: "a deleted queue rejects its subscriptions", check: deleted_queue },
     Behaviour { name: "a deleted queue can be declared again", check: declared_after_deletion },
+    Behaviour { name: "who looks on has a queue of his own, which goes with him", check: looking_on },
 ];
 
 fn deadline(scene: &Scene<'_>) {
@@ -133,4 +134,46 @@ fn declared_after_deletion(scene: &Scene<'_>) {
     (scene.suite.delete_queue)(&queue);
     scene.declare(&Topology::new().queue(plain(&queue, []))).expect("declaring it again");
     scene.expect_content(&queue, &[]);
+}
+
+fn looking_on(scene: &Scene<'_>) {
+    let (exchange, theirs) = (scene.exchange("events", ExchangeKind::Fanout), scene.queue("theirs"));
+    scene.bind(&theirs, &exchange, "");
+    let own = scene.name("own");
+    let queue = Queue { durable: false, exclusive: true, ..Queue::durable(&own) };
+    let topology = Topology::new().queue(queue).bind(&own, &exchange, "");
+    let look = || scene.broker.subscribe_with(&topology, &own, ConsumeOptions::default(), scene.soon());
+    let mut looking = look().expect("looking on");
+    assert!(look().is_err(), "an exclusive queue has two owners");
+    scene.publish(&exchange, "", "a");
+    scene.expect(&mut looking, "a");
+    // Nothing was taken from anybody.
+    scene.expect_content(&theirs, &["a"]);
+    drop(looking);
+    scene.publish(&exchange, "", "b");
+    // It is gone when its connection is, and so may be declared anew; nothing was kept meanwhile.
+    let deadline = scene.soon();
+    let mut again = loop {
+        match look() {
+            Ok(again) => break again,
+            Err(error) => assert!(!deadline.has_passed(scene.suite.clock), "the queue stays: {error}"),
+        }
+    };
+    scene.expect_nothing(&mut again);
+    // It ends with the handle.
+    let other = (scene.suite.make)();
+    let mut of_other =
+        other.subscribe_with(&named(&topology, scene), &scene.name("other"), ConsumeOptions::default(), scene.soon());
+    let of_other = of_other.as_mut().expect("looking on");
+    other.close(scene.soon()).expect("closing");
+    assert!(of_other.next(scene.soon()).is_err(), "it outlives its handle");
+}
+
+/// The same for a queue of another name.
+fn named(topology: &Topology, scene: &Scene<'_>) -> Topology {
+    let name = scene.name("other");
+    let mut topology = topology.clone();
+    topology.queues[0].name.clone_from(&name);
+    topology.bindings[0].queue.clone_from(&name);
+    topology
 }

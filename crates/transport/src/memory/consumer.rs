@@ -14,6 +14,8 @@ pub(super) enum Ended {
     Deleted,
     /// Its broker handle was closed.
     Closed,
+    /// The broker went away.
+    Lost,
 }
 
 /// A message on its way to the subscription's owner.

@@ -13,8 +13,10 @@ mod arguments;
 mod consumer;
 mod dead_letter;
 mod exchange;
+mod faults;
 mod limits;
 mod queue;
+mod record;
 mod server;
 mod state;
 mod subscription;
@@ -23,14 +25,18 @@ mod tests;
 mod topic;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
 
 use crossbeam_channel::bounded;
 use uuid::Uuid;
-use zc_events_protocol::{Clock, Deadline};
+use zc_events_protocol::{Clock, Deadline, Outcome};
 
+pub use self::faults::SendFault;
+use self::faults::unavailable;
 use self::queue::Content;
+pub use self::record::Published;
 use self::server::Server;
 use self::state::{Moment, State};
 use self::subscription::MemorySubscription;
@@ -42,7 +48,7 @@ use crate::{Broker, Confirmation, ConsumeOptions, Error, Health, Outgoing, Recei
 /// Exclusive queues belong to a handle, and go when it is closed, or dropped with all its
 /// clones and subscriptions. The broker and all messages go with its last handle.
 ///
-/// No call but [`Subscription::next`] ever waits.
+/// No call but [`Subscription::next`] ever waits, unless the broker is told to [`block`](MemoryBroker::block).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -109,6 +115,24 @@ impl MemoryBroker {
         self.0.server.with(|state, _| state.unacked(queue))
     }
 
+    /// How many subscriptions consume a queue; those that have ended are not counted.
+    #[must_use]
+    pub fn consumers(&self, queue: &str) -> usize {
+        self.0.server.with(|state, _| state.consumers(queue))
+    }
+
+    /// How many calls wait because the broker is [blocked](MemoryBroker::block).
+    #[must_use]
+    pub fn waiting_to_send(&self) -> usize {
+        self.0.server.gate.waiting()
+    }
+
+    /// When a message expires next, or comes out of a queue that delays it; `None` where none does.
+    #[must_use]
+    pub fn next_change(&self) -> Option<Instant> {
+        self.0.server.with(|state, _| state.next_change())
+    }
+
     /// Drops the messages that are ready in a queue and says how many they were; `None`
     /// where there is no such queue.
     pub fn purge(&self, queue: &str) -> Option<usize> {
@@ -123,7 +147,8 @@ impl MemoryBroker {
 
     fn connect(server: Arc<Server>) -> Self {
         let id = server.with(|state, _| state.number());
-        Self(Arc::new(Connection { id, used: AtomicBool::new(false), closed: AtomicBool::new(false), server }))
+        let (used, closed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(Connection { id, used, closed, server, adopted: Mutex::default() }))
     }
 
     /// Does something unless the handle was closed. Closing raises its flag before it
@@ -134,6 +159,7 @@ impl MemoryBroker {
             if self.0.closed.load(Ordering::SeqCst) {
                 return Err(Error::Closed);
             }
+            state.faults.reachable()?;
             act(state, moment)
         })
     }
@@ -145,8 +171,9 @@ impl Broker for MemoryBroker {
         self.with(|state, moment| state.declare(topology, self.0.id, moment))
     }
 
-    fn send(&self, message: &Outgoing<'_>, _deadline: Deadline) -> Result<Receipt> {
+    fn send(&self, message: &Outgoing<'_>, deadline: Deadline) -> Result<Receipt> {
         limits::message(message)?;
+        self.0.server.gate.pass(&*self.0.server.clock, deadline)?;
         let mut properties = message.properties.clone();
         properties.message_id.get_or_insert_with(|| Uuid::new_v4().to_string());
         let content = Content {
@@ -156,7 +183,26 @@ impl Broker for MemoryBroker {
             body: message.body.to_owned(),
         };
         self.with(|state, moment| {
-            Ok(match state.publish(content, message.mandatory, moment) {
+            let fault = state.next_send_fault();
+            let lost = || unavailable("the connection was lost before the confirm".to_owned(), Outcome::Unknown);
+            let published = match fault {
+                Some(SendFault::Unavailable) => {
+                    return Err(unavailable("the connection was lost".to_owned(), Outcome::NotSent));
+                }
+                Some(SendFault::MessageLost) => Err(lost()),
+                Some(SendFault::Unroutable) => Err(Error::Unroutable {
+                    exchange: message.exchange.to_owned(),
+                    routing_key: message.routing_key.to_owned(),
+                }),
+                Some(SendFault::ConfirmLost) => {
+                    state.publish(content, message.mandatory, moment).and_then(|()| Err(lost()))
+                }
+                Some(SendFault::Nacked) => state
+                    .publish(content, message.mandatory, moment)
+                    .and_then(|()| Err(Error::Nacked { exchange: message.exchange.to_owned() })),
+                None => state.publish(content, message.mandatory, moment),
+            };
+            Ok(match published {
                 Ok(()) => Receipt::confirmed(),
                 Err(error) => Receipt::new(Box::new(Refused(Some(error)))),
             })
@@ -173,13 +219,35 @@ impl Broker for MemoryBroker {
         Ok(Box::new(MemorySubscription::new(self.0.clone(), queue, consumer, counts, woken)))
     }
 
+    fn subscribe_with(
+        &self,
+        topology: &Topology,
+        queue: &str,
+        options: ConsumeOptions,
+        deadline: Deadline,
+    ) -> Result<Box<dyn Subscription>> {
+        self.with(|_, _| Ok(()))?;
+        // A connection of its own, which lives as long as the subscription, and no longer than this one.
+        let own = Self::connect(Arc::clone(&self.0.server));
+        self.0.adopt(&own.0);
+        own.declare(topology, deadline)?;
+        own.subscribe(queue, options, deadline)
+    }
+
     fn health(&self) -> Health {
-        let connected = self.0.used.load(Ordering::Relaxed) && !self.0.closed.load(Ordering::SeqCst);
-        Health { connected, connections: u64::from(self.0.used.load(Ordering::Relaxed)), ..Health::default() }
+        let used = self.0.used.load(Ordering::Relaxed);
+        let down = self.0.server.with(|state, _| state.faults.down.clone());
+        Health {
+            connected: used && down.is_none() && !self.0.closed.load(Ordering::SeqCst),
+            connections: u64::from(used),
+            blocked: self.0.server.gate.blocked(),
+            last_error: down,
+            ..Health::default()
+        }
     }
 
     fn close(&self, _deadline: Deadline) -> Result<()> {
-        self.0.close();
+        self.0.close_all();
         Ok(())
     }
 }
@@ -197,13 +265,28 @@ struct Connection {
     used: AtomicBool,
     closed: AtomicBool,
     server: Arc<Server>,
+    /// The connections of subscriptions that have one of their own.
+    adopted: Mutex<Vec<Weak<Connection>>>,
 }
 
 impl Connection {
+    /// Closes another one when this one is closed by its user.
+    fn adopt(&self, other: &Arc<Connection>) {
+        let mut adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+        adopted.retain(|connection| connection.strong_count() > 0);
+        adopted.push(Arc::downgrade(other));
+    }
+
     fn close(&self) {
         if !self.closed.swap(true, Ordering::SeqCst) {
             self.server.with(|state, moment| state.disconnect(self.id, moment));
         }
+    }
+
+    fn close_all(&self) {
+        self.close();
+        let adopted = std::mem::take(&mut *self.adopted.lock().unwrap_or_else(PoisonError::into_inner));
+        adopted.iter().filter_map(Weak::upgrade).for_each(|connection| connection.close());
     }
 }
 

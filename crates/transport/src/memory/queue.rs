@@ -105,6 +105,14 @@ impl Queue {
         std::mem::take(&mut self.ready).len()
     }
 
+    /// Drops what is not persistent. A quorum queue keeps all.
+    pub(super) fn drop_transient(&mut self) {
+        const PERSISTENT: Option<u8> = Some(2);
+        if !self.arguments.quorum {
+            self.ready.retain(|_, message| message.content.properties.delivery_mode == PERSISTENT);
+        }
+    }
+
     /// When the message at the head expires.
     pub(super) fn head_expires(&self) -> Option<Instant> {
         self.ready.first_key_value().and_then(|(_, message)| message.expires)

@@ -6,19 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use zc_events_protocol::Clock;
 
 use super::state::{Moment, State};
+use crate::gate::Gate;
 
 /// Those that [`named`](Server::named) made, as long as somebody uses them.
 static NAMED: Mutex<BTreeMap<String, Weak<Server>>> = Mutex::new(BTreeMap::new());
 
-#[derive(Debug)]
 pub(super) struct Server {
     pub(super) clock: Arc<dyn Clock>,
+    /// Shut while a test says so.
+    pub(super) gate: Gate,
     state: Mutex<State>,
 }
 
 impl Server {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { clock, state: Mutex::default() })
+        Arc::new(Self { clock, gate: Gate::default(), state: Mutex::default() })
     }
 
     pub(super) fn named(name: &str, clock: Arc<dyn Clock>) -> Arc<Self> {

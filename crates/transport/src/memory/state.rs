@@ -13,6 +13,7 @@ use super::arguments::Arguments;
 use super::consumer::{Consumer, Ended, Taken};
 use super::dead_letter::{self, Reason};
 use super::exchange::Exchange;
+use super::faults::Faults;
 use super::queue::{Admission, Content, Letter, Message, Queue};
 use crate::{Binding, Error, Result, Topology, Verdict};
 
@@ -41,6 +42,9 @@ pub(super) struct State {
     /// The queues with letters whose targets have not taken them.
     holding: BTreeSet<Arc<str>>,
     last_number: u64,
+    pub(super) faults: Faults,
+    /// What was published since somebody asked for it.
+    pub(super) record: Option<Vec<Arc<Content>>>,
 }
 
 impl State {
@@ -119,6 +123,9 @@ impl State {
             return Err(Error::Unroutable { exchange: content.exchange, routing_key: content.routing_key });
         }
         let content = Arc::new(content);
+        if let Some(record) = &mut self.record {
+            record.push(Arc::clone(&content));
+        }
         let mut refused = false;
         for name in &targets {
             refused |= self.admit(name, &content, ttl, moment) == Admission::Refused;
@@ -169,16 +176,35 @@ impl State {
     }
 
     /// Ends a consumer; whatever it has no verdict on goes back.
-    pub(super) fn end(&mut self, id: u64, moment: Moment) {
+    fn end(&mut self, id: u64, why: Ended, moment: Moment) {
         if let Some(consumer) = self.consumers.get_mut(&id).filter(|consumer| consumer.ended.is_none()) {
-            let (queue, messages) = (consumer.queue.clone(), consumer.end(Ended::Closed));
+            let (queue, messages) = (consumer.queue.clone(), consumer.end(why));
             self.leave(id, queue, messages, moment);
         }
     }
 
+    /// Ends all consumers, and drops what does not survive a restart.
+    pub(super) fn lose_connections(&mut self, moment: Moment) {
+        let consumers: Vec<u64> = self.consumers.keys().copied().collect();
+        for id in consumers {
+            self.end(id, Ended::Lost, moment);
+        }
+        let goes = |queue: &Queue| queue.owner.is_some() || !queue.declared.durable;
+        let gone: Vec<Arc<str>> =
+            self.queues.iter().filter(|(_, queue)| goes(queue)).map(|(name, _)| name.clone()).collect();
+        for name in gone {
+            self.delete_queue(&name);
+        }
+        for queue in self.queues.values_mut() {
+            queue.drop_transient();
+        }
+        let names = self.queues.keys().cloned().collect();
+        self.advance(names, moment);
+    }
+
     /// Ends a consumer whose subscription is gone.
     pub(super) fn forget(&mut self, id: u64, moment: Moment) {
-        self.end(id, moment);
+        self.end(id, Ended::Closed, moment);
         self.consumers.remove(&id);
     }
 
@@ -191,7 +217,7 @@ impl State {
             .map(|(id, _)| *id)
             .collect();
         for id in consumers {
-            self.end(id, moment);
+            self.end(id, Ended::Closed, moment);
         }
         let own: Vec<Arc<str>> = self
             .queues
@@ -208,6 +234,11 @@ impl State {
         let Some(consumer) = self.consumers.get_mut(&consumer) else { return };
         let Some(message) = consumer.settle(tag) else { return };
         let name = consumer.queue.clone();
+        let verdict = if verdict == Verdict::Ack && self.loses_ack(&name, &message.content.body) {
+            Verdict::Requeue
+        } else {
+            verdict
+        };
         let Some(queue) = self.queues.get_mut(&name) else { return };
         let mut changed = VecDeque::from([name.clone()]);
         match verdict {
@@ -259,6 +290,14 @@ impl State {
         self.queues.get(name)?;
         let consumers = self.consumers.values().filter(|consumer| &*consumer.queue == name);
         Some(consumers.map(Consumer::unsettled).sum())
+    }
+
+    pub(super) fn consumers(&self, name: &str) -> usize {
+        self.consumers.values().filter(|consumer| &*consumer.queue == name && consumer.ended.is_none()).count()
+    }
+
+    pub(super) fn next_change(&self) -> Option<Instant> {
+        self.alarms.first().map(|(when, _)| *when)
     }
 
     /// Lets expire what is due by now.

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Weak};
 
 use crossbeam_channel::{Receiver, select};
-use zc_events_protocol::Deadline;
+use zc_events_protocol::{Deadline, Outcome};
 
 use super::Connection;
 use super::consumer::{Ended, Taken};
+use super::faults::unavailable;
 use super::server::Server;
 use super::state::Look;
 use crate::{Delivery, Error, Result, Settle, Settler, Subscription, Verdict};
@@ -37,6 +38,10 @@ impl MemorySubscription {
     fn error(&self, ended: Ended) -> Error {
         match ended {
             Ended::Closed => Error::Closed,
+            Ended::Lost => unavailable(
+                format!("the connection on which queue '{}' was consumed is lost", self.queue),
+                Outcome::NotSent,
+            ),
             Ended::Deleted => Error::Rejected {
                 why: format!(
                     "queue '{}' was deleted while it was consumed: declare it and subscribe again",

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use zc_events_protocol::{Clock, HeaderValue, ManualClock, Properties, SystemClock};
+use zc_events_protocol::{Clock, HeaderValue, ManualClock, Outcome, Properties, SystemClock};
 
-use super::MemoryBroker;
+use super::{MemoryBroker, SendFault};
 use crate::{Broker, ConsumeOptions, Delivery, Error, Outgoing, Queue, Subscription, Topology, Verdict};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -327,4 +327,130 @@ fn what_is_declared_differs_from_what_is_there_in_strict_topologies_alone() {
     topology.queues[0].durable = false;
     let error = fixture.broker.declare(&topology, SystemClock.deadline(SECOND)).unwrap_err();
     assert!(error.to_string().contains("durable"), "{error}");
+}
+
+#[test]
+fn each_send_fault_ends_as_it_says_and_is_used_up() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    let send = || put(&fixture.broker, "q", &Properties::default(), "m");
+    let cases: [(SendFault, Outcome, usize); 5] = [
+        (SendFault::Unavailable, Outcome::NotSent, 0),
+        (SendFault::ConfirmLost, Outcome::Unknown, 1),
+        (SendFault::MessageLost, Outcome::Unknown, 0),
+        (SendFault::Nacked, Outcome::Unknown, 1),
+        (SendFault::Unroutable, Outcome::NotSent, 0),
+    ];
+    for (fault, outcome, arrived) in cases {
+        fixture.broker.fail_sends(fault, 1);
+        let before = fixture.broker.queue_len("q").unwrap();
+        assert_eq!(send().unwrap_err().outcome(), outcome, "{fault:?}");
+        assert_eq!(fixture.broker.queue_len("q").unwrap() - before, arrived, "{fault:?}");
+        send().unwrap();
+    }
+}
+
+#[test]
+fn a_lost_acknowledgement_brings_its_message_back() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    fixture.queue("other", []);
+    fixture.put("q", None, "m");
+    fixture.put("other", None, "o");
+    fixture.put("q", None, "another");
+    fixture.broker.lose_acks("q", b"m", 1);
+    let mut other = fixture.subscribe("other", 1);
+    fixture.next(&mut other).unwrap().settler.ack();
+    assert!(fixture.next(&mut other).is_none());
+    let mut subscription = fixture.subscribe("q", 1);
+    for (body, redelivered) in [("m", false), ("m", true), ("another", false)] {
+        let delivery = fixture.next(&mut subscription).unwrap();
+        assert_eq!((delivery.body.as_slice(), delivery.redelivered), (body.as_bytes(), redelivered));
+        delivery.settler.ack();
+    }
+    assert!(fixture.next(&mut subscription).is_none());
+    fixture.broker.lose_acks("q", b"", 1);
+    fixture.put("q", None, "any");
+    fixture.next(&mut subscription).unwrap().settler.ack();
+    assert!(fixture.next(&mut subscription).unwrap().redelivered);
+}
+
+#[test]
+fn a_blocked_broker_keeps_senders_until_their_deadline_and_consumers_not_at_all() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    fixture.put("q", None, "m");
+    fixture.broker.block(Some("low on memory"));
+    assert_eq!(fixture.broker.health().blocked.unwrap().1, "low on memory");
+    let properties = Properties::default();
+    let message = Outgoing { exchange: "", routing_key: "q", mandatory: true, properties: &properties, body: b"m" };
+    let at_once = fixture.broker.send(&message, fixture.clock.deadline(Duration::ZERO));
+    assert!(matches!(at_once, Err(Error::Blocked { reason }) if reason == "low on memory"));
+    let deadline = fixture.clock.deadline(SECOND);
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| fixture.broker.send(&message, deadline).map(drop));
+        let mut subscription = fixture.subscribe("q", 1);
+        fixture.next(&mut subscription).unwrap().settler.ack();
+        fixture.broker.block(None);
+        sending.join().unwrap().unwrap();
+    });
+    assert!(fixture.broker.health().blocked.is_none());
+}
+
+#[test]
+fn a_restart_ends_subscriptions_and_keeps_what_is_durable_and_persistent() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    declare(&fixture.broker, Queue { durable: false, ..queue("fleeting", false, []) }).unwrap();
+    declare(&fixture.broker, queue("own", true, [])).unwrap();
+    let persistent = Properties { delivery_mode: Some(2), ..Properties::default() };
+    put(&fixture.broker, "q", &persistent, "kept").unwrap();
+    put(&fixture.broker, "q", &persistent, "kept, too").unwrap();
+    put(&fixture.broker, "q", &Properties::default(), "lost").unwrap();
+    let mut before = fixture.subscribe("q", 1);
+    let out = fixture.next(&mut before).unwrap();
+    fixture.broker.restart();
+    // Too late: it comes again.
+    out.settler.ack();
+    assert!(matches!(before.next(fixture.clock.deadline(SECOND)), Err(Error::Unavailable { .. })));
+    assert_eq!(fixture.broker.queue_len("fleeting"), None);
+    assert_eq!(fixture.broker.queue_len("own"), None);
+    let mut after = fixture.subscribe("q", 10);
+    let first = fixture.next(&mut after).unwrap();
+    assert_eq!((first.body.as_slice(), first.redelivered), (&b"kept"[..], true));
+    let second = fixture.next(&mut after).unwrap();
+    assert_eq!((second.body.as_slice(), second.redelivered), (&b"kept, too"[..], false));
+    assert!(fixture.next(&mut after).is_none());
+}
+
+#[test]
+fn a_broker_that_is_down_answers_nothing_until_it_is_back() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    fixture.broker.take_down(Some("gone for lunch"));
+    let soon = fixture.clock.deadline(SECOND);
+    let error = put(&fixture.broker, "q", &Properties::default(), "m").unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.outcome()), ("gone for lunch", Outcome::NotSent));
+    assert!(fixture.broker.subscribe("q", ConsumeOptions::default(), soon).is_err());
+    assert!(declare(&fixture.broker, queue("new", false, [])).is_err());
+    assert!(!fixture.broker.health().connected);
+    fixture.broker.mend();
+    put(&fixture.broker, "q", &Properties::default(), "m").unwrap();
+    assert!(fixture.broker.health().connected);
+}
+
+#[test]
+fn what_is_published_is_recorded_once_somebody_asks() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    fixture.put("q", None, "before");
+    assert!(fixture.broker.published().is_empty());
+    fixture.broker.record();
+    fixture.put("q", None, "one");
+    fixture.put("q", None, "two");
+    let published = fixture.broker.published();
+    let bodies: Vec<&[u8]> = published.iter().map(super::Published::body).collect();
+    assert_eq!(bodies, [b"one", b"two"]);
+    assert_eq!((published[0].exchange(), published[0].routing_key()), ("", "q"));
+    assert!(!format!("{published:?}").contains("one"));
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use zc_events::{Context, Error, Event, EventClient, HandlerError, Service, Value};
 
-use crate::chaos::{Done, Lateness, Report, Row, Scene, resident_kib};
+use crate::chaos::{Alarm, Done, Lateness, Report, Row, Scene, resident_kib};
 use crate::wait_until;
 
 pub(super) static ROW: Row = Row {
@@ -168,33 +168,4 @@ fn emit(client: &EventClient, event: &Event, stop: &AtomicBool) -> Calls {
         calls.worst = calls.worst.max(begun.elapsed());
     }
     calls
-}
-
-/// RabbitMQ's memory alarm. Dropping it sets the watermark to what it was.
-struct Alarm<'a> {
-    scene: &'a Scene,
-    usual: Option<String>,
-}
-
-impl<'a> Alarm<'a> {
-    fn raise(scene: &'a Scene) -> Result<Self, String> {
-        let program = "Usual = vm_memory_monitor:get_vm_memory_high_watermark(), \
-            ok = vm_memory_monitor:set_vm_memory_high_watermark(0.000001), Usual.";
-        let printed = scene.rabbitmqctl(&["eval", program])?;
-        let usual = printed.lines().last().unwrap_or_default().trim().to_owned();
-        let alarm = Self { scene, usual: Some(usual) };
-        let is_number = alarm.usual.as_ref().is_some_and(|usual| usual.parse::<f64>().is_ok());
-        if is_number { Ok(alarm) } else { Err(format!("the watermark was no number: {printed}")) }
-    }
-
-    fn lift(&mut self) -> Result<(), String> {
-        let Some(usual) = self.usual.take() else { return Ok(()) };
-        self.scene.rabbitmqctl(&["set_vm_memory_high_watermark", &usual]).map(drop)
-    }
-}
-
-impl Drop for Alarm<'_> {
-    fn drop(&mut self) {
-        let _ = self.lift();
-    }
 }

@@ -13,6 +13,7 @@ mod redis_full;
 mod redis_killed;
 mod redis_stalled;
 mod retry_target;
+mod same_in_memory;
 mod sliced_writes;
 mod slow_drip;
 mod stuck_handler;
@@ -30,6 +31,7 @@ pub(super) static ALL: &[&Row] = &[
     &slow_drip::ROW,
     &sliced_writes::ROW,
     &memory_alarm::ROW,
+    &same_in_memory::ROW,
     &unroutable_nacked::ROW,
     &queue_deleted::ROW,
     &worker_crash::ROW,

@@ -429,6 +429,40 @@ fn errors_name_the_field_and_never_the_value() {
 }
 
 #[test]
+fn errors_point_into_the_resource() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Strict {
+        id: u8,
+        #[serde(default)]
+        lines: Vec<Line>,
+    }
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Line {
+        unit_price: u8,
+    }
+    let of = |id: &str, attributes: Value| {
+        let object = ResourceObject::new("Order", id).attributes(&attributes).unwrap();
+        let error = field_error::<Strict>(&object);
+        (error.pointer().to_owned(), error.is_missing())
+    };
+    let pointer = |pointer: &str, is_missing| (pointer.to_owned(), is_missing);
+    assert_eq!(
+        of("1", json!({"lines": [{"unitPrice": 1}, {"unitPrice": "x"}]})),
+        pointer("/attributes/lines/1/unitPrice", false)
+    );
+    assert_eq!(of("1", json!({"lines": [{}]})), pointer("/attributes/lines/0/unit_price", true));
+    assert_eq!(of("1", json!({"a/b": 1})), pointer("/attributes/a~1b", false));
+    assert_eq!(of("x", json!({})), pointer("/id", false));
+    let error = field_error::<Named>(&order(json!({})));
+    assert_eq!((error.pointer(), error.is_missing()), ("/attributes/created_at", true));
+    let error = field_error::<u8>(&order(json!({})));
+    assert_eq!((error.pointer(), error.is_missing()), ("", false));
+}
+
+#[test]
 fn a_type_that_is_no_object_does_not_fit() {
     assert_eq!(fit::<u8>(json!({})).unwrap_err(), "Order 23131024: invalid type: object, expected u8");
     assert!(fit::<Vec<u8>>(json!({})).is_err());

@@ -1,7 +1,8 @@
-//! Whether the broker takes messages: shut by `connection.blocked` (a memory or disk
-//! alarm), opened by `connection.unblocked` and by the connection's end. amiquip itself
-//! goes on accepting messages into a buffer that nobody empties.
+//! Whether a broker takes messages. On AMQP it is shut by `connection.blocked` (a memory or disk
+//! alarm) and opened by `connection.unblocked` and by the connection's end, while amiquip itself
+//! goes on accepting messages into a buffer that nobody empties. In memory, a test shuts it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,7 +12,10 @@ use zc_events_protocol::{Clock, Deadline, clock};
 use crate::{Error, Result};
 
 #[derive(Default)]
-pub(super) struct Gate(Mutex<Option<Shut>>);
+pub(crate) struct Gate {
+    shut: Mutex<Option<Shut>>,
+    waiting: AtomicUsize,
+}
 
 struct Shut {
     since: Instant,
@@ -22,42 +26,50 @@ struct Shut {
 }
 
 impl Gate {
-    pub(super) fn shut(&self, reason: String, since: Instant) {
+    pub(crate) fn shut(&self, reason: String, since: Instant) {
         let (shutter, opened) = bounded(0);
         let mut state = self.lock();
         let since = state.as_ref().map_or(since, |shut| shut.since);
         *state = Some(Shut { since, reason, _shutter: shutter, opened });
     }
 
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.lock() = None;
     }
 
     /// Since when and why it is shut.
-    pub(super) fn blocked(&self) -> Option<(Instant, String)> {
+    pub(crate) fn blocked(&self) -> Option<(Instant, String)> {
         self.lock().as_ref().map(|shut| (shut.since, shut.reason.clone()))
     }
 
     /// What ends when it is opened, or shut once more for another reason; `None` where it is open.
-    pub(super) fn opening(&self) -> Option<Receiver<()>> {
+    pub(crate) fn opening(&self) -> Option<Receiver<()>> {
         self.lock().as_ref().map(|shut| shut.opened.clone())
     }
 
     /// Waits until it is open.
-    pub(super) fn pass(&self, clock: &dyn Clock, deadline: Deadline) -> Result<()> {
+    pub(crate) fn pass(&self, clock: &dyn Clock, deadline: Deadline) -> Result<()> {
         loop {
             let (opened, reason) = match &*self.lock() {
                 None => return Ok(()),
                 Some(shut) => (shut.opened.clone(), shut.reason.clone()),
             };
-            if clock::receive(clock, &opened, deadline) == Err(RecvTimeoutError::Timeout) {
+            self.waiting.fetch_add(1, Ordering::AcqRel);
+            let opened = clock::receive(clock, &opened, deadline);
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            if opened == Err(RecvTimeoutError::Timeout) {
                 return Err(Error::Blocked { reason });
             }
         }
     }
 
+    /// How many wait in [`Gate::pass`].
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Shut>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

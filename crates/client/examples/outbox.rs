@@ -1,0 +1,246 @@
+//! A transactional outbox: an order and the event that tells of it are written in one transaction of the user's own
+//! database, and a relay emits what lies in the outbox, with the row's id as the event's id.
+//!
+//! ```text
+//! cargo run --example outbox    # in memory
+//! cargo test --example outbox
+//! ```
+//!
+//! Why: a service that writes its order and emits then may die in between, and one that emits first may tell of an order
+//! that was never written. With the outbox, an order that is committed is told of: at once, or when the relay and the
+//! broker are back. It may be told of more than once (the relay dies between the confirm and the deletion), which does
+//! no harm where receivers go by the id: those in Rust do by themselves (`EVENTS_DEDUP`), those in Python have to look
+//! at the envelope's `id`.
+//!
+//! The database is `redb` here; with SQL it is a table `outbox (id, position, event)` that is written to in the same
+//! `BEGIN .. COMMIT` as the order. One relay runs at a time, or each takes rows with `FOR UPDATE SKIP LOCKED`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use redb::{Database, ReadableTable, ReadableTableMetadata, TableDefinition};
+use serde::{Deserialize, Serialize};
+use zc_events::{Event, EventClient, Settings};
+
+/// Orders by their number.
+const ORDERS: TableDefinition<'_, u64, &str> = TableDefinition::new("orders");
+/// Events by their position, in JSON.
+const OUTBOX: TableDefinition<'_, u64, &str> = TableDefinition::new("outbox");
+/// How many events are emitted at once.
+const BATCH: usize = 500;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A row of the outbox: all that the event is made from, its id among it.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    id: String,
+    event_type: String,
+    resource_id: u64,
+    name: String,
+}
+
+impl Row {
+    /// The same event, whenever it is asked for.
+    fn event(&self) -> Result<Event, Error> {
+        let event = Event::new(&self.event_type).with_id(&self.id).resource("Order", self.resource_id);
+        Ok(event.set("name", &self.name)?)
+    }
+}
+
+/// The user's database.
+struct Shop(Database);
+
+impl Shop {
+    fn open(path: &Path) -> Result<Self, Error> {
+        let database = Database::create(path)?;
+        let write = database.begin_write()?;
+        write.open_table(ORDERS)?;
+        write.open_table(OUTBOX)?;
+        write.commit()?;
+        Ok(Self(database))
+    }
+
+    /// Takes an order. When this returns `Ok` it is written, and so is that it will be told of.
+    fn order(&self, number: u64, name: &str) -> Result<(), Error> {
+        let write = self.0.begin_write()?;
+        write.open_table(ORDERS)?.insert(number, name)?;
+        {
+            let mut outbox = write.open_table(OUTBOX)?;
+            let position = outbox.last()?.map_or(1, |(last, _)| last.value() + 1);
+            let id = uuid::Uuid::new_v4().to_string();
+            let row = Row { id, event_type: "order_created".to_owned(), resource_id: number, name: name.to_owned() };
+            outbox.insert(position, serde_json::to_string(&row)?.as_str())?;
+        }
+        write.commit()?;
+        Ok(())
+    }
+
+    /// The oldest rows of the outbox.
+    fn oldest(&self) -> Result<Vec<(u64, Row)>, Error> {
+        let outbox = self.0.begin_read()?.open_table(OUTBOX)?;
+        let rows = outbox.iter()?.take(BATCH).map(|row| {
+            let (position, row) = row?;
+            Ok((position.value(), serde_json::from_str(row.value())?))
+        });
+        rows.collect()
+    }
+
+    fn forget(&self, positions: &[u64]) -> Result<(), Error> {
+        let write = self.0.begin_write()?;
+        {
+            let mut outbox = write.open_table(OUTBOX)?;
+            for position in positions {
+                outbox.remove(position)?;
+            }
+        }
+        write.commit()?;
+        Ok(())
+    }
+
+    fn waiting(&self) -> Result<u64, Error> {
+        Ok(self.0.begin_read()?.open_table(OUTBOX)?.len()?)
+    }
+}
+
+/// Emits what lies in the outbox, and takes out what is confirmed. The rest stays for the next time: what was not sent,
+/// and what may have been, too, since it keeps its id. Says how many events are out.
+fn relay(shop: &Shop, client: &EventClient) -> Result<usize, Error> {
+    let rows = shop.oldest()?;
+    let events = rows.iter().map(|(_, row)| row.event()).collect::<Result<Vec<_>, Error>>()?;
+    let emitted = client.emit_many(&events);
+    let done: Vec<u64> =
+        rows.iter().zip(&emitted).filter(|(_, emitted)| emitted.is_ok()).map(|((position, _), _)| *position).collect();
+    if let Some(error) = emitted.iter().find_map(|emitted| emitted.as_ref().err()) {
+        log::warn!("{} events stay in the outbox: {error}", rows.len() - done.len());
+    }
+    shop.forget(&done)?;
+    Ok(done.len())
+}
+
+/// Relays until `stop` is set, at short intervals; a service runs this on a thread of its own.
+fn relay_until(shop: &Shop, client: &EventClient, stop: &std::sync::atomic::AtomicBool) -> Result<(), Error> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    while !stop.load(std::sync::atomic::Ordering::Acquire) {
+        if relay(shop, client)? == 0 {
+            std::thread::sleep(PAUSE);
+        }
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Error> {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+        .filter_module("amiquip", log::LevelFilter::Off)
+        .init();
+    let defaults = Settings::builder().broker_url("memory://outbox").staging_name("outbox-demo").service_name("shop");
+    let client = EventClient::new(Settings::from_env_or(defaults)?)?;
+    let folder = tempfile::tempdir()?;
+    let shop = Shop::open(&folder.path().join("shop.redb"))?;
+    let stock = zc_events::Service::builder(&client)
+        .on("order_created", |context: &zc_events::Context, event: zc_events::Value| {
+            println!("order {} was created: {}", event["resource_id"], context.id().unwrap_or_default());
+            Ok(())
+        })
+        .start()?;
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let relaying = scope.spawn(|| relay_until(&shop, &client, &stop));
+        let ordered = (1..=3).try_for_each(|number| shop.order(number, "Lunch"));
+        let started = std::time::Instant::now();
+        while stock.health().processed < 3 && started.elapsed() < Duration::from_secs(10) && !relaying.is_finished() {
+            std::thread::yield_now();
+        }
+        stop.store(true, std::sync::atomic::Ordering::Release);
+        let relayed = relaying.join().unwrap_or_else(|_| Err("the relay panicked".into()));
+        ordered.and(relayed)
+    })?;
+    println!("{} events wait in the outbox", shop.waiting()?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::{Arc, Mutex};
+
+    use zc_events::testing::{Ending, Fleet, SendFault};
+    use zc_events::{Context, Service, Value};
+
+    use super::*;
+
+    /// A shop whose events go to a stock service, which notes them.
+    struct Scene {
+        shop: Shop,
+        client: EventClient,
+        noted: Arc<Mutex<Vec<u64>>>,
+        _service: Service,
+        fleet: Fleet,
+        _folder: tempfile::TempDir,
+    }
+
+    fn scene() -> Scene {
+        let (fleet, folder) = (Fleet::new(), tempfile::tempdir().unwrap());
+        let noted = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&noted);
+        let service = Service::builder(&fleet.client("stock"))
+            .on("order_created", move |_: &Context, event: Value| {
+                notes.lock().unwrap().push(event["resource_id"].as_u64().unwrap());
+                Ok(())
+            })
+            .start()
+            .unwrap();
+        let shop = Shop::open(&folder.path().join("shop.redb")).unwrap();
+        Scene { shop, client: fleet.client("shop"), noted, _service: service, fleet, _folder: folder }
+    }
+
+    #[test]
+    fn what_is_ordered_is_told_of_once_the_relay_runs() {
+        let scene = scene();
+        (1..=700).for_each(|number| scene.shop.order(number, "Lunch").unwrap());
+        assert!(scene.fleet.emitted("order_created").is_empty());
+        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), BATCH);
+        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), 200);
+        assert_eq!((relay(&scene.shop, &scene.client).unwrap(), scene.shop.waiting().unwrap()), (0, 0));
+        scene.fleet.settle();
+        assert_eq!(scene.noted.lock().unwrap().len(), 700);
+    }
+
+    #[test]
+    fn an_order_that_is_not_written_is_not_told_of() {
+        let scene = scene();
+        let write = scene.shop.0.begin_write().unwrap();
+        write.open_table(OUTBOX).unwrap().insert(1, "{}").unwrap();
+        drop(write);
+        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_broker_that_is_down_costs_time_and_no_event() {
+        let scene = scene();
+        scene.shop.order(1, "Lunch").unwrap();
+        scene.fleet.take_broker_down(Some("down"));
+        assert_eq!((relay(&scene.shop, &scene.client).unwrap(), scene.shop.waiting().unwrap()), (0, 1));
+        scene.fleet.take_broker_down(None);
+        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), 1);
+        scene.fleet.settle();
+        assert_eq!(*scene.noted.lock().unwrap(), [1]);
+    }
+
+    #[test]
+    fn an_event_that_may_be_out_is_emitted_again_and_handled_once() {
+        let scene = scene();
+        scene.shop.order(1, "Lunch").unwrap();
+        // It is out, but the relay does not hear of it.
+        scene.fleet.fail_sends(SendFault::ConfirmLost, 1);
+        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), 0);
+        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), 1);
+        scene.fleet.settle();
+        let emitted = scene.fleet.emitted("order_created");
+        let ids: HashSet<_> = emitted.iter().map(|emitted| emitted.id().unwrap()).collect();
+        assert_eq!((emitted.len(), ids.len()), (2, 1));
+        let endings: Vec<_> = scene.fleet.all_endings().into_iter().map(|ended| ended.ending).collect();
+        assert_eq!(endings, [Ending::Handled, Ending::Duplicate]);
+        assert_eq!(*scene.noted.lock().unwrap(), [1]);
+    }
+}

@@ -1,0 +1,104 @@
+//! Two programs with one `SERVICE_NAME`: what they share, and what becomes of an event that only one of them knows.
+//!
+//! ```text
+//! cargo test --example shared_name
+//! ```
+//!
+//! The name is the queue: programs with one name take turns at one queue, `<SERVICE_NAME>-events`, and each event goes to
+//! one of them. That is how a service runs in many copies, and it has a rule: **all of them must handle the same event
+//! types**. One that has no handler for an event takes it, ignores it (as Python's listener does) and acknowledges it: it
+//! is gone, and the other, who would have handled it, never sees it.
+//!
+//! So:
+//! - copies of one program: the same name, and `EVENTS_DEDUP=store`, so that an event which comes again is known to all;
+//! - a new program beside an old one (a Rust one beside the Python one that it is to replace): a name of its own, and so a
+//!   queue of its own with a copy of each event; handlers move over one by one, and are taken out of the old one as they
+//!   are put into the new. For the moment in between, make them idempotent: both may handle the same event;
+//! - a deploy that brings a new event type: the old copies ignore it as long as they run. Deploy the handlers first,
+//!   and what emits the event afterwards.
+
+use zc_events::{Context, EventClient, Service, ServiceBuilder, Value};
+
+/// What the old program does.
+fn old(client: &EventClient) -> ServiceBuilder {
+    Service::builder(client).on("order_created", |_: &Context, _: Value| Ok(()))
+}
+
+/// What the new program does: more.
+fn new(client: &EventClient) -> ServiceBuilder {
+    old(client).on("order_shipped", |_: &Context, _: Value| Ok(()))
+}
+
+fn main() -> zc_events::Result<()> {
+    let client = EventClient::from_env()?;
+    new(&client).start()?.run_until_signal()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use zc_events::testing::{Ending, Fleet};
+    use zc_events::{Dedup, Event};
+
+    use super::*;
+
+    fn emit(fleet: &Fleet, event_type: &str, count: usize) -> Vec<Event> {
+        let shop = fleet.client("shop");
+        let events: Vec<Event> = (0..count).map(|id| Event::new(event_type).resource("Order", id)).collect();
+        events.iter().for_each(|event| shop.emit(event).unwrap());
+        fleet.settle();
+        events
+    }
+
+    #[test]
+    fn copies_of_one_program_share_the_work() {
+        let fleet = Fleet::new();
+        let copies = [new(&fleet.client("orders")).start().unwrap(), new(&fleet.client("orders")).start().unwrap()];
+        let events = emit(&fleet, "order_shipped", 100);
+        assert!(events.iter().all(|event| fleet.endings(event) == [Ending::Handled]));
+        let shares = copies.iter().map(|copy| copy.health().processed).collect::<Vec<_>>();
+        assert!(shares.iter().all(|share| *share > 0) && shares.iter().sum::<u64>() == 100, "{shares:?}");
+    }
+
+    #[test]
+    fn what_one_copy_does_not_know_it_takes_from_the_other() {
+        let fleet = Fleet::new();
+        let (old, _new) =
+            (old(&fleet.client("orders")).start().unwrap(), new(&fleet.client("orders")).start().unwrap());
+        let events = emit(&fleet, "order_shipped", 100);
+        let lost = events.iter().filter(|event| fleet.endings(event).is_empty()).count();
+        assert!(lost > 0);
+        assert_eq!(old.health().ignored, lost as u64);
+    }
+
+    #[test]
+    fn under_a_name_of_its_own_the_new_program_gets_everything() {
+        let fleet = Fleet::new();
+        let _old = old(&fleet.client("orders")).start().unwrap();
+        let _new = new(&fleet.client("orders-rs")).start().unwrap();
+        let events = emit(&fleet, "order_shipped", 100);
+        assert!(events.iter().all(|event| fleet.endings(event) == [Ending::Handled]));
+        // And both of what both know.
+        let events = emit(&fleet, "order_created", 10);
+        assert!(events.iter().all(|event| fleet.endings(event) == [Ending::Handled, Ending::Handled]));
+    }
+
+    #[test]
+    fn an_event_that_comes_again_is_known_to_all_copies_where_they_share_what_is_done() {
+        let fleet = Fleet::new();
+        let copy = || {
+            let settings = fleet.settings("orders").events_dedup(Dedup::Store).build().unwrap();
+            new(&EventClient::new(settings).unwrap()).start().unwrap()
+        };
+        let first = copy();
+        let event = Event::new("order_created");
+        fleet.client("shop").emit(&event).unwrap();
+        fleet.settle();
+        // One that knows nothing of it, but for the store.
+        drop(first);
+        let _second = copy();
+        fleet.client("shop").emit(&event).unwrap();
+        fleet.settle();
+        assert_eq!(fleet.endings(&event), [Ending::Handled, Ending::Duplicate]);
+    }
+}

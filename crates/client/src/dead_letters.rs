@@ -1,0 +1,322 @@
+//! The dead letters of a service: looking at them, handling them again, throwing them away. How a message becomes one is
+//! the business of `service`.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use zc_events_protocol::{HeaderValue, Limits, Properties, names};
+use zc_events_transport::{ConsumeOptions, Delivery, Outgoing, Topology, Verdict};
+
+use crate::testing::Wait;
+use crate::{Error, EventClient, Message, Result};
+
+/// How often a letter is handled again unless more is asked for.
+const MOST_REPLAYS: u32 = 3;
+/// How long nothing has to come until nothing is taken to be there.
+const QUIET: Duration = Duration::from_millis(500);
+/// How long connecting may take, and each letter.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How many are out at once.
+const PREFETCH: u16 = 2000;
+/// How often it was handled again so far.
+const REPLAYS: &str = "x-zc-replays";
+/// What a letter has because it is dead.
+const WHY: [&str; 5] = ["x-zc-attempt", "x-zc-attempts", "x-zc-reason", "x-zc-detail", "x-zc-time"];
+
+/// A dead letter of a service, and why it is one. `Debug` does not show what it says.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// A short word that stays the same, such as `failed`, `panicked`, `payload_mismatch` or `malformed`.
+    pub reason: String,
+    /// For people: what the handler said, as a rule.
+    pub detail: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it became one.
+    pub at: Option<SystemTime>,
+    /// How often it was handled again since, and became one again.
+    pub replays: u32,
+    /// The exchange that it came from at first.
+    pub exchange: String,
+    /// The message.
+    pub message: Message,
+}
+
+impl DeadLetter {
+    pub(crate) fn of(delivery: &Delivery, limits: &Limits) -> Self {
+        let header = |name: &str| delivery.properties.headers.as_ref().and_then(|headers| headers.get(name));
+        let text = |name| header(name).and_then(HeaderValue::as_str).unwrap_or_default().to_owned();
+        let number = |name| header(name).and_then(HeaderValue::as_int).and_then(|number| u32::try_from(number).ok());
+        let at = match header("x-zc-time") {
+            Some(HeaderValue::Timestamp(seconds)) => UNIX_EPOCH.checked_add(Duration::from_secs(*seconds)),
+            _ => None,
+        };
+        Self {
+            reason: text("x-zc-reason"),
+            detail: text("x-zc-detail"),
+            attempts: number("x-zc-attempts").unwrap_or_default(),
+            at,
+            replays: number(REPLAYS).unwrap_or_default(),
+            exchange: text("x-zc-exchange"),
+            message: Message::read(
+                &delivery.exchange,
+                &delivery.routing_key,
+                &delivery.properties,
+                &delivery.body,
+                limits,
+            ),
+        }
+    }
+
+    /// What it is called by: the id of its envelope, or, where that cannot be read, the broker's `message_id`.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.message.id().or(self.message.message_id())
+    }
+}
+
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter")
+            .field("reason", &self.reason)
+            .field("detail", &self.detail)
+            .field("attempts", &self.attempts)
+            .field("replays", &self.replays)
+            .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How dead letters are handled again; see [`DeadLetters::replay`].
+#[derive(Clone, Debug)]
+#[must_use = "it says how, and does nothing by itself"]
+pub struct Replay {
+    event_type: Option<String>,
+    most: u32,
+}
+
+impl Replay {
+    /// As they are, and each at most 3 times.
+    pub fn new() -> Self {
+        Self { event_type: None, most: MOST_REPLAYS }
+    }
+
+    /// Under this event type in place of their own.
+    pub fn event_type(mut self, event_type: impl Into<String>) -> Self {
+        self.event_type = Some(event_type.into());
+        self
+    }
+
+    /// Leaves those alone that were handled again so often already.
+    pub fn most(mut self, most: u32) -> Self {
+        self.most = most;
+        self
+    }
+}
+
+impl Default for Replay {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What became of the letters that were to be handled again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replayed {
+    /// The ids of those that are in the service's queue now.
+    pub done: Vec<String>,
+    /// The ids of those that stay dead letters, and why.
+    pub left: Vec<(String, String)>,
+}
+
+/// The dead letters of a service, in the queue `<service>-events.dead`; made by [`EventClient::dead_letters`].
+///
+/// While somebody looks at them nobody else sees them: they are taken out and put back. All calls block until the queue
+/// has nothing more to give for half a second. At most 2000 that stay are looked at in one call.
+#[derive(Clone, Debug)]
+pub struct DeadLetters {
+    client: EventClient,
+    service: String,
+}
+
+impl EventClient {
+    /// The dead letters of the service that this client is of.
+    ///
+    /// ```
+    /// use zc_events::{EventClient, Settings};
+    /// let settings = Settings::builder().broker_url("memory://").staging_name("test").service_name("orders").build()?;
+    /// let client = EventClient::new(settings)?;
+    /// assert!(client.dead_letters()?.list()?.is_empty());
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] without a `SERVICE_NAME`.
+    pub fn dead_letters(&self) -> Result<DeadLetters> {
+        let service = self.settings().service_name.clone();
+        let service = service.ok_or_else(|| {
+            Error::config("SERVICE_NAME is not set: dead letters are those of a service, in `<service>-events.dead`")
+        })?;
+        Ok(DeadLetters { client: self.clone(), service })
+    }
+}
+
+impl DeadLetters {
+    /// The name of their queue.
+    #[must_use]
+    pub fn queue(&self) -> String {
+        names::dead_letter_queue(&self.service)
+    }
+
+    /// All of them, the oldest first. They stay.
+    ///
+    /// # Errors
+    /// As for [`EventClient::watch`].
+    pub fn list(&self) -> Result<Vec<DeadLetter>> {
+        let mut letters = Vec::new();
+        // Those that are held go back when the subscription ends.
+        self.each(|letter, _| {
+            letters.push(letter);
+            Ok(Fate::Hold)
+        })?;
+        Ok(letters)
+    }
+
+    /// Puts those that `choose` picks into the service's queue once more, with all their attempts before them. Each is confirmed
+    /// there before its letter is removed; one that fails again is a dead letter again, and counted.
+    ///
+    /// Letters that are made meanwhile are left for the next time, so that this ends even where all fail at once.
+    ///
+    /// # Errors
+    /// As for [`EventClient::watch`] and [`EventClient::emit`]; those that are done by then are done.
+    pub fn replay(&self, replay: &Replay, mut choose: impl FnMut(&DeadLetter) -> bool) -> Result<Replayed> {
+        let mut replayed = Replayed::default();
+        let queue = names::events_queue(&self.service);
+        self.each(|letter, delivery| {
+            if !choose(&letter) {
+                return Ok(Fate::Hold);
+            }
+            let id = letter.id().unwrap_or_default().to_owned();
+            match self.revive(replay, &letter, delivery) {
+                Err(why) => {
+                    replayed.left.push((id, why));
+                    Ok(Fate::Hold)
+                }
+                Ok((properties, body)) => {
+                    self.send(&queue, &properties, &body)?;
+                    replayed.done.push(id);
+                    Ok(Fate::Remove)
+                }
+            }
+        })?;
+        Ok(replayed)
+    }
+
+    /// Throws away those that `choose` picks, and says how many they were.
+    ///
+    /// # Errors
+    /// As for [`EventClient::watch`].
+    pub fn purge(&self, mut choose: impl FnMut(&DeadLetter) -> bool) -> Result<usize> {
+        let mut purged = 0;
+        self.each(|letter, _| {
+            let fate = if choose(&letter) { Fate::Remove } else { Fate::Hold };
+            purged += usize::from(matches!(fate, Fate::Remove));
+            Ok(fate)
+        })?;
+        Ok(purged)
+    }
+
+    /// Takes each letter that is there by now, and does with it what `decide` says.
+    fn each(&self, mut decide: impl FnMut(DeadLetter, &Delivery) -> Result<Fate>) -> Result<()> {
+        let inner = self.client.inner();
+        let queue = self.queue();
+        let topology = Topology::new().dead_queue(&queue);
+        inner.broker.declare(&topology, inner.deadline(PATIENCE))?;
+        let begun = inner.clock().wall();
+        let options = ConsumeOptions { prefetch: PREFETCH };
+        let mut letters = inner.broker.subscribe(&queue, options, inner.deadline(PATIENCE))?;
+        let mut held = Vec::new();
+        let decided = loop {
+            if held.len() == usize::from(PREFETCH) {
+                break Ok(());
+            }
+            let soon = inner.deadline(QUIET);
+            let delivery = match inner.waiting(Wait::Message, false, soon, || letters.next(soon)) {
+                Ok(Some(delivery)) => delivery,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(Error::from(error)),
+            };
+            let letter = DeadLetter::of(&delivery, &inner.settings.limits);
+            // Made since: it may be one of those that were just handled again.
+            let is_new = letter.replays > 0 && letter.at.is_some_and(|at| at + Duration::from_secs(1) > begun);
+            if is_new {
+                held.push(delivery);
+                continue;
+            }
+            match decide(letter, &delivery) {
+                Ok(Fate::Remove) => delivery.settler.ack(),
+                Ok(Fate::Hold) => held.push(delivery),
+                Err(error) => {
+                    held.push(delivery);
+                    break Err(error);
+                }
+            }
+        };
+        // Put back by name, the last one first: where the queue keeps places, they keep theirs.
+        held.iter().rev().for_each(|delivery| delivery.settler.settle(Verdict::Requeue));
+        decided
+    }
+
+    /// A letter as it goes to the service once more; or why it does not.
+    fn revive(
+        &self,
+        replay: &Replay,
+        letter: &DeadLetter,
+        delivery: &Delivery,
+    ) -> std::result::Result<(Properties, Vec<u8>), String> {
+        if letter.replays >= replay.most {
+            return Err(format!("it was handled again {} times already", letter.replays));
+        }
+        let mut properties =
+            Properties { delivery_mode: Some(2), user_id: None, ..letter.message.properties().clone() };
+        let headers = properties.headers.get_or_insert_default();
+        headers.retain(|name, _| !WHY.contains(&name.as_str()) && !name.starts_with("x-death"));
+        headers.insert(REPLAYS.to_owned(), HeaderValue::Int(i64::from(letter.replays) + 1));
+        let body = match &replay.event_type {
+            None => delivery.body.clone(),
+            Some(event_type) => retyped(&delivery.body, event_type)
+                .ok_or("its body is not plain JSON, so its event type cannot be changed")?,
+        };
+        Ok((properties, body))
+    }
+
+    fn send(&self, queue: &str, properties: &Properties, body: &[u8]) -> Result<()> {
+        let inner = self.client.inner();
+        let deadline = inner.deadline(inner.settings.publish_timeout);
+        let message = Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body };
+        Ok(inner.broker.send(&message, deadline)?.wait(deadline)?)
+    }
+}
+
+/// What becomes of a letter that was looked at.
+enum Fate {
+    /// It stays.
+    Hold,
+    /// It goes.
+    Remove,
+}
+
+/// The same body with another event type: the first positional argument, in both protocols.
+fn retyped(body: &[u8], event_type: &str) -> Option<Vec<u8>> {
+    let mut message: Value = serde_json::from_slice(body).ok()?;
+    let args = match &mut message {
+        Value::Array(parts) => parts.first_mut()?,
+        Value::Object(task) => task.get_mut("args")?,
+        _ => return None,
+    };
+    *args.as_array_mut()?.first_mut()? = event_type.into();
+    serde_json::to_vec(&message).ok()
+}

@@ -1,0 +1,228 @@
+//! A message as its receivers read it: for those who look on, at dead letters, or at what a test has sent. Handling
+//! messages is the business of `service`.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use zc_events_protocol::resource::fit;
+use zc_events_protocol::{
+    DecodeError, HeaderValue, IncomingCall, IncomingRequest, Limits, Properties, Protocol, Task, names,
+};
+
+use crate::{Error, Result};
+
+/// Which kind of message it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MessageKind {
+    /// An event.
+    Event,
+    /// A request for a resource.
+    Request,
+    /// A call by key.
+    Call,
+    /// A notification.
+    Notification,
+    /// A task of Celery that is none of these.
+    Other,
+    /// It cannot be read.
+    Unreadable,
+}
+
+/// A message that passed by. `Debug` shows what it is and not what it says.
+#[derive(Clone)]
+pub struct Message {
+    task: Result<Task, DecodeError>,
+    exchange: String,
+    routing_key: String,
+    properties: Properties,
+    body: Arc<[u8]>,
+}
+
+impl Message {
+    pub(crate) fn read(
+        exchange: &str,
+        routing_key: &str,
+        properties: &Properties,
+        body: &[u8],
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            task: Task::decode(properties, body, limits),
+            exchange: exchange.to_owned(),
+            routing_key: routing_key.to_owned(),
+            properties: properties.clone(),
+            body: body.into(),
+        }
+    }
+
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> MessageKind {
+        match &self.task {
+            Err(_) => MessageKind::Unreadable,
+            Ok(task) if task.task == names::NOTIFICATION_TASK => MessageKind::Notification,
+            Ok(task) if task.task != names::EVENT_TASK => MessageKind::Other,
+            Ok(task) if task.call().is_some() => MessageKind::Call,
+            Ok(task) if task.resource_request().is_some() => MessageKind::Request,
+            Ok(_) => MessageKind::Event,
+        }
+    }
+
+    /// Why it cannot be read: a short word that stays the same, and a sentence for people. `None` where it can.
+    #[must_use]
+    pub fn error(&self) -> Option<(&'static str, String)> {
+        self.task.as_ref().err().map(|error| (error.reason(), error.to_string()))
+    }
+
+    fn task(&self) -> Option<&Task> {
+        self.task.as_ref().ok()
+    }
+
+    /// The type of the event, such as `order_created` or `order_request`; the key of a call. Empty where there is none.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        self.task().and_then(Task::event_type).unwrap_or_default()
+    }
+
+    /// The name of the task, `microservice.event` as a rule.
+    #[must_use]
+    pub fn task_name(&self) -> Option<&str> {
+        self.task().map(|task| task.task.as_str())
+    }
+
+    /// Celery's protocol that it came in.
+    #[must_use]
+    pub fn protocol(&self) -> Option<Protocol> {
+        self.task().map(|task| task.protocol)
+    }
+
+    /// The id of its envelope.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.task()?.id.as_deref()
+    }
+
+    /// The `task_id` that the sender gave it; its id as a rule.
+    #[must_use]
+    pub fn task_id(&self) -> Option<&str> {
+        self.task()?.task_id()
+    }
+
+    /// The id of the message in whose handler it was sent, where that is told.
+    #[must_use]
+    pub fn parent_id(&self) -> Option<&str> {
+        self.task()?.parent_id.as_deref()
+    }
+
+    /// The positional arguments behind the event type.
+    #[must_use]
+    pub fn args(&self) -> &[Value] {
+        self.task().and_then(|task| task.args.get(1..)).unwrap_or_default()
+    }
+
+    /// The keyword arguments, `task_id` among them. Empty where it cannot be read.
+    #[must_use]
+    pub fn kwargs(&self) -> &Map<String, Value> {
+        static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        self.task().map_or(&NONE, |task| &task.kwargs)
+    }
+
+    /// The request, where it is one.
+    #[must_use]
+    pub fn request(&self) -> Option<IncomingRequest> {
+        self.task()?.resource_request()
+    }
+
+    /// The call, where it is one.
+    #[must_use]
+    pub fn call(&self) -> Option<IncomingCall> {
+        self.task()?.call()
+    }
+
+    /// The keyword arguments without `task_id` as a `T`, as a handler gets them; of a call, its data.
+    ///
+    /// # Errors
+    /// [`Error::Decode`], with the field that does not fit, or with why it cannot be read.
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T> {
+        let task = self.task.as_ref().map_err(|error| Error::decode("the message", error.clone()))?;
+        let payload = match task.call() {
+            Some(call) => call.data,
+            None => {
+                let mut kwargs = task.kwargs.clone();
+                kwargs.remove("task_id");
+                Value::Object(kwargs)
+            }
+        };
+        fit(&payload).map_err(|misfit| Error::decode(&format!("the payload of `{}`", self.event_type()), misfit))
+    }
+
+    /// How urgent it is.
+    #[must_use]
+    pub fn priority(&self) -> Option<u8> {
+        self.properties.priority
+    }
+
+    /// The exchange it was sent to; empty where it went straight to a queue.
+    #[must_use]
+    pub fn exchange(&self) -> &str {
+        &self.exchange
+    }
+
+    /// The routing key: empty, or that of a notification's channel.
+    #[must_use]
+    pub fn routing_key(&self) -> &str {
+        &self.routing_key
+    }
+
+    /// The `message_id` of its properties, which brokers and clients of this kind give it.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        self.properties.message_id.as_deref()
+    }
+
+    /// Its headers as JSON: times in seconds since 1970, bytes as lists of numbers.
+    #[must_use]
+    pub fn headers(&self) -> Map<String, Value> {
+        self.properties.headers.iter().flatten().map(|(name, value)| (name.clone(), json(value))).collect()
+    }
+
+    /// Its body as it is on the wire.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    pub(crate) fn properties(&self) -> &Properties {
+        &self.properties
+    }
+}
+
+fn json(value: &HeaderValue) -> Value {
+    match value {
+        HeaderValue::Bool(value) => (*value).into(),
+        HeaderValue::Int(number) => (*number).into(),
+        HeaderValue::Float(number) => (*number).into(),
+        HeaderValue::Text(text) => text.as_str().into(),
+        HeaderValue::Bytes(bytes) => bytes.as_slice().into(),
+        HeaderValue::Timestamp(seconds) => (*seconds).into(),
+        HeaderValue::List(list) => list.iter().map(json).collect(),
+        HeaderValue::Table(table) => {
+            table.iter().map(|(name, value)| (name.clone(), json(value))).collect::<Map<_, _>>().into()
+        }
+        _ => Value::Null,
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("kind", &self.kind())
+            .field("event_type", &self.event_type())
+            .field("id", &self.id())
+            .field("body_len", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}

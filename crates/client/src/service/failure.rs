@@ -1,0 +1,315 @@
+//! What a handler or a view may say when it fails, and what the caller is told of it: in the words of Django REST
+//! framework, in the form of djangorestframework-jsonapi.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use zc_events_protocol::resource::{Document, ErrorObject};
+
+/// Why a handler failed. Made from any error with `?`.
+///
+/// An event whose handler fails is tried again after a while, as its [`Retry`](crate::Retry) says, and
+/// put among the dead letters after the last attempt, or at once where the error is
+/// [`permanent`](HandlerError::permanent).
+/// A request whose view fails is answered: with the status given, else with 500.
+///
+/// ```
+/// use zc_events::HandlerError;
+/// fn parse(text: &str) -> Result<u32, HandlerError> {
+///     Ok(text.parse::<u32>().map_err(|error| HandlerError::from(error).permanent())?)
+/// }
+/// assert!(parse("x").is_err());
+/// assert_eq!(HandlerError::not_found().status(), Some(404));
+/// ```
+pub struct HandlerError {
+    source: Box<dyn StdError + Send + Sync>,
+    permanent: bool,
+    status: Option<u16>,
+    pause: Option<Duration>,
+    /// Boxed, since every handler may return this.
+    told: Box<Told>,
+    reason: &'static str,
+}
+
+/// What the caller is told beside the status and the text.
+#[derive(Default)]
+struct Told {
+    kind: Option<String>,
+    code: Option<String>,
+    /// In place of the text.
+    errors: Vec<ErrorObject>,
+}
+
+/// What a dead letter's reason is when the handler gave none.
+const FAILED: &str = "failed";
+/// Where an error lies of which nothing more is known, as djangorestframework-jsonapi has it.
+const SOMEWHERE: &str = "/data";
+
+impl HandlerError {
+    /// An error with a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self::of(text.into().into())
+    }
+
+    fn of(source: Box<dyn StdError + Send + Sync>) -> Self {
+        Self { source, permanent: false, status: None, pause: None, told: Box::default(), reason: FAILED }
+    }
+
+    /// The error of a handler that panicked.
+    pub(super) fn panicked(text: &str) -> Self {
+        Self::new(format!("the handler panicked: {text}")).because("panicked")
+    }
+
+    /// With another short word for a dead letter.
+    pub(super) fn because(self, reason: &'static str) -> Self {
+        Self { reason, ..self }
+    }
+
+    /// Which short word stands for it in a dead letter.
+    pub(super) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// A failure that the caller is told of, with this status and text.
+    #[must_use]
+    pub fn with_status(status: u16, detail: impl Into<String>) -> Self {
+        Self { status: Some(status), ..Self::new(detail) }
+    }
+
+    /// A failure that the caller is told of with this status and these errors, each for a place of its own. Errors
+    /// without a status or a code get those of the whole.
+    ///
+    /// ```
+    /// use zc_events::{ErrorObject, HandlerError};
+    /// let error = HandlerError::with_errors(
+    ///     400,
+    ///     [
+    ///         ErrorObject::invalid("name", "This field is required.").code("required"),
+    ///         ErrorObject::new(400, "There is no such company.").pointer("/data/relationships/company"),
+    ///     ],
+    /// );
+    /// assert_eq!(error.to_string(), "/data/attributes/name: This field is required.; /data/relationships/company: There is no such company.");
+    /// ```
+    #[must_use]
+    pub fn with_errors(status: u16, errors: impl IntoIterator<Item = ErrorObject>) -> Self {
+        let errors: Vec<_> = errors.into_iter().collect();
+        let text: Vec<String> = errors.iter().map(|error| InText(error).to_string()).collect();
+        let mut error = Self::with_status(status, text.join("; "));
+        error.told.errors = errors;
+        error
+    }
+
+    /// 400: an attribute of the body that will not do. For several, see [`HandlerError::and_invalid`].
+    ///
+    /// ```
+    /// use zc_events::HandlerError;
+    /// let error = HandlerError::invalid("name", "This field is required.")
+    ///     .and_invalid("total_cents", "A valid integer is required.");
+    /// assert_eq!(error.status(), Some(400));
+    /// ```
+    #[must_use]
+    #[doc(alias = "ValidationError")]
+    pub fn invalid(attribute: &str, detail: impl Into<String>) -> Self {
+        Self::with_errors(400, [ErrorObject::invalid(attribute, detail)])
+    }
+
+    /// One more attribute that will not do.
+    #[must_use]
+    pub fn and_invalid(mut self, attribute: &str, detail: impl Into<String>) -> Self {
+        let error = ErrorObject::invalid(attribute, detail);
+        self.source = format!("{}; {}", self.source, InText(&error)).into();
+        self.told.errors.push(error);
+        self
+    }
+
+    /// 400: the body cannot be read at all.
+    #[must_use]
+    #[doc(alias = "ParseError")]
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::with_status(400, detail).kind("ParseError").code("parse_error")
+    }
+
+    /// 401, in the words of Django REST framework: nobody knows who asks.
+    #[must_use]
+    pub fn not_authenticated() -> Self {
+        Self::with_status(401, "Authentication credentials were not provided.")
+    }
+
+    /// 403, in the words of Django REST framework: who asks may not.
+    #[must_use]
+    pub fn permission_denied() -> Self {
+        Self::with_status(403, "You do not have permission to perform this action.")
+    }
+
+    /// 404, in the words of Django REST framework.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::with_status(404, "Not found.")
+    }
+
+    /// 405, in the words of Django REST framework.
+    #[must_use]
+    pub fn method_not_allowed(method: &str) -> Self {
+        Self::with_status(405, format!("Method \"{method}\" not allowed."))
+    }
+
+    /// 409: what is there stands against it.
+    #[must_use]
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::with_status(409, detail)
+    }
+
+    /// 429, in the words of Django REST framework, which tell when to ask again; in whole seconds, rounded up.
+    #[must_use]
+    pub fn throttled(wait: Option<Duration>) -> Self {
+        let detail = "Request was throttled.";
+        Self::with_status(
+            429,
+            match wait.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0)) {
+                None => detail.to_owned(),
+                Some(1) => format!("{detail} Expected available in 1 second."),
+                Some(seconds) => format!("{detail} Expected available in {seconds} seconds."),
+            },
+        )
+    }
+
+    /// What the caller of a function is told that the error's type is; the name of Django REST framework's exception
+    /// for the status unless set.
+    ///
+    /// ```
+    /// use zc_events::HandlerError;
+    /// let error = HandlerError::with_status(404, "no such order").kind("DoesNotExist");
+    /// # let _ = error;
+    /// ```
+    #[must_use]
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.told.kind = Some(kind.into());
+        self
+    }
+
+    /// The `code` that whoever asked for a resource is told; Django REST framework's for the status unless set.
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.told.code = Some(code.into());
+        self
+    }
+
+    /// See [`HandlerError::kind`].
+    pub(super) fn told_kind(&self) -> &str {
+        self.told.kind.as_deref().unwrap_or(words(self.status).0)
+    }
+
+    /// See [`HandlerError::code`].
+    fn told_code(&self) -> &str {
+        self.told.code.as_deref().unwrap_or(words(self.status).1)
+    }
+
+    /// The document that whoever asked for a resource gets, and its status. What went wrong inside is not told
+    /// outside, unless the view gave it a status. `text` is the error's own, which user code may have written.
+    pub(super) fn document(self, text: String) -> (u16, Document) {
+        let status = self.status.unwrap_or(500);
+        let text = if self.status.is_some() { text } else { "The service failed to answer.".to_owned() };
+        let code = self.told_code().to_owned();
+        let mut errors = self.told.errors;
+        if errors.is_empty() {
+            errors.push(ErrorObject::new(status, text).pointer(SOMEWHERE));
+        }
+        for error in &mut errors {
+            error.status.get_or_insert_with(|| status.to_string());
+            error.code.get_or_insert_with(|| code.clone());
+        }
+        (status, Document { errors, ..Document::default() })
+    }
+
+    /// Says that trying again cannot help.
+    #[must_use]
+    pub fn permanent(mut self) -> Self {
+        self.permanent = true;
+        self
+    }
+
+    /// Asks for the next attempt, if there is one, when `pause` has passed, in place of the
+    /// policy's backoff. A pause below a second is taken as a second.
+    #[must_use]
+    pub fn retry_after(mut self, pause: Duration) -> Self {
+        self.pause = Some(pause);
+        self
+    }
+
+    /// The pause that the handler asked for.
+    pub(super) fn wanted_pause(&self) -> Option<Duration> {
+        self.pause
+    }
+
+    /// The error that it was made from, where that was an `E`.
+    #[must_use]
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.source.downcast_ref()
+    }
+
+    /// Whether trying again cannot help.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.permanent
+    }
+
+    /// The status that the caller is told.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+}
+
+/// The name of Django REST framework's exception for a status, and its code.
+fn words(status: Option<u16>) -> (&'static str, &'static str) {
+    match status {
+        Some(400) => ("ValidationError", "invalid"),
+        Some(401) => ("NotAuthenticated", "not_authenticated"),
+        Some(403) => ("PermissionDenied", "permission_denied"),
+        Some(404) => ("NotFound", "not_found"),
+        Some(405) => ("MethodNotAllowed", "method_not_allowed"),
+        Some(406) => ("NotAcceptable", "not_acceptable"),
+        Some(409) => ("Conflict", "error"),
+        Some(415) => ("UnsupportedMediaType", "unsupported_media_type"),
+        Some(429) => ("Throttled", "throttled"),
+        _ => ("APIException", "error"),
+    }
+}
+
+/// One of several errors, in a text.
+struct InText<'a>(&'a ErrorObject);
+
+impl fmt::Display for InText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = self.0.source.as_ref();
+        let place = ["pointer", "parameter"].iter().find_map(|kind| source?.get(kind)?.as_str());
+        if let Some(place) = place {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(self.0.detail.as_deref().or(self.0.title.as_deref()).unwrap_or("an error"))
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for HandlerError {
+    fn from(error: E) -> Self {
+        Self::of(Box::new(error))
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerError")
+            .field("source", &self.source.to_string())
+            .field("permanent", &self.permanent)
+            .field("status", &self.status)
+            .finish()
+    }
+}

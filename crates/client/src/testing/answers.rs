@@ -1,0 +1,248 @@
+//! All that is expected, and which of it answers what was asked. Who is answered how is in `stub`.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::asked::Asked;
+use super::expectation::{Answer, Expectation, Times};
+
+/// A list of expectations, in whose order they are tried: the first that fits and is not used up answers.
+///
+/// ```
+/// use zc_events::testing::{Answers, Expectation};
+/// let answers = Answers::new([Expectation::get("Order").pk(5).status(404)]);
+/// assert_eq!(answers.unmet(), [r#"GET Order "5" (expected once, came 0 times)"#]);
+/// ```
+#[derive(Debug, Default)]
+pub struct Answers(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    slots: Vec<Slot>,
+    unexpected: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    expectation: Expectation,
+    came: u32,
+}
+
+/// What something that was asked leads to.
+#[derive(PartialEq)]
+pub(super) enum Found {
+    Answer(Answer, Duration),
+    /// Nothing is expected like that. What is nearest, in words.
+    Nothing(String),
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Found::Answer(..) => f.write_str("Answer(..)"),
+            Found::Nothing(nearest) => write!(f, "Nothing({nearest:?})"),
+        }
+    }
+}
+
+impl Answers {
+    /// These.
+    pub fn new(expected: impl IntoIterator<Item = Expectation>) -> Self {
+        let answers = Self::default();
+        answers.extend(expected);
+        answers
+    }
+
+    /// Adds more, behind those that are there.
+    pub fn extend(&self, expected: impl IntoIterator<Item = Expectation>) {
+        let slots = expected.into_iter().map(|expectation| Slot { expectation, came: 0 });
+        self.lock().slots.extend(slots);
+    }
+
+    /// Takes these in place of those that are there.
+    pub fn replace(&self, expected: impl IntoIterator<Item = Expectation>) {
+        let slots = expected.into_iter().map(|expectation| Slot { expectation, came: 0 }).collect();
+        self.lock().slots = slots;
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        *self.lock() = State::default();
+    }
+
+    /// What was expected and has not come as often as it should.
+    #[must_use]
+    pub fn unmet(&self) -> Vec<String> {
+        self.lock().slots.iter().filter_map(Slot::unmet).collect()
+    }
+
+    /// What has come and was not expected, with what is nearest to it.
+    #[must_use]
+    pub fn unexpected(&self) -> Vec<String> {
+        self.lock().unexpected.clone()
+    }
+
+    /// Notes something that should not have come.
+    pub(super) fn note_unexpected(&self, what: String) {
+        self.lock().unexpected.push(what);
+    }
+
+    /// The answer to what was asked; what gives it is used up by that.
+    pub(super) fn find(&self, asked: &Asked) -> Found {
+        let mut state = self.lock();
+        let fits = |slot: &&mut Slot| slot.is_open() && slot.expectation.differences(asked).is_empty();
+        if let Some(slot) = state.slots.iter_mut().find(fits) {
+            slot.came += 1;
+            let Expectation { answer, delay, error_rate, .. } = &slot.expectation;
+            let fails = *error_rate > 0.0 && fastrand::f64() < *error_rate;
+            let answer = if fails { Answer::failure_by_chance() } else { answer.clone() };
+            return Found::Answer(answer, *delay);
+        }
+        Found::Nothing(state.nearest(asked))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answer {
+    fn failure_by_chance() -> Self {
+        let error = serde_json::json!({"errors": [{"status": "500", "detail": "It was made to fail, by chance."}]});
+        Answer::Status { status: 500, body: Some(error) }
+    }
+}
+
+impl Slot {
+    fn times(&self) -> Times {
+        self.expectation.times.unwrap_or(Times::Exactly(1))
+    }
+
+    fn is_open(&self) -> bool {
+        match self.times() {
+            Times::Exactly(times) => self.came < times,
+            Times::Always => true,
+        }
+    }
+
+    fn unmet(&self) -> Option<String> {
+        let Times::Exactly(times) = self.times() else { return None };
+        let often = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+        (self.came < times).then(|| format!("{} (expected {often}, came {} times)", self.expectation, self.came))
+    }
+}
+
+impl State {
+    /// What was expected and is most like it, and why it is not it.
+    fn nearest(&self, asked: &Asked) -> String {
+        let candidates = self.slots.iter().map(|slot| {
+            let mut differences = slot.expectation.differences(asked);
+            let weight: u32 = differences.iter().map(|difference| difference.weight).sum();
+            let mut texts: Vec<String> = differences.drain(..).map(|difference| difference.text).collect();
+            if texts.is_empty() {
+                texts.push(format!("it was answered already, {} times", slot.came));
+            }
+            (weight, slot, texts)
+        });
+        match candidates.min_by_key(|(weight, ..)| *weight) {
+            None => "nothing is expected".to_owned(),
+            Some((_, slot, texts)) => format!("expected nearest: {}, but {}", slot.expectation, texts.join("; ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::asked::What;
+    use super::*;
+    use serde_json::json;
+
+    fn get(resource: &str, pk: Option<&str>) -> Asked {
+        Asked {
+            what: What::resource(resource),
+            method: Some("GET".to_owned()),
+            pk: pk.map(str::to_owned),
+            query: Vec::new(),
+            related_resource: None,
+            relationship: None,
+            user: None,
+            roles: vec!["anonymous".to_owned()],
+            data: None,
+            response_key: Some("request-1".to_owned()),
+        }
+    }
+
+    fn status(found: Found) -> Result<u16, String> {
+        match found {
+            Found::Answer(Answer::Status { status, .. }, _) => Ok(status),
+            Found::Answer(..) => panic!("no status"),
+            Found::Nothing(nearest) => Err(nearest),
+        }
+    }
+
+    #[test]
+    fn the_first_that_fits_answers_until_it_is_used_up() {
+        let answers = Answers::new([
+            Expectation::get("Order").pk(1).status(201),
+            Expectation::get("Order").pk(1).status(202).times(2),
+            Expectation::get("Order").any_pk().status(203).always(),
+        ]);
+        let ask = || status(answers.find(&get("Order", Some("1"))));
+        assert_eq!([ask(), ask(), ask(), ask(), ask()].map(Result::unwrap), [201, 202, 202, 203, 203]);
+        assert!(answers.unmet().is_empty());
+        assert_eq!(status(answers.find(&get("Order", None))).unwrap(), 203);
+    }
+
+    #[test]
+    fn what_is_not_expected_is_told_from_what_is_nearest() {
+        let answers = Answers::new([
+            Expectation::get("Company").pk(1),
+            Expectation::get("Order").pk(1).query("include", "items"),
+            Expectation::call("order_request"),
+        ]);
+        let told = |asked: &Asked| status(answers.find(asked)).unwrap_err();
+        assert_eq!(
+            told(&get("Order", Some("2"))),
+            r#"expected nearest: GET Order "1"?include=items, but its pk is "1"; its query has include=items"#
+        );
+        let with_query = Asked { query: vec![("include".into(), "items".into())], ..get("Order", Some("1")) };
+        assert!(status(answers.find(&with_query)).is_ok());
+        assert_eq!(
+            told(&with_query),
+            r#"expected nearest: GET Order "1"?include=items, but it was answered already, 1 times"#
+        );
+        assert!(told(&get("Invoice", Some("1"))).contains("it is for the Company"));
+        assert_eq!(Answers::default().find(&get("Order", None)), Found::Nothing("nothing is expected".to_owned()));
+    }
+
+    #[test]
+    fn all_that_is_named_has_to_be_so() {
+        let asked = Asked {
+            query: vec![("filter[id__in]".into(), "2,1".into()), ("page_size".into(), "5".into())],
+            user: Some(json!("56")),
+            related_resource: Some("items".into()),
+            data: Some(json!({"a": 1})),
+            ..get("Order", None)
+        };
+        let base = || Expectation::get("Order").related_resource("items");
+        let fits = |expectation: Expectation| expectation.differences(&asked).is_empty();
+        assert!(fits(base()));
+        assert!(fits(base().pks([1, 2]).user("56").roles(["anonymous"]).data(json!({"a": 1})).query("page_size", 5)));
+        for other in [
+            base().pks([1]),
+            base().user("57"),
+            base().roles(["service"]),
+            base().data(json!({"a": 2})),
+            base().query("page_size", 6),
+            base().pk(1),
+            base().relationship("items"),
+            base().related_resource("company"),
+            Expectation::get("Order"),
+            Expectation::post("Order").related_resource("items"),
+            Expectation::call("order_request"),
+        ] {
+            assert!(!fits(other.clone()), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What a service is asked: a request for a resource, or a call by key, in one form that expectations are held against.
+
+use std::fmt;
+
+use serde_json::Value;
+use zc_events_protocol::{Method, Query, Task, names};
+
+/// What was asked.
+#[derive(Clone, PartialEq)]
+pub(super) struct Asked {
+    pub(super) what: What,
+    /// As it was named, in capitals; `None` where none was.
+    pub(super) method: Option<String>,
+    pub(super) pk: Option<String>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) related_resource: Option<String>,
+    pub(super) relationship: Option<String>,
+    pub(super) user: Option<Value>,
+    pub(super) roles: Vec<String>,
+    /// What came along: a document to create or change, or the data of a call.
+    pub(super) data: Option<Value>,
+    /// Where the answer is awaited.
+    pub(super) response_key: Option<String>,
+}
+
+/// Of whom it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// A resource, by the event type of requests for it.
+    Resource { event_type: String },
+    /// A function, by its key.
+    Call { key: String },
+}
+
+impl Asked {
+    /// What a message asks; `None` where it is a plain event.
+    pub(super) fn of(task: &Task) -> Option<Self> {
+        let event_type = task.event_type()?;
+        if let Some(call) = task.call() {
+            return Some(Self {
+                what: What::Call { key: event_type.to_owned() },
+                method: call.method.map(Method::as_str).map(str::to_owned),
+                pk: None,
+                query: Vec::new(),
+                related_resource: None,
+                relationship: None,
+                user: None,
+                roles: Vec::new(),
+                data: Some(call.data),
+                response_key: call.response_key,
+            });
+        }
+        if !event_type.ends_with("_request") {
+            return None;
+        }
+        let request = task.resource_request()?;
+        Some(Self {
+            what: What::Resource { event_type: event_type.to_owned() },
+            method: request.method_name.map(|name| name.to_uppercase()),
+            pk: request.pk.as_ref().map(text),
+            query: query(request.query_string.as_deref().unwrap_or_default()),
+            related_resource: request.related_resource,
+            relationship: request.relationship,
+            user: request.user_id,
+            roles: request.roles,
+            data: request.body,
+            response_key: request.response_key,
+        })
+    }
+}
+
+/// A key as text: a number as its digits.
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// One that cannot be read is none: no expectation about it fits.
+fn query(text: &str) -> Vec<(String, String)> {
+    let query = Query::parse(text).unwrap_or_default();
+    query.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+impl What {
+    pub(super) fn resource(name: &str) -> Self {
+        What::Resource { event_type: names::request_event_type(name) }
+    }
+
+    /// The event type that leads to it.
+    pub(super) fn event_type(&self) -> &str {
+        match self {
+            What::Resource { event_type } => event_type,
+            What::Call { key } => key,
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Resource { event_type } => {
+                let words = event_type.strip_suffix("_request").unwrap_or(event_type).split('_');
+                words.into_iter().try_for_each(|word| {
+                    let mut letters = word.chars();
+                    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+                    write!(f, "{first}{}", letters.as_str())
+                })
+            }
+            What::Call { key } => write!(f, "call of `{key}`"),
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    /// Without what came along, which may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method.as_deref().unwrap_or("(no method)"), self.what)?;
+        if let Some(pk) = &self.pk {
+            write!(f, " {pk:?}")?;
+        }
+        for name in [&self.related_resource, &self.relationship].into_iter().flatten() {
+            write!(f, "/{name}")?;
+        }
+        let mut mark = '?';
+        for (name, value) in &self.query {
+            write!(f, "{mark}{name}={value}")?;
+            mark = '&';
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! Faults that a test brings on: the broker and the store fail as real ones do, when the test says so.
+
+#![allow(clippy::panic, reason = "a test fails by panicking, and this is called by tests")]
+
+use zc_events_protocol::{Event, names};
+use zc_events_transport::memory::SendFault;
+
+use super::fleet::Fleet;
+use crate::service::{Observed, Sight};
+
+/// Faults. They hold until they are taken back.
+///
+/// ```
+/// use zc_events::testing::{Fleet, SendFault};
+/// use zc_events::{Error, Event, Outcome};
+///
+/// let fleet = Fleet::new();
+/// let client = fleet.client("shop");
+/// fleet.fail_sends(SendFault::ConfirmLost, 1);
+/// let error = client.emit(&Event::new("order_created")).unwrap_err();
+/// assert_eq!(error.outcome(), Outcome::Unknown);
+/// assert_eq!(fleet.emitted("order_created").len(), 1); // it has gone out all the same
+///
+/// fleet.block_broker(Some("low on memory"));
+/// let error = client.emit(&Event::new("order_created")).unwrap_err();
+/// assert!(matches!(error, Error::Blocked { .. })); // after EVENTS_PUBLISH_TIMEOUT of the test's time
+/// ```
+impl Fleet {
+    /// The next messages that are sent, by whomever and whatever they are, end so.
+    pub fn fail_sends(&self, fault: SendFault, count: usize) {
+        self.world.broker.fail_sends(fault, count);
+    }
+
+    /// A service gets this event once more when it has handled it, with the redelivered flag: its acknowledgement gets
+    /// lost. To be said before the event is emitted.
+    pub fn deliver_again(&self, service: &str, event: &Event) {
+        // It stands in the body so in both protocols; other messages name its id as that of their parent.
+        let its = format!("\"task_id\":\"{}\"", event.effective_task_id());
+        self.world.broker.lose_acks(&names::events_queue(service), its.as_bytes(), 1);
+    }
+
+    /// The broker takes no messages, as under a memory alarm: whoever sends waits until his deadline. `None` ends that.
+    pub fn block_broker(&self, reason: Option<&str>) {
+        self.world.broker.block(reason);
+    }
+
+    /// Takes the broker away: connections are lost, what was not acknowledged comes again, messages that are not
+    /// persistent (requests) are gone, and all calls fail. `None` brings it back, and waits until all services consume
+    /// again, for which time passes.
+    ///
+    /// # Panics
+    /// Where a service does not come back, as for [`Fleet::until`].
+    #[track_caller]
+    pub fn take_broker_down(&self, why: Option<&str>) {
+        self.world.broker.take_down(why);
+        if why.is_none() {
+            self.wait_for_consumers();
+        }
+    }
+
+    /// [`Fleet::take_broker_down`], and back.
+    ///
+    /// # Panics
+    /// As for [`Fleet::take_broker_down`].
+    #[track_caller]
+    pub fn restart_broker(&self) {
+        self.world.broker.restart();
+        self.wait_for_consumers();
+    }
+
+    /// Takes the reply store away: whoever waits for an answer fails at once, and so do all calls. `None` brings it
+    /// back; nothing in it is lost.
+    pub fn take_store_down(&self, why: Option<&str>) {
+        self.world.store.fail_with(why);
+    }
+
+    #[track_caller]
+    fn wait_for_consumers(&self) {
+        let is_there = |queue: &str| self.world.broker.consumers(queue) > 0;
+        let consumes = |sight: Sight| sight.lanes.iter().all(|lane| lane.is_consuming && is_there(&lane.queue));
+        let is_back = |service: &Observed| service.look().is_none_or(|sight| sight.is_stopping || consumes(sight));
+        self.until(|| self.world.services().iter().all(is_back));
+    }
+}

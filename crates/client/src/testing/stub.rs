@@ -1,0 +1,358 @@
+//! A stand-in for remote services: takes requests and calls from the exchange and answers them as `Answers` says,
+//! on whatever broker and store a client has. In a `Fleet` one runs by itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use serde_json::{Value, json};
+use zc_events_protocol::{CallReply, Clock, Deadline, EncodeError, REPLY_TTL, RemoteError, Reply, Task};
+use zc_events_transport::memory::MemoryBroker;
+use zc_events_transport::{Broker, ConsumeOptions, Delivery, ExchangeKind, Queue, Subscription, Topology};
+
+use super::answers::{Answers, Found};
+use super::asked::{Asked, What};
+use super::expectation::Answer;
+use super::world::World;
+use crate::{Error, EventClient, Result};
+
+/// How long connecting, declaring and answering may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Between two attempts to consume, by the real clock.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Further off than anything that is waited for.
+const IDLE: Duration = Duration::from_secs(3600);
+/// How many messages are held at once, those included that are to be answered later.
+const PREFETCH: u16 = 1000;
+
+/// A stand-in for remote services that runs until it is dropped.
+///
+/// It consumes a queue of its own, bound to the exchange for events. What is asked and fits no expectation
+/// is left to others, as any service would. In a [`Fleet`](super::Fleet), which has one, it is an error.
+///
+/// ```
+/// use std::sync::Arc;
+/// use zc_events::testing::{Answers, Expectation, Stub};
+/// use zc_events::{EventClient, Settings, Value};
+///
+/// let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").build()?;
+/// let client = EventClient::new(settings)?;
+/// let answers = Arc::new(Answers::new([Expectation::call("add").returns(3)]));
+/// let stub = Stub::start(&client, "orders-stub", Arc::clone(&answers), |line| println!("{line}"))?;
+/// assert_eq!(client.get("add").fetch::<i64>()?, 3);
+/// assert!(answers.unmet().is_empty());
+/// # Ok::<(), zc_events::Error>(())
+/// ```
+pub struct Stub {
+    stop: Sender<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Something that was asked, and what became of it: for a log line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StubLine {
+    /// What was asked, without what came along.
+    pub asked: String,
+    /// What was answered, or why nothing was.
+    pub answered: String,
+    /// Whether an expectation fitted.
+    pub expected: bool,
+}
+
+impl fmt::Display for StubLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.asked, self.answered)
+    }
+}
+
+impl Stub {
+    /// Starts one that consumes the queue of this name, which is made where it is missing: give it a name that no service has.
+    /// `tell` is told of each request and call.
+    ///
+    /// # Errors
+    /// As for [`ServiceBuilder::start`](crate::ServiceBuilder::start).
+    pub fn start(
+        client: &EventClient,
+        queue: &str,
+        answers: Arc<Answers>,
+        tell: impl Fn(StubLine) + Send + 'static,
+    ) -> Result<Self> {
+        let settings = client.settings();
+        let topology = Topology::new()
+            .exchange(&settings.events_exchange, ExchangeKind::Fanout)
+            .queue(Queue::durable(queue))
+            .bind(queue, &settings.events_exchange, "");
+        let queue = Arc::new(StubQueue { name: queue.to_owned(), held: Mutex::default() });
+        Self::run(Responder { client: client.clone(), topology, queue, answers, world: None, tell: Box::new(tell) })
+    }
+
+    /// The one of a test, which takes offence at what is not expected and not served by a service of the test.
+    pub(super) fn of_world(client: &EventClient, world: &Arc<World>, answers: Arc<Answers>) -> Result<Self> {
+        const QUEUE: &str = "testing.answers";
+        let settings = client.settings();
+        // Bound to all, it stands for the rest of the fleet, too: what a test emits has somebody who gets it.
+        let topology = Topology::new()
+            .exchange(&settings.events_exchange, ExchangeKind::Fanout)
+            .exchange(&settings.notifications_exchange, ExchangeKind::Topic)
+            .queue(Queue::durable(QUEUE))
+            .bind(QUEUE, &settings.events_exchange, "")
+            .bind(QUEUE, &settings.notifications_exchange, "#");
+        let queue = Arc::new(StubQueue { name: QUEUE.to_owned(), held: Mutex::default() });
+        world.set_stub(Arc::clone(&queue));
+        let world = Some(Arc::clone(world));
+        let tell = |line: StubLine| log::info!("TESTING: {line}");
+        Self::run(Responder { client: client.clone(), topology, queue, answers, world, tell: Box::new(tell) })
+    }
+
+    fn run(responder: Responder) -> Result<Self> {
+        let first = responder.subscribe()?;
+        let (stop, stopped) = bounded(0);
+        let run = move || responder.run(first, &stopped);
+        let thread = crate::service::thread("zc-events-stub".to_owned(), run)?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        let (nobody, _) = bounded(0);
+        drop(std::mem::replace(&mut self.stop, nobody));
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Stub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stub").finish_non_exhaustive()
+    }
+}
+
+/// The queue of a stub, and what is to be answered later.
+pub(super) struct StubQueue {
+    name: String,
+    held: Mutex<BTreeMap<(Instant, u64), Held>>,
+}
+
+struct Held {
+    delivery: Delivery,
+    key: String,
+    answer: Vec<u8>,
+}
+
+impl StubQueue {
+    /// Whether nothing is left to do for it at this moment; else what is.
+    pub(super) fn rest(&self, broker: &MemoryBroker, now: Instant) -> Result<(), String> {
+        if broker.consumers(&self.name) == 0 {
+            // It comes back by the real clock.
+            return if broker.health().last_error.is_none() {
+                Err("the stand-in comes back".to_owned())
+            } else {
+                Ok(())
+            };
+        }
+        // In this order: what is answered in between is counted twice rather than not at all.
+        let unacked = broker.unacked(&self.name).unwrap_or(0);
+        let held = self.held();
+        let is_due = held.first_key_value().is_some_and(|((due, _), _)| *due <= now);
+        let waits = broker.queue_len(&self.name).unwrap_or(0) > 0 || unacked > held.len() || is_due;
+        if waits { Err("the stand-in for remote services has something to answer".to_owned()) } else { Ok(()) }
+    }
+
+    /// When something is to be answered next.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.held().first_key_value().map(|((due, _), _)| *due)
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<(Instant, u64), Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the thread of a stub has.
+struct Responder {
+    client: EventClient,
+    topology: Topology,
+    queue: Arc<StubQueue>,
+    answers: Arc<Answers>,
+    world: Option<Arc<World>>,
+    tell: Box<dyn Fn(StubLine) + Send>,
+}
+
+impl Responder {
+    fn subscribe(&self) -> Result<Box<dyn Subscription>> {
+        let inner = self.client.inner();
+        let deadline = inner.deadline(PATIENCE);
+        inner.broker.declare(&self.topology, deadline)?;
+        Ok(inner.broker.subscribe(&self.queue.name, ConsumeOptions { prefetch: PREFETCH }, deadline)?)
+    }
+
+    /// Consumes until `stopped` has lost its sender, and comes back after a lost connection.
+    fn run(&self, first: Box<dyn Subscription>, stopped: &Receiver<()>) {
+        let mut subscription = Some(first);
+        while !is_over(stopped) {
+            let lost = match subscription.take().map_or_else(|| self.subscribe(), Ok) {
+                Ok(mut consuming) => self.consume(&mut *consuming, stopped),
+                Err(error) => Err(error),
+            };
+            self.queue.held().clear();
+            if let Err(error) = lost {
+                log::warn!("the stand-in for remote services consumes nothing, and tries again: {error}");
+                // A broker in memory that is taken away comes back when the test says so.
+                let pause = if self.world.is_some() { Duration::from_micros(200) } else { PAUSE };
+                let _ = stopped.recv_timeout(pause);
+            }
+        }
+    }
+
+    fn consume(&self, subscription: &mut dyn Subscription, stopped: &Receiver<()>) -> Result<()> {
+        let clock = self.client.inner().clock();
+        let mut number = 0;
+        while !is_over(stopped) {
+            let until = self.answer_what_is_due(clock);
+            if let Some(delivery) = subscription.next_unless(stopped, until)? {
+                number += 1;
+                self.take(delivery, clock, number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands in the answers whose time has come, and says when to look again.
+    fn answer_what_is_due(&self, clock: &dyn Clock) -> Deadline {
+        loop {
+            let mut held = self.queue.held();
+            match held.first_entry() {
+                None => return clock.deadline(IDLE),
+                Some(first) if first.key().0 > clock.now() => return Deadline::at(first.key().0),
+                Some(first) => {
+                    let Held { delivery, key, answer } = first.remove();
+                    drop(held);
+                    self.hand_in(&key, &answer);
+                    delivery.settler.ack();
+                }
+            }
+        }
+    }
+
+    fn take(&self, delivery: Delivery, clock: &dyn Clock, number: u64) {
+        let settings = self.client.settings();
+        let task = Task::decode(&delivery.properties, &delivery.body, &settings.limits);
+        let asked = task.ok().as_ref().and_then(Asked::of).filter(|asked| !self.is_served(asked));
+        let Some(asked) = asked else { return delivery.settler.ack() };
+        let (answer, delay) = match self.answers.find(&asked) {
+            Found::Answer(answer, delay) => (answer, delay),
+            Found::Nothing(nearest) => {
+                self.refuse(&asked, &nearest);
+                return delivery.settler.ack();
+            }
+        };
+        let line = |answered: String| StubLine { asked: asked.to_string(), answered, expected: true };
+        let Some(key) = asked.response_key.as_deref() else {
+            (self.tell)(line("expected; nobody waits for an answer".to_owned()));
+            return delivery.settler.ack();
+        };
+        let (answered, encoded) = match encode(&asked.what, answer) {
+            None => ("not answered, as it should be".to_owned(), None),
+            Some((answered, Ok(encoded))) => (answered, Some(encoded)),
+            Some((_, Err(error))) => (format!("not answered: {error}"), None),
+        };
+        (self.tell)(line(answered));
+        match encoded {
+            None => delivery.settler.ack(),
+            Some(answer) if delay.is_zero() => {
+                self.hand_in(key, &answer);
+                delivery.settler.ack();
+            }
+            Some(answer) => {
+                let held = Held { delivery, key: key.to_owned(), answer };
+                self.queue.held().insert((clock.deadline(delay).instant(), number), held);
+            }
+        }
+    }
+
+    /// Whether a service of the test does it.
+    fn is_served(&self, asked: &Asked) -> bool {
+        self.world.as_ref().is_some_and(|world| !world.who_handles(asked.what.event_type()).is_empty())
+    }
+
+    /// Nothing like it is expected. Elsewhere others may answer it; in a test nobody will.
+    fn refuse(&self, asked: &Asked, nearest: &str) {
+        let line = |answered| StubLine { asked: asked.to_string(), answered, expected: false };
+        if self.world.is_none() {
+            return (self.tell)(line(format!("left to others; {nearest}")));
+        }
+        // What nobody waits for is an event like any other: most of them are for somebody else.
+        let Some(key) = asked.response_key.as_deref() else { return };
+        let text = format!("unexpected: {asked}; {nearest}");
+        self.answers.note_unexpected(text.clone());
+        (self.tell)(line(nearest.to_owned()));
+        let refusal = match asked.what {
+            What::Resource { .. } => {
+                let error = json!({"errors": [{"status": "501", "title": "Unexpected request", "detail": text}]});
+                Answer::Status { status: 501, body: Some(error) }
+            }
+            What::Call { .. } => Answer::Errors(vec![RemoteError::new("UnexpectedCall", text)]),
+        };
+        if let Some((_, Ok(encoded))) = encode(&asked.what, refusal) {
+            self.hand_in(key, &encoded);
+        }
+    }
+
+    fn hand_in(&self, key: &str, answer: &[u8]) {
+        let inner = self.client.inner();
+        let deadline = inner.deadline(PATIENCE);
+        let pushed = inner.store().and_then(|store| Ok(store.push(key, answer, REPLY_TTL, deadline)?));
+        if let Err(error) = pushed {
+            log::warn!("the stand-in for remote services could not hand in an answer: {error}");
+        }
+    }
+}
+
+fn is_over(stopped: &Receiver<()>) -> bool {
+    stopped.try_recv().is_err_and(|error| error.is_disconnected())
+}
+
+/// What an answer is called, and its form in the reply store; `None` where there is to be none.
+fn encode(what: &What, answer: Answer) -> Option<(String, Result<Vec<u8>>)> {
+    let is_call = matches!(what, What::Call { .. });
+    let (status, body) = match answer {
+        Answer::Nothing => return None,
+        Answer::Result(result) if is_call => return Some(encode_call(CallReply::success(&result))),
+        Answer::Errors(errors) if is_call => return Some(encode_call(Ok(CallReply::failure(errors)))),
+        Answer::Status { status, body } if is_call => {
+            return Some(encode_call(Ok(of_status(status, body.unwrap_or_default()))));
+        }
+        Answer::Status { status, body } => (status, body),
+        Answer::Result(result) => (200, Some(result)),
+        Answer::Errors(errors) => (500, Some(document(&errors))),
+    };
+    let reply = body.map_or_else(|| Ok(Reply::empty(status)), |body| Reply::new(status, &body));
+    let encoded = reply.and_then(|reply| reply.encode()).map_err(Error::from);
+    Some((format!("answered with status {status}"), encoded))
+}
+
+fn encode_call(reply: Result<CallReply, EncodeError>) -> (String, Result<Vec<u8>>) {
+    let what = if reply.as_ref().is_ok_and(CallReply::is_error) { "a failure" } else { "a result" };
+    (format!("answered with {what}"), reply.and_then(|reply| reply.encode()).map_err(Error::from))
+}
+
+/// As Python's views answer calls: the body of a failure is its errors.
+fn of_status(status: u16, body: Value) -> CallReply {
+    if status >= 400 {
+        CallReply { data: Value::Null, has_errors: true, errors: body }
+    } else {
+        CallReply { data: body, has_errors: false, errors: json!([]) }
+    }
+}
+
+fn document(errors: &[RemoteError]) -> Value {
+    let error = |it: &RemoteError| json!({"status": "500", "code": it.kind, "detail": it.message});
+    json!({"errors": errors.iter().map(error).collect::<Vec<_>>()})
+}

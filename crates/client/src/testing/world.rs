@@ -1,0 +1,157 @@
+//! What a test and the clients and services that it made have in common: the broker and the store in memory, the
+//! clock, who waits for what, what became of each message. When time passes is decided in `time`; what a user of the
+//! kit sees is in `fleet`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use uuid::Uuid;
+use zc_events_cache::memory::MemoryReplyStore;
+use zc_events_protocol::{Deadline, ManualClock};
+use zc_events_transport::memory::MemoryBroker;
+
+use super::ended::{Ended, Ending};
+use super::stub::StubQueue;
+use crate::service::Observed;
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// An answer in the reply store.
+    Answer,
+    /// That the broker takes messages again.
+    Room,
+    /// A message, on a queue that is no service's.
+    Message,
+    /// That a service has stopped.
+    Stop,
+    /// That it is time to connect again.
+    Pause,
+}
+
+/// Somebody who waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub(super) what: Wait,
+    /// Whether it is a handler, or else the test.
+    pub(super) in_handler: bool,
+    pub(super) deadline: Deadline,
+}
+
+/// See the module.
+pub(crate) struct World {
+    pub(super) name: String,
+    pub(super) clock: ManualClock,
+    pub(super) broker: MemoryBroker,
+    pub(super) store: MemoryReplyStore,
+    state: Mutex<State>,
+    /// Tells the thread that lets time pass that the test waits.
+    bell: Sender<()>,
+}
+
+#[derive(Default)]
+struct State {
+    services: Vec<Observed>,
+    waiting: BTreeMap<u64, Waiting>,
+    next: u64,
+    ended: Vec<Ended>,
+    stub: Option<Arc<StubQueue>>,
+}
+
+impl World {
+    /// A new one, and what is rung when the test waits.
+    pub(super) fn new() -> (Arc<Self>, Receiver<()>) {
+        let name = format!("zc-events-testing-{}", Uuid::new_v4().simple());
+        let clock = ManualClock::new();
+        let shared: Arc<dyn zc_events_protocol::Clock> = Arc::new(clock.clone());
+        let (bell, rung) = bounded(1);
+        let world = Self {
+            broker: MemoryBroker::named(&name, Arc::clone(&shared)),
+            store: MemoryReplyStore::named(&name, shared),
+            name,
+            clock,
+            state: Mutex::default(),
+            bell,
+        };
+        (Arc::new(world), rung)
+    }
+
+    /// Waits, and lets it be known meanwhile.
+    pub(crate) fn waiting<T>(&self, what: Wait, in_handler: bool, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
+        let _entry = self.enter(Waiting { what, in_handler, deadline });
+        if !in_handler {
+            // A bell that was rung already is heard as well.
+            let _ = self.bell.try_send(());
+        }
+        wait()
+    }
+
+    fn enter(&self, waiting: Waiting) -> Entry<'_> {
+        let mut state = self.lock();
+        state.next += 1;
+        let number = state.next;
+        state.waiting.insert(number, waiting);
+        Entry { world: self, number }
+    }
+
+    /// A service has started.
+    pub(crate) fn started(&self, service: Observed) {
+        self.settle_stub();
+        self.lock().services.push(service);
+    }
+
+    /// A message of a service has come to an end.
+    pub(crate) fn ended(&self, service: &str, event_type: &str, id: Option<&str>, ending: Ending) {
+        let (service, event_type) = (service.to_owned(), event_type.to_owned());
+        self.lock().ended.push(Ended { service, event_type, id: id.map(str::to_owned), ending });
+    }
+
+    pub(super) fn all_ended(&self) -> Vec<Ended> {
+        self.lock().ended.clone()
+    }
+
+    pub(super) fn all_waiting(&self) -> Vec<Waiting> {
+        self.lock().waiting.values().copied().collect()
+    }
+
+    pub(super) fn services(&self) -> Vec<Observed> {
+        self.lock().services.clone()
+    }
+
+    /// The names of the services that run and handle this event type.
+    pub(super) fn who_handles(&self, event_type: &str) -> Vec<String> {
+        self.services().iter().filter_map(|service| service.handles(event_type)).collect()
+    }
+
+    pub(super) fn set_stub(&self, stub: Arc<StubQueue>) {
+        self.lock().stub = Some(stub);
+    }
+
+    pub(super) fn stub(&self) -> Option<Arc<StubQueue>> {
+        self.lock().stub.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// An entry among those who wait, for as long as it lives.
+struct Entry<'a> {
+    world: &'a World,
+    number: u64,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.world.lock().waiting.remove(&self.number);
+    }
+}

@@ -1,0 +1,95 @@
+//! Looking on: what passes over the exchanges, through a temporary queue that takes nothing from anybody.
+
+use std::fmt;
+use std::time::Duration;
+
+use uuid::Uuid;
+use zc_events_transport::{ConsumeOptions, ExchangeKind, Queue, Subscription, Topology};
+
+use crate::testing::Wait;
+use crate::{EventClient, Message, Result};
+
+/// How long connecting and declaring may take.
+const CONNECT: Duration = Duration::from_secs(15);
+/// How many messages are under way to whoever looks on.
+const PREFETCH: u16 = 500;
+
+/// What is looked at; see [`EventClient::watch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Watched {
+    /// The exchange for events: events, requests and calls.
+    Events,
+    /// The exchange for notifications.
+    Notifications,
+    /// Both.
+    All,
+}
+
+/// What passes over the exchanges; made by [`EventClient::watch`].
+pub struct Watch {
+    client: EventClient,
+    subscription: Box<dyn Subscription>,
+}
+
+impl Watch {
+    /// The next message, waited for at most so long; `None` where none came.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::Error::Unavailable): the connection is lost, and the temporary queue with it. What
+    /// passes until somebody watches anew is not seen.
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Message>> {
+        let inner = self.client.inner();
+        let deadline = inner.deadline(timeout);
+        let subscription = &mut self.subscription;
+        let next = inner.waiting(Wait::Message, false, deadline, || subscription.next(deadline))?;
+        let Some(delivery) = next else { return Ok(None) };
+        delivery.settler.ack();
+        let (exchange, key, limits) = (&delivery.exchange, &delivery.routing_key, &inner.settings.limits);
+        Ok(Some(Message::read(exchange, key, &delivery.properties, &delivery.body, limits)))
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+impl EventClient {
+    /// Looks on at what passes over the exchanges from now on, through a temporary queue of its own, which goes with
+    /// the [`Watch`]. Nothing is taken from any service. The exchanges are declared where they are missing.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use zc_events::{Event, EventClient, Settings, Watched};
+    /// let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+    /// let client = EventClient::new(settings)?;
+    /// let mut watch = client.watch(Watched::Events)?;
+    /// client.emit(&Event::new("order_created").resource("Order", 5))?;
+    /// let message = watch.next(Duration::from_secs(5))?.expect("it passes");
+    /// assert_eq!((message.event_type(), &message.kwargs()["resource_id"]), ("order_created", &5.into()));
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::Error::Unavailable), [`Error::Rejected`](crate::Error::Rejected),
+    /// [`Error::Timeout`](crate::Error::Timeout).
+    pub fn watch(&self, watched: Watched) -> Result<Watch> {
+        let (inner, settings) = (self.inner(), self.settings());
+        let queue = format!("zc-events.watch.{}", Uuid::new_v4().simple());
+        let own = Queue { durable: false, exclusive: true, ..Queue::durable(&queue) };
+        let mut topology = Topology::new().queue(own);
+        if watched != Watched::Notifications {
+            let exchange = &settings.events_exchange;
+            topology = topology.exchange(exchange, ExchangeKind::Fanout).bind(&queue, exchange, "");
+        }
+        if watched != Watched::Events {
+            let exchange = &settings.notifications_exchange;
+            topology = topology.exchange(exchange, ExchangeKind::Topic).bind(&queue, exchange, "#");
+        }
+        let options = ConsumeOptions { prefetch: PREFETCH };
+        let subscription = inner.broker.subscribe_with(&topology, &queue, options, inner.deadline(CONNECT))?;
+        Ok(Watch { client: self.clone(), subscription })
+    }
+}

@@ -1,0 +1,329 @@
+//! The kit for tests, itself tested: how time passes, what is answered and refused, what is recorded, and that a fleet
+//! fails its test when it should.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use zc_events::testing::{Answers, Ending, Expectation, Fleet, SendFault, Stub};
+use zc_events::{
+    Channel, Clock, Context, Error, Event, EventClient, HandlerError, MessageKind, Method, Outcome, PendingSet,
+    RemoteError, Retry, Service, Settings, Stage,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a test says that fails.
+fn failure(test: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(test)).expect_err("the test passes");
+    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| (*panic.downcast_ref::<&str>().unwrap()).to_owned())
+}
+
+#[test]
+fn a_request_that_nobody_answers_ends_at_its_deadline_without_any_waiting() {
+    let fleet = Fleet::new();
+    let client = fleet.client("caller");
+    fleet.expect(Expectation::get("Order").pk(5).never_answers().times(2));
+    let (started, before) = (Instant::now(), fleet.clock().now());
+    let error = client.get_remote_resource_data("Order", 5).unwrap_err();
+    assert!(matches!(error, Error::Timeout { stage: Stage::Reply }), "{error:?}");
+    // By the test's clock it was the whole EVENTS_TIMEOUT, and by any other nothing.
+    assert_eq!(fleet.clock().now() - before, MINUTE);
+    assert!(started.elapsed() < MINUTE / 6);
+    let short = client.remote("Order").pk(5).timeout(Duration::from_secs(1)).fetch_document();
+    assert!(matches!(short, Err(Error::Timeout { stage: Stage::Reply })), "{short:?}");
+    assert_eq!(fleet.clock().now() - before, MINUTE + Duration::from_secs(1));
+}
+
+#[test]
+fn no_time_passes_but_when_it_is_said_or_waited_for() {
+    let fleet = Fleet::new();
+    let service = Service::builder(&fleet.client("orders"))
+        .on("fails", |_: &Context, _: Value| Err(HandlerError::new("no").retry_after(MINUTE)))
+        .start()
+        .unwrap();
+    let before = fleet.clock().now();
+    let event = Event::new("fails");
+    fleet.client("shop").emit(&event).unwrap();
+    fleet.settle();
+    assert_eq!((fleet.clock().now(), fleet.endings(&event).len()), (before, 1));
+    fleet.advance(MINUTE - Duration::from_millis(1));
+    assert_eq!(fleet.endings(&event).len(), 1);
+    fleet.advance(Duration::from_millis(1));
+    assert_eq!(fleet.endings(&event).len(), 2);
+    // Five attempts by default, a minute between them, and each at its time.
+    fleet.advance(10 * MINUTE);
+    assert_eq!(fleet.endings(&event).last(), Some(&Ending::DeadLettered("failed")));
+    assert_eq!(fleet.clock().now() - before, 11 * MINUTE);
+    assert_eq!(service.health().failed, 5);
+}
+
+#[test]
+fn an_answer_after_a_while_comes_after_that_while() {
+    let fleet = Fleet::new();
+    let client = fleet.client("caller");
+    fleet.expect(Expectation::call("slow").returns("late").after(Duration::from_secs(20)).times(2));
+    let before = fleet.clock().now();
+    assert_eq!(client.get("slow").fetch::<String>().unwrap(), "late");
+    assert_eq!(fleet.clock().now() - before, Duration::from_secs(20));
+    let impatient = client.get("slow").timeout(Duration::from_secs(10)).fetch::<String>();
+    assert!(matches!(impatient, Err(Error::Timeout { stage: Stage::Reply })), "{impatient:?}");
+    assert_eq!(fleet.clock().now() - before, Duration::from_secs(30));
+}
+
+#[test]
+fn what_is_not_expected_is_answered_at_once_and_fails_the_test_at_its_end() {
+    let text = failure(|| {
+        let fleet = Fleet::new();
+        let client = fleet.client("caller");
+        fleet.expect(Expectation::get("Order").pk(5).query("include", "items"));
+        let before = fleet.clock().now();
+        let error = client.get_remote_resource_data("Order", 6).unwrap_err();
+        assert_eq!(error.status(), Some(501));
+        let Error::Remote { failure, .. } = error else { unreachable!() };
+        assert!(failure.errors()[0].detail.as_ref().unwrap().contains("expected nearest"));
+        let error = client.post("add").fetch::<i64>().unwrap_err();
+        assert!(error.to_string().ends_with(": UnexpectedCall"), "{error}");
+        assert_eq!(fleet.clock().now(), before);
+    });
+    let told: Vec<&str> = text.lines().collect();
+    let nearest = r#"expected nearest: GET Order "5"?include=items, but"#;
+    assert_eq!(told.len(), 4, "{text}");
+    assert_eq!(
+        told[1].trim(),
+        format!(r#"unexpected: GET Order "6"; {nearest} its pk is "5"; its query has include=items"#)
+    );
+    assert!(told[2].trim().starts_with("unexpected: POST call of `add`; expected nearest: "), "{text}");
+    assert_eq!(told[3].trim(), r#"did not come: GET Order "5"?include=items (expected once, came 0 times)"#);
+}
+
+#[test]
+fn a_fleet_whose_expectations_are_met_is_content() {
+    let fleet = Fleet::new();
+    let client = fleet.client("caller");
+    fleet.expect_all([
+        Expectation::post("Order").data(json!({"data": {}})).roles(["service"]).answer(201, json!({"data": null})),
+        Expectation::get("Order").pks([3, 1]).always().answer(200, json!({"data": []})),
+        Expectation::get("Order").pk("5").relationship("items").status(204),
+        Expectation::delete("Order").pk(5).user("56").status(204),
+        Expectation::call("note").method(Method::Put),
+        Expectation::get("Never").always(),
+    ]);
+    assert_eq!(fleet.complaints().len(), 4);
+    let created = client.make_service_request("Order").method(Method::Post).body(json!({"data": {}}));
+    assert_eq!(created.fetch_any().unwrap().status(), 201);
+    assert!(client.remote("Order").pks([1, 3]).fetch_page::<Value>().unwrap().items.is_empty());
+    assert_eq!(client.remote("Order").pk(5).relationship("items").fetch_any().unwrap().status(), 204);
+    assert_eq!(client.remote("Order").pk(5).method(Method::Delete).user("56").fetch_any().unwrap().status(), 204);
+    // One that nobody waits for counts as well, once it has arrived.
+    client.put("note").no_wait().unwrap();
+    fleet.settle();
+    assert_eq!(fleet.complaints(), Vec::<String>::new());
+    // And one that nobody expects is an event like any other.
+    client.put("unheard_of").no_wait().unwrap();
+    fleet.settle();
+    assert_eq!(fleet.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn what_services_of_the_fleet_serve_is_left_to_them() {
+    let fleet = Fleet::new();
+    let service = Service::builder(&fleet.client("sums"))
+        .call("add", |_: &Context, (x, y): (i64, i64)| Ok(x + y))
+        .start()
+        .unwrap();
+    let caller = fleet.client("caller");
+    assert_eq!(caller.post("add").data((2, 3)).unwrap().fetch::<i64>().unwrap(), 5);
+    // Many at once, and to the fleet's own clock.
+    let all: PendingSet<i64> = (0..20).map(|x| caller.post("add").data((x, x)).unwrap().send().unwrap()).collect();
+    assert_eq!(all.wait_all(MINUTE).into_iter().map(Result::unwrap).sum::<i64>(), 380);
+    drop(service);
+    fleet.expect(Expectation::call("add").fails("ServiceGone", "there was one"));
+    let Err(Error::Call { failure, .. }) = caller.post("add").data((2, 3)).unwrap().fetch::<i64>() else { panic!() };
+    assert_eq!(failure.errors()[0], RemoteError { trace: None, ..RemoteError::new("ServiceGone", "there was one") });
+}
+
+#[test]
+fn a_handler_that_waits_for_another_service_waits_by_the_same_clock() {
+    let fleet = Fleet::new();
+    let _gateway = Service::builder(&fleet.client("gateway"))
+        .call("total", |context: &Context, _: Value| {
+            let price: f64 = context.client().get("price").timeout(Duration::from_secs(5)).fetch()?;
+            Ok(price * 2.0)
+        })
+        .start()
+        .unwrap();
+    let caller = fleet.client("caller");
+    fleet.expect(Expectation::call("price").returns(2.5).after(Duration::from_secs(4)));
+    fleet.expect(Expectation::call("price").never_answers());
+    let before = fleet.clock().now();
+    assert_eq!(caller.get("total").fetch::<f64>().unwrap(), 5.0);
+    assert_eq!(fleet.clock().now() - before, Duration::from_secs(4));
+    // Its own five seconds are over, and it says so.
+    assert!(matches!(caller.get("total").fetch::<f64>(), Err(Error::Call { .. })));
+    assert_eq!(fleet.clock().now() - before, Duration::from_secs(9));
+}
+
+#[test]
+fn what_was_sent_is_there_to_be_looked_at() {
+    #[derive(serde::Deserialize, PartialEq, Debug)]
+    struct Created {
+        resource_id: u64,
+    }
+
+    let fleet = Fleet::new();
+    let client = fleet.client("shop");
+    fleet.expect_all([Expectation::get("Order").any_pk().times(1), Expectation::call("add").times(1)]);
+    let event = Event::new("order_created").resource("Order", 5).arg("more").unwrap().priority(7);
+    client.emit(&event).unwrap();
+    client.remote("Order").pk(5).fetch_any().unwrap();
+    client.post("add").data(json!({"x": 1})).unwrap().fetch::<Value>().unwrap();
+    client.notify(Channel::Email, &Event::new("send_email").set("subject", "hush").unwrap()).unwrap();
+
+    let sent = fleet.sent();
+    let kinds: Vec<(MessageKind, &str)> = sent.iter().map(|it| (it.kind(), it.event_type())).collect();
+    assert_eq!(
+        kinds,
+        [
+            (MessageKind::Event, "order_created"),
+            (MessageKind::Request, "order_request"),
+            (MessageKind::Call, "add"),
+            (MessageKind::Notification, "send_email")
+        ]
+    );
+    assert_eq!((sent[0].id(), sent[0].priority()), (Some(event.id()), Some(7)));
+    assert_eq!(
+        (sent[0].args(), sent[0].payload::<Created>().unwrap()),
+        (&[json!("more")][..], Created { resource_id: 5 })
+    );
+    assert_eq!(sent[2].payload::<Value>().unwrap(), json!({"x": 1}));
+    assert_eq!(sent[3].routing_key(), "microservice.notification.email");
+    assert!(sent[0].payload::<Vec<u8>>().unwrap_err().to_string().contains("the payload of `order_created`"));
+    assert!(!format!("{sent:?}").contains("hush"));
+    assert_eq!(fleet.emitted("send_email").len(), 1);
+}
+
+#[test]
+fn each_fault_has_the_error_that_it_has_in_earnest() {
+    let fleet = Fleet::new();
+    let client = fleet.client("shop");
+    let event = Event::new("order_created");
+    for (fault, outcome) in [
+        (SendFault::Unavailable, Outcome::NotSent),
+        (SendFault::ConfirmLost, Outcome::Unknown),
+        (SendFault::MessageLost, Outcome::Unknown),
+        (SendFault::Nacked, Outcome::Unknown),
+        (SendFault::Unroutable, Outcome::NotSent),
+    ] {
+        fleet.fail_sends(fault, 1);
+        assert_eq!(client.emit(&event).unwrap_err().outcome(), outcome, "{fault:?}");
+    }
+    client.emit(&event).unwrap();
+
+    let before = fleet.clock().now();
+    fleet.block_broker(Some("low on memory"));
+    assert!(matches!(client.emit(&event), Err(Error::Blocked { .. })));
+    // EVENTS_PUBLISH_TIMEOUT.
+    assert_eq!(fleet.clock().now() - before, Duration::from_secs(10));
+    fleet.block_broker(None);
+
+    fleet.take_store_down(Some("no Redis"));
+    let error = client.get("add").fetch::<i64>().unwrap_err();
+    assert_eq!(error.to_string(), "EVENTS_REDIS_URL: no Redis");
+    fleet.take_store_down(None);
+    // It was sent, and came: it is not the stand-in's fault that its answer was not taken.
+    fleet.settle();
+    assert_eq!(fleet.complaints().len(), 1);
+    fleet.forgive();
+}
+
+#[test]
+fn a_broker_that_goes_takes_requests_along_and_no_events() {
+    let fleet = Fleet::new();
+    let handled = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&handled);
+    let service = Service::builder(&fleet.client("orders"))
+        .on("order_created", move |_: &Context, _: Value| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
+        .start()
+        .unwrap();
+    let client = fleet.client("shop");
+    let event = Event::new("order_created");
+    client.emit(&event).unwrap();
+    fleet.take_broker_down(Some("gone"));
+    assert!(matches!(client.emit(&Event::new("order_created")), Err(Error::Unavailable { .. })));
+    fleet.take_broker_down(None);
+    assert!(service.health().consuming);
+    fleet.settle();
+    // Handled before or after, and once.
+    assert_eq!((fleet.until_ended(&event).contains(&Ending::Handled), handled.load(Ordering::SeqCst)), (true, 1));
+    fleet.restart_broker();
+    client.emit(&Event::new("order_created")).unwrap();
+    fleet.settle();
+    assert_eq!(handled.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_test_that_waits_for_what_cannot_come_is_told() {
+    let fleet = Fleet::new();
+    let text = failure(|| drop(fleet.until_ended(&Event::new("unheard_of"))));
+    assert_eq!(text, "no service of this fleet handles `unheard_of`");
+    // The text tells what is left to do: nothing.
+    let text = failure(|| fleet.until(|| false));
+    assert!(text.contains("did not become so in a day of the test's time"), "{text}");
+}
+
+#[test]
+fn a_service_whose_handler_waits_is_stopped_all_the_same() {
+    let fleet = Fleet::new();
+    let started = Instant::now();
+    let service = Service::builder(&fleet.client("orders"))
+        .on("asks", |context: &Context, _: Value| Ok(context.client().get("silent").fetch::<()>()?))
+        .retry(Retry::never())
+        .start()
+        .unwrap();
+    fleet.expect(Expectation::call("silent").never_answers());
+    fleet.client("shop").emit(&Event::new("asks")).unwrap();
+    fleet.settle();
+    assert_eq!(service.health().under_way, 1);
+    drop(service);
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_stand_in_works_for_any_client_and_leaves_to_others_what_it_does_not_know() {
+    let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test");
+    let client = EventClient::new(settings.build().unwrap()).unwrap();
+    let expected: Vec<Expectation> = serde_json::from_value(json!([
+        {"resource": "Order", "pk": 5, "body": {"data": {"type": "Order", "id": "5", "attributes": {"name": "Lunch"}}}},
+        {"call": "add", "result": 3, "times": "always"},
+        {"call": "late", "result": 4, "delay": 0.01}
+    ]))
+    .unwrap();
+    let answers = Arc::new(Answers::new(expected));
+    let (lines, told) = std::sync::mpsc::channel();
+    let stub = Stub::start(&client, "stand-in", Arc::clone(&answers), move |line| {
+        let _ = lines.send(line);
+    })
+    .unwrap();
+    let order: Value = client.get_remote_resource("Order", 5).unwrap();
+    assert_eq!(order["name"], "Lunch");
+    assert_eq!(client.get("add").fetch::<i64>().unwrap(), 3);
+    assert_eq!(client.get("late").fetch::<i64>().unwrap(), 4);
+    let unknown = client.get("unknown").timeout(Duration::from_millis(20)).fetch::<i64>();
+    assert!(matches!(unknown, Err(Error::Timeout { stage: Stage::Reply })), "{unknown:?}");
+    drop(stub);
+    let told: Vec<_> = told.iter().map(|line| (line.to_string(), line.expected)).collect();
+    assert_eq!(told[0], (r#"GET Order "5": answered with status 200"#.to_owned(), true));
+    assert_eq!(told[1], ("GET call of `add`: answered with a result".to_owned(), true));
+    assert!(
+        told[3].0.starts_with("GET call of `unknown`: left to others; expected nearest: call of `add`"),
+        "{told:?}"
+    );
+    assert!(!told[3].1);
+    assert!(answers.unmet().is_empty());
+}
