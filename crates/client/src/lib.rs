@@ -49,3 +49,8 @@ pub use zc_events_protocol::{
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// Compiles the examples of the page for those who come from Python.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating-from-python.md")]
+struct MigratingFromPython;
