@@ -45,7 +45,10 @@ macro_rules! rows {
             vector: $vector,
             python: None $(.or(Some($python)))?,
             rust: stringify!($call),
-            call: |$client| Ok(drop($call?)),
+            call: |$client| {
+                let _ = $call?;
+                Ok(())
+            },
         }),*]
     };
 }

@@ -18,7 +18,9 @@ type Row = (&'static str, &'static str);
 macro_rules! rows {
     ($($python:literal => |$it:tt: $type:ty| $rust:expr,)*) => {
         vec![$({
-            let _compiled = |$it: $type| drop($rust);
+            let _compiled = |$it: $type| {
+                let _ = $rust;
+            };
             ($python, stringify!($rust))
         }),*]
     };
@@ -35,6 +37,9 @@ pub(crate) fn table(rows: &[Row]) -> String {
 
 /// A store, and by when.
 type Stored<'a> = (&'a dyn ContentStore, Deadline);
+
+/// What a handler does.
+fn reserve(_: &[Value], _: &Value) {}
 
 struct Orders;
 
@@ -69,7 +74,10 @@ pub(crate) fn failures() -> Vec<Row> {
 pub(crate) fn listening() -> Vec<Row> {
     rows! {
         "`def order_created(*args, **kwargs)` in `microservice_events.py`" => |service: ServiceBuilder|
-            service.on("order_created", |context: &Context, kwargs: Value| Ok(println!("{:?} {kwargs}", context.args()))),
+            service.on("order_created", |context: &Context, kwargs: Value| {
+                reserve(context.args(), &kwargs);
+                Ok(())
+            }),
         "`kwargs['task_id']`, `resource_type`, `resource_id`, `user_id`" => |context: &Context|
             (context.task_id().map(str::to_owned), context.resource_type().map(str::to_owned), context.resource_id().cloned(), context.user_id().cloned()),
         "an event that has no function: `IGNORED` in the log" => |service: &Service| service.health().ignored,
