@@ -64,6 +64,7 @@ mod faults;
 mod file;
 mod fleet;
 mod stub;
+mod stub_queue;
 mod time;
 mod world;
 

@@ -5,8 +5,8 @@ use std::error::Error;
 use serde_json::{Value, json};
 use zc_events::{Channel, Email, Event, EventClient, Method, PushNotification};
 
+use crate::captured;
 use crate::page::cell;
-use crate::vectors;
 
 /// A call.
 pub(crate) struct Row {
@@ -23,7 +23,7 @@ pub(crate) struct Row {
 impl Row {
     /// Python's call.
     pub(crate) fn python(&self) -> String {
-        let of_vector = || vectors::read(self.vector)["call"].as_str().unwrap().to_owned();
+        let of_vector = || captured::read(self.vector)["call"].as_str().unwrap().to_owned();
         self.python.map_or_else(of_vector, str::to_owned)
     }
 

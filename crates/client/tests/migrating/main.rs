@@ -4,6 +4,8 @@
 //! Where a table is not what it should be, `UPDATE_DOCS=1 cargo test -p zc-events --test migrating` writes it.
 
 mod calls;
+#[path = "../fleet/vectors.rs"]
+mod captured;
 mod idioms;
 mod page;
 mod settings;
@@ -14,7 +16,6 @@ use std::error::Error;
 use serde_json::Value;
 use zc_events::testing::Fleet;
 use zc_events::{EventClient, Message, Protocol};
-use zc_events_protocol::{Limits, Task};
 
 use calls::Row;
 
@@ -52,8 +53,7 @@ impl Seen {
     }
 
     fn of_vector(vector: &Value) -> Self {
-        let body = vector["body_utf8"].as_str().unwrap();
-        let task = Task::decode(&vectors::properties(vector), body.as_bytes(), &Limits::default()).unwrap();
+        let task = captured::task(vector);
         Self {
             task: task.task,
             protocol: task.protocol,
@@ -81,7 +81,7 @@ fn ours(row: &Row, protocol: Protocol) -> Result<Message, Box<dyn Error>> {
 #[test]
 fn each_call_sends_the_message_that_pythons_sends() {
     for row in calls::all() {
-        let vector = vectors::read(row.vector);
+        let vector = captured::read(row.vector);
         let mut theirs = Seen::of_vector(&vector);
         let ours = ours(&row, theirs.protocol).unwrap_or_else(|error| panic!("{}: {error}", row.vector));
         let exchange = if vector["exchange_type"] == "topic" {

@@ -1,32 +1,7 @@
-//! The captured messages, and what of them differs from message to message.
-
-use std::path::Path;
+//! What differs from message to message, in the captured ones and in ours.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use zc_events_protocol::Properties;
-
-/// A captured message.
-pub(crate) fn read(name: &str) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/vectors");
-    let path = folder.join(name).with_extension("json");
-    serde_json::from_slice(&std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
-}
-
-/// As far as reading a message goes.
-pub(crate) fn properties(vector: &Value) -> Properties {
-    let text = |name: &str| vector["properties"][name].as_str().map(str::to_owned);
-    Properties {
-        content_type: text("content_type"),
-        content_encoding: text("content_encoding"),
-        correlation_id: text("correlation_id"),
-        priority: vector["properties"]["priority"].as_u64().map(|priority| u8::try_from(priority).unwrap()),
-        headers: vector["properties"]["headers"].as_object().map(|headers| {
-            headers.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.into()))).collect()
-        }),
-        ..Properties::default()
-    }
-}
 
 /// Without ids, and without the times in the keys of what is stored.
 pub(crate) fn masked(value: &Value) -> Value {

@@ -1,14 +1,19 @@
 //! What tests of messages share: a queue that gets all that is sent, a clock that stands at a vector's time, and the
 //! captured vectors of the protocol crate as JSON. No test lives here.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+#[path = "../fleet/vectors.rs"]
+#[allow(dead_code, reason = "each file of tests uses its part")]
+mod captured;
 
 use serde_json::{Map, Value};
 use zc_events::{Clock, EventClient, Settings, SettingsBuilder, SystemClock};
 use zc_events_transport::memory::MemoryBroker;
 use zc_events_transport::{Broker, ConsumeOptions, Delivery, ExchangeKind, Subscription, Topology};
+
+pub(crate) use captured::read as vector;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const EVENTS: &str = "microservice-events-test";
@@ -72,13 +77,6 @@ impl Message {
     pub(crate) fn kwargs(&self) -> &Map<String, Value> {
         self.json["kwargs"].as_object().unwrap()
     }
-}
-
-/// A captured message.
-pub(crate) fn vector(name: &str) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/vectors");
-    let path = folder.join(name).with_extension("json");
-    serde_json::from_slice(&std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
 }
 
 /// A JSON text with the message's own id, and each of `ids`, masked.
