@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use integration_tests::eventually;
-use integration_tests::python::{Fleet, PATIENCE};
+use integration_tests::python::{Fleet, PATIENCE, client};
 use serde_json::{Value, json};
-use zc_events::{Channel, Event, Service};
+use zc_events::{Channel, Email, Event, Service};
 use zc_events_transport::ExchangeKind;
 
 use crate::ours::{Seen, Tap, decoded};
@@ -91,4 +91,65 @@ fn notifications_of_python_go_where_their_keys_lead() {
     let emailed = [next(&mut emails).1, next(&mut emails).1];
     assert_eq!(emailed, ["send_it", "send_email"]);
     assert!(emails.within(Duration::from_millis(200)).is_none());
+}
+
+/// The keyword arguments without what is random or of the moment, whose form alone is looked at.
+fn masked(mut kwargs: Value) -> Value {
+    let uuid = kwargs["task_id"].take().as_str().unwrap().to_owned();
+    let mask = |key: &mut Value| {
+        if let Some(text) = key.as_str() {
+            let (day, rest) = text.split_once('/').unwrap();
+            let (time, name) = rest.split_once('_').unwrap();
+            let name = name.strip_prefix(&format!("{uuid}/")).unwrap();
+            assert!(day.len() == 10 && time.parse::<u64>().is_ok(), "{text}");
+            *key = json!(name);
+        }
+    };
+    mask(&mut kwargs["plaintext_body_key"]);
+    mask(&mut kwargs["html_body_key"]);
+    kwargs["attachments_keys"].as_array_mut().unwrap().iter_mut().for_each(mask);
+    kwargs
+}
+
+#[test]
+fn an_email_of_ours_is_one_of_pythons() {
+    let fleet = Fleet::new();
+    let mut tap = Tap::on(&fleet.notifications_exchange(), ExchangeKind::Topic, "microservice.notification.email");
+    let mut worker = fleet.worker("python").start();
+    let mut python = fleet.caller("python");
+    let ours = client(fleet.settings("ours").events_content_url("memory://"));
+    let email = Email::new()
+        .from("me@x.y")
+        .to(["a@b.c", "d@e.f"])
+        .cc("c@c.c")
+        .reply_to("r@r.r")
+        .subject("Sé")
+        .plaintext_body("p")
+        .html_body("<p>h</p>")
+        .header("X-A", "1")
+        .attachment("f.pdf", "application/pdf", *b"%PDF")
+        .user("56")
+        .resource("Order", "1")
+        .unsubscribe_group(3)
+        .transactional(true);
+    let how = json!({
+        "from_email": "me@x.y", "to": "a@b.c,d@e.f", "cc": ["c@c.c"], "reply_to": "r@r.r", "subject": "Sé",
+        "plaintext_body": "p", "html_body": "<p>h</p>", "headers": {"X-A": "1"},
+        "attachments": [["f.pdf", "application/pdf", "%PDF"]], "user_id": "56", "resource_type": "Order",
+        "resource_id": "1", "unsubscribe_group": 3, "is_transactional": true,
+    });
+    ours.send_email(&email).unwrap();
+    python.does("send_email", how);
+    ours.send_email(&Email::new().to("a@b.c").plaintext_body("p")).unwrap();
+    python.does("send_email", json!({"to": ["a@b.c"], "plaintext_body": "p"}));
+    let of = |tap: &mut Tap| {
+        let delivery = tap.next();
+        let task = decoded(&delivery);
+        (delivery.routing_key, task.args.clone(), masked(Value::Object(task.kwargs)))
+    };
+    for _ in 0..2 {
+        assert_eq!(of(&mut tap), of(&mut tap));
+    }
+    let told = worker.told("notified", 4);
+    assert!(told.iter().all(|record| record["event_type"] == "send_email"), "{told:?}");
 }
