@@ -86,10 +86,11 @@ impl ServiceBuilder {
     /// tells; the client's `emit_microservice_email_notification` and its like do. A notification and an event of the
     /// same type are two things.
     ///
-    /// They arrive in a queue of their own, `<service>-notifications`, which is declared and bound to the notifications
-    /// exchange only by services that have such a handler; `EVENTS_PREFETCH` of them are held beside the events. What
-    /// becomes of them is what becomes of [events](ServiceBuilder::on), with the same workers, quarantine and dead
-    /// letters; the queues in which they wait for another attempt are `<service>-notifications.retry.<delay>`.
+    /// They arrive in a queue of their own, `<service>-notifications`, without priorities. It is declared and bound to
+    /// the notifications exchange only by services that have such a handler; `EVENTS_PREFETCH` of them are held beside
+    /// the events. What becomes of them is what becomes of [events](ServiceBuilder::on), with the same workers,
+    /// quarantine and dead letters; the queues in which they wait for another attempt are
+    /// `<service>-notifications.retry.<delay>`.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -215,7 +216,8 @@ impl ServiceBuilder {
             let (queue, exchange) = (names::notifications_queue(&service), &settings.notifications_exchange);
             topology = topology
                 .exchange(exchange, ExchangeKind::Topic)
-                .queue_with_priority(&queue, settings.queue_max_priority)
+                // Without priorities, as Python declares it: whichever comes second is refused where they differ.
+                .queue_with_priority(&queue, None)
                 .bind(&queue, exchange, names::NOTIFICATION_WILDCARD);
             lanes.push(Lane::new(queue, settings.prefetch, Brings::Notifications));
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
 use super::check::{DEEPEST, bytes, named, number, seconds, shown, size};
+use super::content::ContentBuilder;
 use super::{BrokerSetting, Dedup, Settings};
 use crate::testing::World;
 use crate::{Error, Result};
@@ -45,6 +46,7 @@ pub struct SettingsBuilder {
     dedup: Option<String>,
     dedup_ttl: Option<String>,
     heartbeat: Option<String>,
+    pub(super) content: ContentBuilder,
     secret_key: Option<String>,
     limits: Limits,
     clock: Option<Arc<dyn Clock>>,
@@ -287,6 +289,7 @@ impl SettingsBuilder {
         take(&mut self.dedup, "EVENTS_DEDUP");
         take(&mut self.dedup_ttl, "EVENTS_DEDUP_TTL");
         take(&mut self.heartbeat, "EVENTS_HEARTBEAT");
+        self.content.read(take);
         // To the letter, blanks at its ends included: another key signs other tokens.
         if let Some(key) = lookup("SECRET_KEY") {
             self.secret_key = Some(key);
@@ -365,6 +368,7 @@ impl SettingsBuilder {
             },
             dedup_ttl: seconds("EVENTS_DEDUP_TTL", self.dedup_ttl, 86_400, None)?,
             heartbeat: number("EVENTS_HEARTBEAT", self.heartbeat.as_deref(), 10, 1, 300, "")? as u16,
+            contents: self.content.build()?,
             secret_key: self.secret_key.filter(|key| !key.trim().is_empty()),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             world: self.world,
