@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use integration_tests::{broker_url, redis_url, unique};
 
-use crate::command::{Ended, PATIENCE, Scene};
+use integration_tests::command::{Ended, PATIENCE, Scene};
 
 const SECRET: &str = "hunter2canary";
 

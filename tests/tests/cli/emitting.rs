@@ -8,7 +8,7 @@ use integration_tests::{broker_url, eventually};
 use serde_json::json;
 use zc_events::{Protocol, Watched};
 
-use crate::command::{PATIENCE, Scene};
+use integration_tests::command::{PATIENCE, Scene};
 
 #[test]
 fn an_event_arrives_with_all_that_was_said_of_it_in_both_protocols() {

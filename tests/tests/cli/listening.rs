@@ -8,7 +8,7 @@ use integration_tests::{broker_url, eventually};
 use serde_json::json;
 use zc_events::{Channel, Event};
 
-use crate::command::{PATIENCE, Running, Scene};
+use integration_tests::command::{PATIENCE, Running, Scene};
 
 fn listen(scene: &Scene, words: &[&str]) -> Running {
     let running = scene.start(&[&["listen"], words].concat());
