@@ -99,6 +99,15 @@ fn a_line_is_confirmed_while_the_next_one_is_awaited_and_ctrl_c_ends_it() {
 }
 
 #[test]
+fn where_nobody_reads_what_is_printed_it_is_not_called_done() {
+    let scene = Scene::new();
+    let _watch = scene.client().watch(Watched::Events).unwrap();
+    let mut running = scene.start_with_closed_stdout(&["emit", "e", "--count", "100000"]);
+    let ended = running.end().with_code(1);
+    assert!(ended.stderr.contains("nobody reads"), "{}", ended.stderr);
+}
+
+#[test]
 fn what_was_listened_to_can_be_emitted_again() {
     let scene = Scene::new();
     let mut listening = scene.start(&["listen", "--count", "3"]);
