@@ -246,7 +246,7 @@ impl DeadLetters {
                 break Ok(());
             }
             let soon = inner.deadline(QUIET);
-            let delivery = match inner.waiting(Wait::Message, false, soon, || letters.next(soon)) {
+            let delivery = match self.client.waiting(Wait::Message, soon, || letters.next(soon)) {
                 Ok(Some(delivery)) => delivery,
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(Error::from(error)),

@@ -42,7 +42,7 @@ impl Watch {
         let inner = self.client.inner();
         let deadline = inner.deadline(timeout);
         let subscription = &mut self.subscription;
-        let next = inner.waiting(Wait::Message, false, deadline, || subscription.next(deadline))?;
+        let next = self.client.waiting(Wait::Message, deadline, || subscription.next(deadline))?;
         let Some(delivery) = next else { return Ok(None) };
         delivery.settler.ack();
         let (exchange, key, limits) = (&delivery.exchange, &delivery.routing_key, &inner.settings.limits);

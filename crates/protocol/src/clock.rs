@@ -171,6 +171,14 @@ impl ManualClock {
         });
     }
 
+    /// [`ManualClock::advance`] to that moment; nothing where it has passed.
+    pub fn advance_to(&self, instant: Instant) {
+        let by = instant.saturating_duration_since(self.now());
+        if !by.is_zero() {
+            self.advance(by);
+        }
+    }
+
     /// The next moment at which somebody who waits for this clock may wake; `None` where nobody does. Some may have
     /// stopped waiting since.
     #[must_use]

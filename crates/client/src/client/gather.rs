@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zc_events_protocol::{Clock, Deadline, Outcome, Stage};
+use zc_events_protocol::{Clock, Deadline, Stage};
 
 use super::pending::{FIRST_LOOK, Pending};
 use super::{Answer, EventClient};
@@ -109,9 +109,10 @@ impl<T> PendingSet<T> {
                 // The others are told when they are asked for: the store may be back by then.
                 Err(error) => return self.pending.keys().next().copied().and_then(|index| self.end(index, Err(error))),
             }
-            let refused = self.pending.iter_mut().find_map(|(index, pending)| {
-                pending.refused().filter(|error| error.outcome() == Outcome::NotSent).map(|error| (*index, error))
-            });
+            let refused = self
+                .pending
+                .iter_mut()
+                .find_map(|(index, pending)| pending.look_for_refusal().err().map(|error| (*index, error)));
             if let Some((index, error)) = refused {
                 return self.end(index, Err(error));
             }
@@ -140,7 +141,7 @@ impl<T> PendingSet<T> {
     fn end(&mut self, index: usize, awaited: Result<Vec<u8>>) -> Option<(usize, Result<T>)> {
         let mut pending = self.pending.remove(&index)?;
         let awaited = match awaited {
-            Err(timeout @ Error::Timeout { stage: Stage::Reply }) => Err(pending.refused().unwrap_or(timeout)),
+            Err(timeout @ Error::Timeout { stage: Stage::Reply }) => Err(pending.doubt().unwrap_or(timeout)),
             other => other,
         };
         Some((index, pending.end(awaited)))

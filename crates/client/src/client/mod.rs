@@ -191,16 +191,22 @@ impl EventClient {
         Self { inner: Arc::clone(&self.inner), scope: Some(Arc::new(scope.trusted())) }
     }
 
+    /// [`Inner::waiting`] for whoever holds this client: the handler it was given to, if it was.
+    pub(crate) fn waiting<T>(&self, what: Wait, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
+        let job = self.scope.as_ref().and_then(|scope| scope.job);
+        self.inner.waiting(what, job, deadline, wait)
+    }
+
     /// Waits for an answer under one of the keys.
     fn pop(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
         let store = self.inner.store()?;
         let pop = || store.pop(keys, deadline);
-        self.inner.waiting(Wait::Answer, self.scope.is_some(), deadline, pop).map_err(in_redis_url)
+        self.waiting(Wait::Answer, deadline, pop).map_err(in_redis_url)
     }
 
     /// Hands over a message, waiting while the broker takes none.
     fn hand_over(&self, to: To, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
-        self.inner.waiting(Wait::Room, self.scope.is_some(), deadline, || self.inner.send(to, message, deadline))
+        self.waiting(Wait::Room, deadline, || self.inner.send(to, message, deadline))
     }
 
     /// The deadline of a call: `after` from now, or what the handler that makes it has left.
@@ -272,9 +278,9 @@ impl Inner {
 
     /// Waits for something by the deadline. A test that these settings were made by is told, since its time passes
     /// meanwhile.
-    pub(crate) fn waiting<T>(&self, what: Wait, in_handler: bool, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
+    pub(crate) fn waiting<T>(&self, what: Wait, job: Option<u64>, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
         match self.settings.world() {
-            Some(world) => world.waiting(what, in_handler, deadline, wait),
+            Some(world) => world.waiting(what, job, deadline, wait),
             None => wait(),
         }
     }

@@ -35,6 +35,8 @@ pub struct Pending<T = Answer> {
     what: String,
     response_key: String,
     receipt: Receipt,
+    /// What the broker has said against it, once.
+    doubt: Option<Error>,
     deadline: Deadline,
     metered: metrics::Request,
     read: Arc<dyn Read<T>>,
@@ -53,7 +55,7 @@ impl<T> Pending<T> {
         match sent {
             Ok(Sent { receipt, deadline, bytes }) => {
                 metered.sent(bytes);
-                Ok(Self { client, what, response_key, receipt, deadline, metered, read })
+                Ok(Self { client, what, response_key, receipt, doubt: None, deadline, metered, read })
             }
             Err(error) => {
                 metered.failed(&error, client.inner().clock());
@@ -97,11 +99,6 @@ impl<T> Pending<T> {
         &self.what
     }
 
-    /// Why there will be no answer, where the broker has said so.
-    pub(super) fn refused(&mut self) -> Option<Error> {
-        self.receipt.verdict().and_then(std::result::Result::err).map(Error::from)
-    }
-
     /// Its end: the answer as it came, or why there is none.
     pub(super) fn end(self, awaited: Result<Vec<u8>>) -> Result<T> {
         let settings = self.client.settings();
@@ -113,8 +110,7 @@ impl<T> Pending<T> {
 
     fn reply(&mut self) -> Result<Vec<u8>> {
         // Where it is known already that nobody gets it, nobody waits at all.
-        let mut doubt = None;
-        self.look_for_refusal(&mut doubt)?;
+        self.look_for_refusal()?;
         let first_look = self.client.inner().deadline(FIRST_LOOK).min(self.deadline);
         let mut reply = match self.pop(first_look) {
             // A store that was slow for the first look has until the deadline.
@@ -122,24 +118,33 @@ impl<T> Pending<T> {
             popped => popped?,
         };
         if reply.is_none() {
-            self.look_for_refusal(&mut doubt)?;
+            self.look_for_refusal()?;
             reply = self.pop(self.deadline)?;
         }
         match reply {
             Some(bytes) => Ok(bytes),
-            None => Err(doubt.or_else(|| self.refused()).unwrap_or(Error::Timeout { stage: Stage::Reply })),
+            None => Err(self.doubt().unwrap_or(Error::Timeout { stage: Stage::Reply })),
         }
     }
 
     /// Fails where the broker has said that the message went nowhere. With any other outcome somebody may have it, and
     /// answer: that is kept as the doubt.
-    fn look_for_refusal(&mut self, doubt: &mut Option<Error>) -> Result<()> {
+    pub(super) fn look_for_refusal(&mut self) -> Result<()> {
         match self.refused() {
             Some(error) if error.outcome() == Outcome::NotSent => return Err(error),
-            Some(error) => *doubt = Some(error),
+            Some(error) => self.doubt = Some(error),
             None => {}
         }
         Ok(())
+    }
+
+    /// Why an answer that has not come may never come, where the broker has said so.
+    pub(super) fn doubt(&mut self) -> Option<Error> {
+        self.doubt.take().or_else(|| self.refused())
+    }
+
+    fn refused(&mut self) -> Option<Error> {
+        self.receipt.verdict().and_then(std::result::Result::err).map(Error::from)
     }
 
     fn pop(&self, deadline: Deadline) -> Result<Option<Vec<u8>>> {

@@ -12,6 +12,8 @@ pub(crate) struct Scope {
     pub(crate) parent_id: Option<String>,
     /// When the handler's own caller gives up; nothing made within it waits longer.
     pub(crate) deadline: Option<Deadline>,
+    /// The number of the message among those of this process.
+    pub(crate) job: Option<u64>,
 }
 
 impl Scope {
@@ -20,6 +22,6 @@ impl Scope {
         let fit = |id: &String| {
             !id.is_empty() && id.len() <= names::MAX_NAME && id.bytes().all(|byte| byte.is_ascii_graphic())
         };
-        Self { root_id: self.root_id.filter(fit), parent_id: self.parent_id.filter(fit), deadline: self.deadline }
+        Self { root_id: self.root_id.filter(fit), parent_id: self.parent_id.filter(fit), deadline: self.deadline, job: self.job }
     }
 }

@@ -51,7 +51,7 @@ fn ids(task: &Task) -> (Option<&str>, Option<&str>) {
 }
 
 fn within(root: &str, parent: &str) -> Scope {
-    Scope { root_id: Some(root.to_owned()), parent_id: Some(parent.to_owned()), deadline: None }
+    Scope { root_id: Some(root.to_owned()), parent_id: Some(parent.to_owned()), deadline: None, job: None }
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn send(shared: &Shared, delivery: &Delivery, queue: &str, properties: &Properti
     let inner = shared.client.inner();
     let deadline = inner.deadline(inner.settings.publish_timeout);
     let copy = Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body: &delivery.body };
-    let receipt = inner.waiting(Wait::Room, true, deadline, || inner.broker.send(&copy, deadline))?;
+    let receipt = inner.waiting(Wait::Room, None, deadline, || inner.broker.send(&copy, deadline))?;
     Ok(receipt.wait(deadline)?)
 }
 

@@ -14,6 +14,7 @@ use super::lane::Item;
 use super::shared::Shared;
 use super::work::{STUCK, Work};
 use super::{dedup, thread, worker};
+use crate::testing;
 
 /// The longest time between two looks, and the shortest.
 const SELDOM: Duration = Duration::from_secs(10);
@@ -52,7 +53,12 @@ fn give_up(shared: &Arc<Shared>, work: Work, replaced: bool, timeout: Duration) 
     let _ = hand.send(errand);
     let buried = thread("zc-events-burial".to_owned(), {
         let handed = handed.clone();
-        move || handed.try_iter().for_each(|errand| errand.run(&burying))
+        move || {
+            for errand in handed.try_iter() {
+                let _at_work = testing::at_work(errand.work().job.number);
+                errand.run(&burying);
+            }
+        }
     });
     if buried.is_err() {
         handed.try_iter().for_each(|errand| job.lane.hold(now, Item::Errand(Box::new(errand))));

@@ -2,7 +2,7 @@
 //! what is new; the quarantine, one at a time, what a vanished worker left behind.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,8 @@ pub(super) struct Job {
     pub(super) delivery: Delivery,
     pub(super) arrived: Instant,
     pub(super) lane: Arc<Lane>,
+    /// Which it is among all of this process.
+    pub(super) number: u64,
     /// Which connection of its lane it came on.
     epoch: u64,
     /// What it is known by, once it is being handled.
@@ -92,8 +94,9 @@ impl Item {
 
 impl Job {
     pub(super) fn new(delivery: Delivery, arrived: Instant, lane: Arc<Lane>) -> Arc<Self> {
-        let epoch = lane.current().epoch;
-        Arc::new(Self { delivery, arrived, lane, epoch, key: OnceLock::new() })
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let (number, epoch) = (NUMBER.fetch_add(1, Ordering::Relaxed), lane.current().epoch);
+        Arc::new(Self { delivery, arrived, lane, number, epoch, key: OnceLock::new() })
     }
 
     /// It is with the workers.

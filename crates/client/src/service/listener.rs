@@ -80,7 +80,7 @@ impl Listener {
     fn rest(&self, pause: Duration) -> bool {
         let clock = self.shared.clock();
         let until = clock.deadline(pause.mul_f64(fastrand::f64()));
-        self.shared.client.inner().waiting(Wait::Pause, true, until, || {
+        self.shared.client.inner().waiting(Wait::Pause, None, until, || {
             while !self.shared.is_stopping() {
                 if clock::pause(clock, until, &self.lane.wake.1) {
                     return true;

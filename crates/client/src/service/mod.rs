@@ -20,6 +20,7 @@ mod forward;
 mod handle;
 mod handler;
 mod health;
+mod idle;
 mod history;
 mod keeper;
 mod lane;
@@ -56,7 +57,7 @@ pub use builder::ServiceBuilder;
 pub use context::Context;
 pub use failure::HandlerError;
 pub use health::ServiceHealth;
-pub(crate) use observe::{Observed, Sight};
+pub(crate) use observe::{LaneSight, Observed, Sight};
 pub use paging::Paging;
 pub use retry::Retry;
 pub use view::{ResourceView, Served, ViewResult};
@@ -122,12 +123,13 @@ impl Service {
         shared.lanes.iter().for_each(|lane| lane.set_consuming(true));
         let (events, events_out) = unbounded();
         let (requests, requests_out) = unbounded();
-        let jobs = Jobs { requests: requests_out, events: events_out };
+        let jobs = Jobs { requests: requests_out, events: events_out, takes_events: true };
+        shared.idle.watch(&jobs);
         for _ in 0..shared.workers {
             worker::spawn(&shared, &jobs)?;
         }
         // One that has no events to take: a service that asks itself would wait for itself.
-        worker::spawn(&shared, &Jobs { events: never(), ..jobs.clone() })?;
+        worker::spawn(&shared, &Jobs { events: never(), takes_events: false, ..jobs.clone() })?;
         let (end, ended) = bounded::<()>(0);
         let mut listeners = Vec::new();
         for (lane, first) in subscriptions {
@@ -216,7 +218,7 @@ impl Service {
         // A listener that is connecting, say, looks up when that has ended; it is not waited for.
         let deadline = clock.deadline(timeout.saturating_add(GOODBYE));
         let wait = || clock::receive(clock, &self.ended, deadline);
-        let ended = self.shared.client.inner().waiting(Wait::Stop, false, deadline, wait);
+        let ended = self.shared.client.inner().waiting(Wait::Stop, None, deadline, wait);
         let abandoned = match ended {
             Err(RecvTimeoutError::Timeout) => self.shared.lanes.iter().map(|lane| lane.under_way()).sum(),
             _ => listeners.into_iter().map(|listener| listener.join().unwrap_or(0)).sum(),

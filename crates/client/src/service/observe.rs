@@ -27,6 +27,10 @@ pub(crate) struct Sight {
     pub(crate) service: String,
     pub(crate) lanes: Vec<LaneSight>,
     pub(crate) parked: usize,
+    /// What is under way and waits for a worker.
+    pub(crate) queued: usize,
+    /// Whether a worker is free for some of that.
+    pub(crate) is_about_to_work: bool,
     pub(crate) is_stopping: bool,
 }
 
@@ -59,6 +63,8 @@ impl Observed {
             }
         });
         let (lanes, parked) = (lanes.collect(), shared.seen.parked());
-        Some(Sight { service: shared.service.clone(), lanes, parked, is_stopping: shared.is_stopping() })
+        let (queued, is_about_to_work) = shared.idle.look();
+        let (service, is_stopping) = (shared.service.clone(), shared.is_stopping());
+        Some(Sight { service, lanes, parked, queued, is_about_to_work, is_stopping })
     }
 }

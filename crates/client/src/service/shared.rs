@@ -10,6 +10,7 @@ use zc_events_protocol::{Clock, Deadline};
 use zc_events_transport::Topology;
 
 use super::health::{ServiceHealth, Tally};
+use super::idle::Idle;
 use super::lane::Lane;
 use super::retry::Retry;
 use super::roll::Roll;
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     pub(super) lanes: Vec<Arc<Lane>>,
     pub(super) seen: Seen,
     pub(super) roll: Roll,
+    pub(super) idle: Idle,
     pub(super) workers: usize,
     /// How many messages wait here because the queue that they are to move to does not take them.
     pub(super) held_up: Arc<AtomicUsize>,
@@ -70,6 +72,7 @@ impl Shared {
             retry: parts.retry,
             lanes: parts.lanes,
             roll: Roll::default(),
+            idle: Idle::default(),
             workers: parts.workers,
             held_up: Arc::default(),
             counts: Default::default(),

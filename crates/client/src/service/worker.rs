@@ -24,7 +24,7 @@ use super::work::Work;
 use super::{admit, answer, call, handle, thread};
 use crate::client::Scope;
 use crate::lines::{About, Line};
-use crate::{Result, metrics};
+use crate::{Result, metrics, testing};
 
 /// What metrics call an event type that cannot be read, or that is not handled here.
 const UNKNOWN: &str = "unknown";
@@ -36,6 +36,8 @@ const HOLD: Duration = Duration::from_secs(30);
 pub(super) struct Jobs {
     pub(super) requests: Receiver<Item>,
     pub(super) events: Receiver<Item>,
+    /// Whether these are all, or requests alone.
+    pub(super) takes_events: bool,
 }
 
 impl Jobs {
@@ -59,8 +61,9 @@ pub(super) fn spawn(shared: &Arc<Shared>, jobs: &Jobs) -> Result<()> {
 
 /// A worker's life: work until there is no more to come, or another has taken its place.
 fn run(shared: &Arc<Shared>, jobs: &Jobs) {
-    while let Some(item) = jobs.take() {
+    while let Some(item) = shared.idle.while_idle(jobs.takes_events, || jobs.take()) {
         let job = Arc::clone(item.job());
+        let _at_work = testing::at_work(job.number);
         if shared.is_stopping() {
             job.give_back();
             job.finished();
@@ -221,6 +224,7 @@ pub(super) fn context(shared: &Shared, work: &Work, task: Task) -> Context {
         root_id: task.root_id.clone().or_else(|| task.id.clone()),
         parent_id: task.id.clone(),
         deadline: Some(deadline),
+        job: Some(work.job.number),
     };
     Context {
         client: shared.client.scoped(scope),

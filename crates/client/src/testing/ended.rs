@@ -28,7 +28,6 @@ impl Ending {
 
 /// A message and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Ended {
     /// The service that had it.
     pub service: String,

@@ -31,8 +31,8 @@ impl Fleet {
         self.world.broker.fail_sends(fault, count);
     }
 
-    /// A service gets this event once more when it has handled it, with the redelivered flag: its acknowledgement gets
-    /// lost. To be said before the event is emitted.
+    /// A service gets this event once more, with the redelivered flag: its next acknowledgement gets lost, which is that of
+    /// the first attempt. To be said before the event is emitted.
     pub fn deliver_again(&self, service: &str, event: &Event) {
         // It stands in the body so in both protocols; other messages name its id as that of their parent.
         let its = format!("\"task_id\":\"{}\"", event.effective_task_id());

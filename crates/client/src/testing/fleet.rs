@@ -25,8 +25,9 @@ const INDEX_BUCKET: &str = "index";
 
 /// A fleet of services in memory, for one test; see [the module](super).
 ///
-/// When it is dropped it panics, unless the test has failed already, where an [`Expectation`] was not met or something
-/// was asked that nobody expected. Keep it for as long as its services run.
+/// When it is dropped it panics, unless the test has panicked already, where an [`Expectation`] was not met or something
+/// was asked that nobody expected. Keep it for as long as its services run. In a test that returns a `Result`, an error that
+/// is returned early looks like such an end: what it says is lost in the panic, where expectations are still to be met.
 ///
 /// Its own failures are panics, with a text that says what was waited for: it is made for tests.
 #[must_use = "a fleet is checked when it is dropped"]
@@ -36,7 +37,7 @@ pub struct Fleet {
     email_contents: MemoryStore,
     index_contents: MemoryStore,
     /// Stops when the fleet ends.
-    _stub: Stub,
+    stub: Option<Stub>,
 }
 
 impl Fleet {
@@ -59,7 +60,7 @@ impl Fleet {
         world.broker.record();
         let contents = |bucket| MemoryStore::in_bucket(&world.name, bucket).clock(Arc::new(world.clock.clone()));
         let (email_contents, index_contents) = (contents(content::EMAIL_BUCKET), contents(INDEX_BUCKET));
-        Ok(Self { world, answers, email_contents, index_contents, _stub: stub })
+        Ok(Self { world, answers, email_contents, index_contents, stub: Some(stub) })
     }
 
     /// Settings of the service of this name, to be changed and built. Leave broker, store, exchanges and clock as they
@@ -283,6 +284,12 @@ impl Default for Fleet {
 
 impl Drop for Fleet {
     fn drop(&mut self) {
+        if !thread::panicking() {
+            // What was sent has been answered, or found to be unexpected.
+            self.world.settle_stub();
+        }
+        self.stub = None;
+        self.world.set_stub(None);
         let complaints = self.complaints();
         if complaints.is_empty() {
             return;

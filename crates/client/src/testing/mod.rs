@@ -9,6 +9,9 @@
 //! [`Fleet::until`]) and nothing else is left to do: a request that nobody answers ends at its deadline at once, and a
 //! retry in an hour needs no hour. [`Fleet::settle`] waits until all that can be done now is done.
 //!
+//! What is awaited outside of handlers counts as the test's, on whichever thread: one that waits for messages in a loop lets
+//! time run.
+//!
 //! **At its end** a fleet fails the test where something that was expected has not come, or something came that was not.
 //!
 //! ```
@@ -58,11 +61,13 @@
 
 mod answers;
 mod asked;
+mod at_work;
 mod ended;
 mod expectation;
 mod faults;
 mod file;
 mod fleet;
+mod rest;
 mod stub;
 mod stub_queue;
 mod time;
@@ -75,4 +80,5 @@ pub use fleet::Fleet;
 pub use stub::{Stub, StubLine};
 pub use zc_events_transport::memory::SendFault;
 
+pub(crate) use at_work::at_work;
 pub(crate) use world::{Wait, World};

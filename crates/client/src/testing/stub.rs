@@ -124,7 +124,7 @@ impl Stub {
             .bind(QUEUE, &settings.notifications_exchange, "#");
         let tell = |line: StubLine| log::info!("TESTING: {line}");
         let responder = Responder::new(client, QUEUE, Some(topology), answers, tell);
-        world.set_stub(Arc::clone(&responder.queue));
+        world.set_stub(Some(Arc::clone(&responder.queue)));
         Self::run(Responder { world: Some(Arc::clone(world)), ..responder })
     }
 

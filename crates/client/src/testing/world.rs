@@ -12,6 +12,7 @@ use zc_events_cache::memory::MemoryReplyStore;
 use zc_events_protocol::{Deadline, ManualClock};
 use zc_events_transport::memory::MemoryBroker;
 
+use super::at_work;
 use super::ended::{Ended, Ending};
 use super::stub_queue::StubQueue;
 use crate::service::Observed;
@@ -35,9 +36,16 @@ pub(crate) enum Wait {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     pub(super) what: Wait,
-    /// Whether it is a handler, or else the test.
-    pub(super) in_handler: bool,
+    /// The message in whose handler it is; `None` where it is the test.
+    pub(super) job: Option<u64>,
     pub(super) deadline: Deadline,
+}
+
+impl Waiting {
+    /// Whether it is the test that waits.
+    pub(super) fn is_the_tests(&self) -> bool {
+        self.job.is_none() && self.what != Wait::Pause
+    }
 }
 
 /// See the module.
@@ -47,6 +55,8 @@ pub(crate) struct World {
     pub(super) broker: MemoryBroker,
     pub(super) store: MemoryReplyStore,
     state: Mutex<State>,
+    /// Held by whoever moves the time.
+    pub(super) moving: Mutex<()>,
     /// Tells the thread that lets time pass that the test waits.
     bell: Sender<()>,
 }
@@ -73,15 +83,17 @@ impl World {
             name,
             clock,
             state: Mutex::default(),
+            moving: Mutex::default(),
             bell,
         };
         (Arc::new(world), rung)
     }
 
     /// Waits, and lets it be known meanwhile.
-    pub(crate) fn waiting<T>(&self, what: Wait, in_handler: bool, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
-        let _entry = self.enter(Waiting { what, in_handler, deadline });
-        if !in_handler {
+    pub(crate) fn waiting<T>(&self, what: Wait, job: Option<u64>, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
+        let waiting = Waiting { what, job: at_work::job().or(job), deadline };
+        let _entry = self.enter(waiting);
+        if waiting.is_the_tests() {
             // A bell that was rung already is heard as well.
             let _ = self.bell.try_send(());
         }
@@ -116,6 +128,13 @@ impl World {
         self.lock().waiting.values().copied().collect()
     }
 
+    /// The numbers of the test's own waits, and whether any is for more than the end of a service.
+    pub(super) fn waits_of_test(&self) -> Vec<(u64, Wait)> {
+        let state = self.lock();
+        let of_test = state.waiting.iter().filter(|(_, waiting)| waiting.is_the_tests());
+        of_test.map(|(number, waiting)| (*number, waiting.what)).collect()
+    }
+
     pub(super) fn services(&self) -> Vec<Observed> {
         self.lock().services.clone()
     }
@@ -125,8 +144,9 @@ impl World {
         self.services().iter().filter_map(|service| service.handles(event_type)).collect()
     }
 
-    pub(super) fn set_stub(&self, stub: Arc<StubQueue>) {
-        self.lock().stub = Some(stub);
+    /// There is a stand-in, or none any more.
+    pub(super) fn set_stub(&self, stub: Option<Arc<StubQueue>>) {
+        self.lock().stub = stub;
     }
 
     pub(super) fn stub(&self) -> Option<Arc<StubQueue>> {

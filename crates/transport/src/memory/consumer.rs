@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::Sender;
 
@@ -38,11 +39,19 @@ pub(super) struct Consumer {
     /// Those of them that were not given out yet.
     waiting: VecDeque<u64>,
     wake: Sender<()>,
+    /// Whether somebody waits in `next`.
+    awaited: Arc<AtomicBool>,
 }
 
 impl Consumer {
     /// `wake` has room for one message.
-    pub(super) fn new(queue: Arc<str>, connection: u64, prefetch: u16, wake: Sender<()>) -> Self {
+    pub(super) fn new(
+        queue: Arc<str>,
+        connection: u64,
+        prefetch: u16,
+        wake: Sender<()>,
+        awaited: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             queue,
             connection,
@@ -52,7 +61,13 @@ impl Consumer {
             unsettled: BTreeMap::new(),
             waiting: VecDeque::new(),
             wake,
+            awaited,
         }
+    }
+
+    /// Whether somebody waits for a message, and there is one.
+    pub(super) fn is_about_to_give(&self) -> bool {
+        !self.waiting.is_empty() && self.awaited.load(Ordering::SeqCst)
     }
 
     pub(super) fn has_room(&self) -> bool {

@@ -127,6 +127,12 @@ impl MemoryBroker {
         self.0.server.gate.waiting()
     }
 
+    /// Whether somebody waits for a message of a subscription that there is, and is about to get it.
+    #[must_use]
+    pub fn is_about_to_give(&self) -> bool {
+        self.0.server.with(|state, _| state.is_about_to_give())
+    }
+
     /// When a message expires next, or comes out of a queue that delays it; `None` where none does.
     #[must_use]
     pub fn next_change(&self) -> Option<Instant> {
@@ -212,11 +218,13 @@ impl Broker for MemoryBroker {
     fn subscribe(&self, queue: &str, options: ConsumeOptions, _deadline: Deadline) -> Result<Box<dyn Subscription>> {
         limits::name("the name of a queue", queue)?;
         let (wake, woken) = bounded(1);
+        let awaited = Arc::new(AtomicBool::new(false));
         let (consumer, counts) = self.with(|state, moment| {
-            let consumer = state.subscribe(queue, self.0.id, options.prefetch, wake, moment)?;
+            let ends = (wake, Arc::clone(&awaited));
+            let consumer = state.subscribe(queue, self.0.id, options.prefetch, ends, moment)?;
             Ok((consumer, state.is_quorum(queue)))
         })?;
-        Ok(Box::new(MemorySubscription::new(self.0.clone(), queue, consumer, counts, woken)))
+        Ok(Box::new(MemorySubscription::new(self.0.clone(), queue, consumer, counts, (woken, awaited))))
     }
 
     fn subscribe_with(

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
@@ -141,7 +142,7 @@ impl State {
         queue: &str,
         connection: u64,
         prefetch: u16,
-        wake: Sender<()>,
+        (wake, awaited): (Sender<()>, Arc<AtomicBool>),
         moment: Moment,
     ) -> Result<u64> {
         let id = self.number();
@@ -151,7 +152,7 @@ impl State {
             unlocked(queue, existing, connection)?;
             existing.consumers.push_back(id);
         }
-        self.consumers.insert(id, Consumer::new(name.clone(), connection, prefetch, wake));
+        self.consumers.insert(id, Consumer::new(name.clone(), connection, prefetch, wake, awaited));
         self.advance(VecDeque::from([name]), moment);
         Ok(id)
     }
@@ -294,6 +295,10 @@ impl State {
 
     pub(super) fn consumers(&self, name: &str) -> usize {
         self.consumers.values().filter(|consumer| &*consumer.queue == name && consumer.ended.is_none()).count()
+    }
+
+    pub(super) fn is_about_to_give(&self) -> bool {
+        self.consumers.values().any(Consumer::is_about_to_give)
     }
 
     pub(super) fn next_change(&self) -> Option<Instant> {
