@@ -10,6 +10,7 @@ use r2d2_redis::redis::{Cmd, Value, cmd};
 use zc_events_protocol::{Clock, Deadline, Stage};
 
 use super::link::{Answer, Link, Trouble};
+use super::reach::{Hurdle, Steps};
 use super::refusal;
 use super::resolve::{Resolver, Unresolved};
 use super::url::RedisUrl;
@@ -35,11 +36,7 @@ impl Connector {
     /// A connection that is logged in, by the `deadline` or within the connect timeout,
     /// whichever is earlier. Tried once.
     pub(super) fn connect(&self, deadline: Deadline) -> Result<Link> {
-        let limit = self.clock.deadline(self.timeout).min(deadline);
-        let result = self.open(limit, deadline).and_then(|mut link| {
-            self.log_in(&mut link, limit, deadline)?;
-            Ok(link)
-        });
+        let result = self.approach(deadline, &mut Steps::default()).map_err(|(_, error)| error);
         match &result {
             Ok(_) => log::debug!("connected to {}", self.url),
             Err(error) => log::debug!("no connection to {}: {error}", self.url),
@@ -47,15 +44,29 @@ impl Connector {
         result
     }
 
-    fn open(&self, limit: Deadline, deadline: Deadline) -> Result<Link> {
-        let addresses = match self.resolver.resolve(&*self.clock, limit) {
-            Ok(addresses) => addresses,
-            Err(Unresolved::TimedOut) => return Err(self.too_late("looking up the host name", deadline)),
-            Err(Unresolved::Failed(why)) => {
+    /// [`Connector::connect`] step by step. Where it fails, the step is told that failed; what the others showed is noted.
+    pub(super) fn approach(&self, deadline: Deadline, steps: &mut Steps) -> Result<Link, (Hurdle, Error)> {
+        let limit = self.clock.deadline(self.timeout).min(deadline);
+        let addresses = self.resolve(limit, deadline).map_err(|error| (Hurdle::Name, error))?;
+        steps.addresses = addresses.iter().map(SocketAddr::ip).collect();
+        let dialled = self.clock.now();
+        let mut link = self.dial(&addresses, limit, deadline).map_err(|error| (Hurdle::Connect, error))?;
+        steps.connected_in = Some(self.clock.now().saturating_duration_since(dialled));
+        self.log_in(&mut link, limit, deadline).map_err(|error| (Hurdle::Login, error))?;
+        Ok(link)
+    }
+
+    fn resolve(&self, limit: Deadline, deadline: Deadline) -> Result<Vec<SocketAddr>> {
+        self.resolver.resolve(&*self.clock, limit).map_err(|unresolved| match unresolved {
+            Unresolved::TimedOut => self.too_late("looking up the host name", deadline),
+            Unresolved::Failed(why) => {
                 let what = format!("the host name {} of the Redis URL was not found: {why}", self.url.host());
-                return Err(Error::Unavailable { what, source: None });
+                Error::Unavailable { what, source: None }
             }
-        };
+        })
+    }
+
+    fn dial(&self, addresses: &[SocketAddr], limit: Deadline, deadline: Deadline) -> Result<Link> {
         let mut last = None;
         for (index, address) in addresses.iter().enumerate() {
             // An address that does not answer must not use up the time of the next.
