@@ -80,7 +80,11 @@ impl Answer {
         Self { resource, reply: failure.into_reply(), request: None }
     }
 
-    pub(super) fn or_remote_error(self) -> Result<Self> {
+    /// The answer, where it is none of a failure: for those who looked at what it says first.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] for a status of 400 and above.
+    pub fn or_remote_error(self) -> Result<Self> {
         if self.reply.is_error() { Err(Error::remote(&self.resource, self.reply)) } else { Ok(self) }
     }
 

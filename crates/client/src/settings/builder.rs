@@ -68,6 +68,8 @@ impl SettingsBuilder {
     /// clones) or `memory://name` (shared in the process).
     pub fn broker_url(mut self, url: impl Into<String>) -> Self {
         self.broker_url = Some(url.into());
+        // What was read before is what this is to win over.
+        self.celery_broker_url = None;
         self
     }
 

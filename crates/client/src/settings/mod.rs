@@ -78,13 +78,36 @@ impl Settings {
     /// # Errors
     /// As for [`Settings::from_env`].
     pub fn from_env_or(defaults: SettingsBuilder) -> Result<Self> {
+        Self::read_env(defaults)?.build()
+    }
+
+    /// What the environment and the file `.env` say, for programs whose command line wins over both.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use zc_events::Settings;
+    /// # fn main() -> zc_events::Result<()> {
+    /// let builder = Settings::builder_from_env()?;
+    /// # let builder = builder.broker_url("memory://").staging_name("test");
+    /// let settings = builder.events_timeout(Duration::from_secs(5)).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the file cannot be read. What its values are worth is seen when settings are built.
+    pub fn builder_from_env() -> Result<SettingsBuilder> {
+        Self::read_env(SettingsBuilder::default())
+    }
+
+    fn read_env(defaults: SettingsBuilder) -> Result<SettingsBuilder> {
         let file: std::collections::HashMap<String, String> = match dotenvy::dotenv_iter() {
             Ok(lines) => lines.collect::<std::result::Result<_, _>>().map_err(|_| {
                 Error::config("the file .env has a line that is not NAME=value (quote values with spaces)")
             })?,
             Err(_) => Default::default(),
         };
-        Self::from_lookup_or(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned()), defaults)
+        Ok(defaults.read(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned())))
     }
 
     /// Reads the settings from wherever `lookup` finds them by the names of the environment's variables.
@@ -103,11 +126,7 @@ impl Settings {
     /// # Errors
     /// As for [`Settings::from_env`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        Self::from_lookup_or(lookup, SettingsBuilder::default())
-    }
-
-    fn from_lookup_or(lookup: impl Fn(&str) -> Option<String>, defaults: SettingsBuilder) -> Result<Self> {
-        defaults.read(lookup).build()
+        SettingsBuilder::default().read(lookup).build()
     }
 
     /// Settings made in code.

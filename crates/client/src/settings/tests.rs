@@ -93,6 +93,13 @@ fn the_environment_wins_over_defaults_in_code() {
 }
 
 #[test]
+fn a_broker_set_in_code_wins_over_what_was_read_before() {
+    let read = |name: &str| (name == "CELERY_BROKER_URL").then(|| "amqp://h/".to_owned());
+    let settings = Settings::builder().staging_name("test").read(read).broker_url("memory://").build().unwrap();
+    assert!(matches!(settings.broker, BrokerSetting::Memory { name: None }));
+}
+
+#[test]
 fn every_number_is_read() {
     assert_eq!(with("EVENTS_QUEUE_MAX_PRIORITY", "none").unwrap().queue_max_priority, None);
     assert_eq!(read(&BASE).unwrap().queue_max_priority, Some(10));

@@ -20,6 +20,8 @@ pub struct Answers(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     slots: Vec<Slot>,
+    /// Whether those that do not say how often hold always.
+    is_standing: bool,
     unexpected: Vec<String>,
 }
 
@@ -54,21 +56,36 @@ impl Answers {
         answers
     }
 
+    /// These, each of which holds [always](Expectation::always) unless it says how often: what stands in for a service, and
+    /// not for one conversation with it.
+    ///
+    /// ```
+    /// use zc_events::testing::{Answers, Expectation};
+    /// let answers = Answers::standing([Expectation::get("Order").pk(5).status(404)]);
+    /// assert!(answers.unmet().is_empty());
+    /// ```
+    pub fn standing(expected: impl IntoIterator<Item = Expectation>) -> Self {
+        let answers = Self(Mutex::new(State { is_standing: true, ..State::default() }));
+        answers.extend(expected);
+        answers
+    }
+
     /// Adds more, behind those that are there.
     pub fn extend(&self, expected: impl IntoIterator<Item = Expectation>) {
-        let slots = expected.into_iter().map(|expectation| Slot { expectation, came: 0 });
-        self.lock().slots.extend(slots);
+        self.lock().extend(expected);
     }
 
     /// Takes these in place of those that are there.
     pub fn replace(&self, expected: impl IntoIterator<Item = Expectation>) {
-        let slots = expected.into_iter().map(|expectation| Slot { expectation, came: 0 }).collect();
-        self.lock().slots = slots;
+        let mut state = self.lock();
+        state.slots.clear();
+        state.extend(expected);
     }
 
     /// Forgets all.
     pub(super) fn clear(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        *state = State { is_standing: state.is_standing, ..State::default() };
     }
 
     /// What was expected and has not come as often as it should.
@@ -134,6 +151,14 @@ impl Slot {
 }
 
 impl State {
+    fn extend(&mut self, expected: impl IntoIterator<Item = Expectation>) {
+        let is_standing = self.is_standing;
+        self.slots.extend(expected.into_iter().map(|expectation| {
+            let standing = is_standing && expectation.times.is_none();
+            Slot { expectation: if standing { expectation.always() } else { expectation }, came: 0 }
+        }));
+    }
+
     /// What was expected and is most like it, and why it is not it.
     fn nearest(&self, asked: &Asked) -> String {
         let candidates = self.slots.iter().map(|slot| {
@@ -192,6 +217,17 @@ mod tests {
         assert_eq!([ask(), ask(), ask(), ask(), ask()].map(Result::unwrap), [201, 202, 202, 203, 203]);
         assert!(answers.unmet().is_empty());
         assert_eq!(status(answers.find(&get("Order", None))).unwrap(), 203);
+    }
+
+    #[test]
+    fn what_stands_holds_always_unless_it_says_how_often() {
+        let answers = Answers::standing([Expectation::get("Order").pk(1).status(201).times(1)]);
+        answers.extend([Expectation::get("Order").pk(1).status(202)]);
+        let ask = || status(answers.find(&get("Order", Some("1")))).unwrap();
+        assert_eq!([ask(), ask(), ask()], [201, 202, 202]);
+        answers.replace([Expectation::get("Order").pk(1).status(203)]);
+        assert_eq!([ask(), ask()], [203, 203]);
+        assert!(answers.unmet().is_empty());
     }
 
     #[test]

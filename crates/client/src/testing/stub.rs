@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde_json::{Value, json};
+use uuid::Uuid;
 use zc_events_protocol::{CallReply, Clock, Deadline, EncodeError, REPLY_TTL, RemoteError, Reply, Task};
 use zc_events_transport::memory::MemoryBroker;
 use zc_events_transport::{Broker, ConsumeOptions, Delivery, ExchangeKind, Queue, Subscription, Topology};
@@ -81,13 +82,34 @@ impl Stub {
         answers: Arc<Answers>,
         tell: impl Fn(StubLine) + Send + 'static,
     ) -> Result<Self> {
-        let settings = client.settings();
-        let topology = Topology::new()
-            .exchange(&settings.events_exchange, ExchangeKind::Fanout)
-            .queue(Queue::durable(queue))
-            .bind(queue, &settings.events_exchange, "");
-        let queue = Arc::new(StubQueue { name: queue.to_owned(), held: Mutex::default() });
-        Self::run(Responder { client: client.clone(), topology, queue, answers, world: None, tell: Box::new(tell) })
+        let topology = bound(client, Queue::durable(queue));
+        Self::run(Responder::new(client, queue, Some(topology), answers, tell))
+    }
+
+    /// [`Stub::start`] with a temporary queue, which goes with the stub: nothing piles up in it afterwards. What is asked
+    /// while the connection is lost is not seen.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use zc_events::testing::{Answers, Expectation, Stub};
+    /// use zc_events::{EventClient, Settings};
+    ///
+    /// let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").build()?;
+    /// let client = EventClient::new(settings)?;
+    /// let answers = Arc::new(Answers::standing([Expectation::call("add").returns(3)]));
+    /// let stub = Stub::temporary(&client, Arc::clone(&answers), |line| println!("{line}"))?;
+    /// assert_eq!((client.get("add").fetch::<i64>()?, client.get("add").fetch::<i64>()?), (3, 3));
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Stub::start`].
+    pub fn temporary(
+        client: &EventClient,
+        answers: Arc<Answers>,
+        tell: impl Fn(StubLine) + Send + 'static,
+    ) -> Result<Self> {
+        Self::run(Responder::new(client, "zc-events.stub", None, answers, tell))
     }
 
     /// The one of a test, which takes offence at what is not expected and not served by a service of the test.
@@ -101,14 +123,15 @@ impl Stub {
             .queue(Queue::durable(QUEUE))
             .bind(QUEUE, &settings.events_exchange, "")
             .bind(QUEUE, &settings.notifications_exchange, "#");
-        let queue = Arc::new(StubQueue { name: QUEUE.to_owned(), held: Mutex::default() });
-        world.set_stub(Arc::clone(&queue));
-        let world = Some(Arc::clone(world));
         let tell = |line: StubLine| log::info!("TESTING: {line}");
-        Self::run(Responder { client: client.clone(), topology, queue, answers, world, tell: Box::new(tell) })
+        let responder = Responder::new(client, QUEUE, Some(topology), answers, tell);
+        world.set_stub(Arc::clone(&responder.queue));
+        Self::run(Responder { world: Some(Arc::clone(world)), ..responder })
     }
 
     fn run(responder: Responder) -> Result<Self> {
+        // Without it nothing could be answered.
+        responder.client.inner().store()?;
         let first = responder.subscribe()?;
         let (stop, stopped) = bounded(0);
         let run = move || responder.run(first, &stopped);
@@ -178,19 +201,44 @@ impl StubQueue {
 /// What the thread of a stub has.
 struct Responder {
     client: EventClient,
-    topology: Topology,
+    /// Declared for good; `None` for a temporary queue.
+    topology: Option<Topology>,
     queue: Arc<StubQueue>,
     answers: Arc<Answers>,
     world: Option<Arc<World>>,
     tell: Box<dyn Fn(StubLine) + Send>,
 }
 
+/// A queue that gets what passes over the exchange for events.
+fn bound(client: &EventClient, queue: Queue) -> Topology {
+    let (name, exchange) = (queue.name.clone(), &client.settings().events_exchange);
+    Topology::new().exchange(exchange, ExchangeKind::Fanout).queue(queue).bind(name, exchange, "")
+}
+
 impl Responder {
+    fn new(
+        client: &EventClient,
+        queue: &str,
+        topology: Option<Topology>,
+        answers: Arc<Answers>,
+        tell: impl Fn(StubLine) + Send + 'static,
+    ) -> Self {
+        let queue = Arc::new(StubQueue { name: queue.to_owned(), held: Mutex::default() });
+        Self { client: client.clone(), topology, queue, answers, world: None, tell: Box::new(tell) }
+    }
+
     fn subscribe(&self) -> Result<Box<dyn Subscription>> {
         let inner = self.client.inner();
-        let deadline = inner.deadline(PATIENCE);
-        inner.broker.declare(&self.topology, deadline)?;
-        Ok(inner.broker.subscribe(&self.queue.name, ConsumeOptions { prefetch: PREFETCH }, deadline)?)
+        let (deadline, options) = (inner.deadline(PATIENCE), ConsumeOptions { prefetch: PREFETCH });
+        let Some(topology) = &self.topology else {
+            // A new name each time: the broker may not know yet that the last connection is gone.
+            let name = format!("{}.{}", self.queue.name, Uuid::new_v4().simple());
+            let topology =
+                bound(&self.client, Queue { durable: false, exclusive: true, ..Queue::durable(name.as_str()) });
+            return Ok(inner.broker.subscribe_with(&topology, &name, options, deadline)?);
+        };
+        inner.broker.declare(topology, deadline)?;
+        Ok(inner.broker.subscribe(&self.queue.name, options, deadline)?)
     }
 
     /// Consumes until `stopped` has lost its sender, and comes back after a lost connection.

@@ -1,0 +1,41 @@
+//! The command line as a whole: what there is, and what all commands take. The options of each command are in its file.
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::get;
+use crate::output::Format;
+
+/// See, send, ask, stand in and mend, in a fleet of Python zc_events/Celery services.
+///
+/// Where the fleet is, the environment says, or a file `.env` in the working directory or above it: BROKER_URL,
+/// EVENTS_REDIS_URL, STAGING_NAME and the others, as the services have them.
+#[derive(Debug, Parser)]
+#[command(name = "zc-events", version, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// How results are printed: for people, or one JSON object a line [default: pretty on a terminal, else json]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+    /// Log to stderr what is done; twice: in detail
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Ask another service for a resource, and print the JSON:API document
+    Get(get::Options),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,102 @@
+//! `zc-events get`: asks another service for a resource.
+
+use std::time::Duration;
+
+use zc_events::Method;
+
+use crate::failure::Failure;
+use crate::output::note;
+use crate::session::Session;
+use crate::values::{self, Json};
+
+/// What is asked, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The resource, such as Order
+    resource: String,
+    /// The primary key; several for those, none for all
+    pk: Vec<String>,
+    /// What is to come along: company,items
+    #[arg(long, value_name = "NAMES")]
+    include: Option<String>,
+    /// How many of a list are to come at once
+    #[arg(long, value_name = "N")]
+    page_size: Option<u32>,
+    /// A parameter of the query; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::pair)]
+    query: Vec<(String, String)>,
+    /// A resource below the one that is meant
+    #[arg(long, value_name = "NAME")]
+    related: Option<String>,
+    /// The relationship itself, in place of what it leads to
+    #[arg(long, value_name = "NAME", conflicts_with = "related")]
+    relationship: Option<String>,
+    /// On whose behalf: the id of a user
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// With which role; may be given several times [default: anonymous]
+    #[arg(long, value_name = "ROLE")]
+    role: Vec<String>,
+    /// GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS
+    #[arg(long, default_value = "GET", hide_default_value = true)]
+    method: Method,
+    /// The document to create or change: JSON, @file, or - for stdin
+    #[arg(long, value_name = "JSON", value_parser = Json::parse)]
+    data: Option<Json>,
+    /// The priority in the services' queues, 0 to 10 [default: none]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=255))]
+    priority: Option<u8>,
+    /// How long to wait for the answer: 500ms, 5s, 2m [default: EVENTS_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    timeout: Option<Duration>,
+}
+
+/// Asks, and prints the document, that of a failure, too.
+pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
+    let data = options.data.as_ref().map(|data| data.read("--data")).transpose()?;
+    let client = session.client(|settings| settings)?;
+    let mut request = client.remote(&options.resource).method(options.method);
+    request = match options.pk.as_slice() {
+        [] => request,
+        [pk] => request.pk(pk.as_str()),
+        pks => request.pks(pks),
+    };
+    if let Some(include) = &options.include {
+        request = request.include(include);
+    }
+    if let Some(page_size) = options.page_size {
+        request = request.page_size(page_size);
+    }
+    for (name, value) in &options.query {
+        request = request.query_param(name, value);
+    }
+    if let Some(related) = &options.related {
+        request = request.related_resource(related);
+    }
+    if let Some(relationship) = &options.relationship {
+        request = request.relationship(relationship);
+    }
+    if let Some(user) = &options.user {
+        request = request.user(user.as_str());
+    }
+    if !options.role.is_empty() {
+        request = request.roles(&options.role);
+    }
+    if let Some(data) = data {
+        request = request.body(data);
+    }
+    if let Some(priority) = options.priority {
+        request = request.priority(priority);
+    }
+    if let Some(timeout) = options.timeout {
+        request = request.timeout(timeout);
+    }
+    let answer = request.fetch_any()?;
+    match answer.data()? {
+        Some(document) => session.output.document(&document)?,
+        None if session.output.is_json() => session.output.document(&serde_json::Value::Null)?,
+        None => note(format_args!("status {}, without a document", answer.status())),
+    }
+    answer.or_remote_error()?;
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! Log lines on stderr: those of this project, as many as were asked for. amiquip's are never among them: they show
+//! messages.
+
+use log::LevelFilter;
+
+/// Starts logging: warnings, and with each `-v` more.
+pub(crate) fn start(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::Warn,
+        1 => LevelFilter::Info,
+        2 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    };
+    env_logger::Builder::new()
+        .filter_level(LevelFilter::Off)
+        .filter_module("zc_events", level)
+        .format_target(verbose > 1)
+        .init();
+}
