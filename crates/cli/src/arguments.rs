@@ -2,8 +2,8 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::get;
 use crate::output::Format;
+use crate::{call, dead, emit, get, listen, shell, stub};
 
 /// See, send, ask, stand in and mend, in a fleet of Python zc_events/Celery services.
 ///
@@ -14,8 +14,8 @@ use crate::output::Format;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// How results are printed: for people, or one JSON object a line [default: pretty on a terminal, else json]
-    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    /// How results are printed: pretty, for people, or json, an object a line [default: pretty on a terminal, else json]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) output: Option<Format>,
     /// Log to stderr what is done; twice: in detail
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -24,8 +24,24 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// See what all this is: a marketplace in memory, which needs no server
+    Demo,
+    /// Emit an event, or many, and wait until the broker has confirmed them
+    Emit(emit::Options),
     /// Ask another service for a resource, and print the JSON:API document
     Get(get::Options),
+    /// Call a function of another service by its key, and print what it returns
+    Call(call::Options),
+    /// Look on at what passes, and take nothing from anybody
+    Listen(listen::Options),
+    /// Stand in for remote services, as a file says
+    Stub(stub::Options),
+    /// List, show, replay or purge the dead letters of a service
+    Dead(dead::Options),
+    /// Print completions for a shell
+    Completions(shell::Completions),
+    /// Print a manual page
+    Man(shell::Man),
 }
 
 #[cfg(test)]

@@ -17,11 +17,13 @@ pub(crate) struct Failure {
     /// Empty where there is nothing to say.
     text: String,
     hint: Option<String>,
+    /// What became of the message, if there was one.
+    pub(crate) outcome: Outcome,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self { exit, text: text.into(), hint: None }
+        Self { exit, text: text.into(), hint: None, outcome: Outcome::NotSent }
     }
 
     /// The command line, or what was given to read, makes no sense.
@@ -44,6 +46,16 @@ impl Failure {
     pub(crate) fn about(mut self, what: &str) -> Self {
         self.text = format!("{what}: {}", self.text);
         self
+    }
+
+    /// In other words, with the same hint.
+    pub(crate) fn retold(self, text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..self }
+    }
+
+    /// For one of many, whose hint comes at the end.
+    pub(crate) fn without_hint(self) -> Self {
+        Self { hint: None, ..self }
     }
 
     /// What failed, in one line.
@@ -79,11 +91,11 @@ impl From<Error> for Failure {
         while let Some(error) = cause {
             let said = error.to_string();
             if !text.contains(&said) {
-                text = format!("{text}: {said}");
+                text = format!("{text} ({said})");
             }
             cause = error.source();
         }
-        Self { exit: Exit::of(&error), text, hint: hint(&error) }
+        Self { exit: Exit::of(&error), text, hint: hint(&error), outcome: error.outcome() }
     }
 }
 

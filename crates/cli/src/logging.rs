@@ -3,9 +3,10 @@
 
 use log::LevelFilter;
 
-/// Starts logging: warnings, and with each `-v` more.
-pub(crate) fn start(verbose: u8) {
+/// Starts logging: warnings, and with each `-v` more. Where failures are shown on purpose, only what was asked for.
+pub(crate) fn start(verbose: u8, fails_on_purpose: bool) {
     let level = match verbose {
+        0 if fails_on_purpose => LevelFilter::Off,
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
         2 => LevelFilter::Debug,

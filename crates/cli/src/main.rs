@@ -4,13 +4,20 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod arguments;
+mod call;
+mod dead;
+mod demo;
+mod emit;
 mod exit;
 mod failure;
 mod get;
 mod interrupt;
+mod listen;
 mod logging;
 mod output;
 mod session;
+mod shell;
+mod stub;
 mod values;
 
 use std::process::ExitCode;
@@ -22,9 +29,17 @@ use session::Session;
 
 fn main() -> ExitCode {
     let Arguments { command, output, verbose } = Arguments::parse();
-    logging::start(verbose);
+    logging::start(verbose, matches!(command, Command::Demo));
     let done = Session::begin(output).and_then(|session| match command {
+        Command::Demo => demo::run(&session),
+        Command::Emit(options) => emit::run(&session, &options),
         Command::Get(options) => get::run(&session, &options),
+        Command::Call(options) => call::run(&session, &options),
+        Command::Listen(options) => listen::run(&session, &options),
+        Command::Stub(options) => stub::run(&session, &options),
+        Command::Dead(options) => dead::run(&session, &options),
+        Command::Completions(options) => shell::completions(&options),
+        Command::Man(options) => shell::man(&options),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

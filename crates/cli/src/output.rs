@@ -3,10 +3,13 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+/// What went well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 /// What went wrong.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// What stands out.
@@ -64,6 +67,16 @@ impl Output {
         let text = serde_json::to_string_pretty(value)?;
         self.text(Plain(&text))
     }
+}
+
+/// A time as it stands in all output: UTC, to the millisecond.
+pub(crate) fn time(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
+}
+
+/// The same to the second.
+pub(crate) fn seconds(at: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(at).to_string()
 }
 
 /// A word on stderr that is no result.

@@ -58,7 +58,8 @@ impl fmt::Debug for Watch {
 
 impl EventClient {
     /// Looks on at what passes over the exchanges from now on, through a temporary queue of its own, which goes with
-    /// the [`Watch`]. Nothing is taken from any service. The exchanges are declared where they are missing.
+    /// the [`Watch`]. Nothing is taken from any service. The exchanges are declared where they are missing. Whoever does not
+    /// ask for the [next](Watch::next) one for long misses the oldest: the queue holds 10,000 messages and 64 MiB.
     ///
     /// ```
     /// use std::time::Duration;
@@ -78,8 +79,7 @@ impl EventClient {
     pub fn watch(&self, watched: Watched) -> Result<Watch> {
         let (inner, settings) = (self.inner(), self.settings());
         let queue = format!("zc-events.watch.{}", Uuid::new_v4().simple());
-        let own = Queue { durable: false, exclusive: true, ..Queue::durable(&queue) };
-        let mut topology = Topology::new().queue(own);
+        let mut topology = Topology::new().queue(Queue::temporary(&queue));
         if watched != Watched::Notifications {
             let exchange = &settings.events_exchange;
             topology = topology.exchange(exchange, ExchangeKind::Fanout).bind(&queue, exchange, "");

@@ -64,6 +64,19 @@ impl Queue {
         Self { name: name.into(), durable: true, exclusive: false, arguments: Headers::new(), fallback: None }
     }
 
+    /// A queue that belongs to its connection and goes with it, for those who look on. Whoever takes too slowly from it
+    /// misses the oldest: it holds [10,000](Queue::TEMPORARY_LENGTH) messages and 64 MiB, so that a terminal that somebody forgot does not
+    /// fill the broker.
+    #[must_use]
+    pub fn temporary(name: impl Into<String>) -> Self {
+        let limits = [("x-max-length", Self::TEMPORARY_LENGTH), ("x-max-length-bytes", 64 << 20)];
+        let arguments = limits.map(|(name, limit)| (name.to_owned(), i64::from(limit).into()));
+        Self { durable: false, exclusive: true, arguments: arguments.into(), ..Self::durable(name) }
+    }
+
+    /// How many messages a [temporary](Queue::temporary) queue holds, beside those that its consumer has prefetched.
+    pub const TEMPORARY_LENGTH: u32 = 10_000;
+
     /// With these arguments.
     #[must_use]
     pub fn arguments(mut self, arguments: Headers) -> Self {

@@ -233,8 +233,7 @@ impl Responder {
         let Some(topology) = &self.topology else {
             // A new name each time: the broker may not know yet that the last connection is gone.
             let name = format!("{}.{}", self.queue.name, Uuid::new_v4().simple());
-            let topology =
-                bound(&self.client, Queue { durable: false, exclusive: true, ..Queue::durable(name.as_str()) });
+            let topology = bound(&self.client, Queue::temporary(name.as_str()));
             return Ok(inner.broker.subscribe_with(&topology, &name, options, deadline)?);
         };
         inner.broker.declare(topology, deadline)?;

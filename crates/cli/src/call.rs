@@ -1,0 +1,93 @@
+//! `zc-events call`: calls a function of another service by its key.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use zc_events::{CallRequest, Error, Method, RemoteError};
+
+use crate::failure::Failure;
+use crate::output::{GOOD, Line};
+use crate::session::Session;
+use crate::values::{self, Json};
+
+/// What is called, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The function's key, such as add
+    key: String,
+    /// GET, PUT, POST or DELETE: it means what both ends agree on
+    #[arg(long, default_value = "GET", hide_default_value = true, value_parser = method)]
+    method: Method,
+    /// What the function gets: JSON, @file, or - for stdin [default: {}]
+    #[arg(long, value_name = "JSON", value_parser = Json::parse)]
+    data: Option<Json>,
+    /// What it gets beside the data, as a text; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::pair)]
+    header: Vec<(String, String)>,
+    /// Do not wait for what it returns, only for the broker's confirm
+    #[arg(long, conflicts_with = "timeout")]
+    no_wait: bool,
+    /// How long to wait for the answer: 500ms, 5s, 2m [default: EVENTS_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    timeout: Option<Duration>,
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    match text.parse() {
+        Ok(method @ (Method::Get | Method::Put | Method::Post | Method::Delete)) => Ok(method),
+        _ => Err("use GET, PUT, POST or DELETE".to_owned()),
+    }
+}
+
+/// Calls, and prints what the function returns, or how it failed.
+pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
+    let data = options.data.as_ref().map(|data| data.read("--data")).transpose()?;
+    let client = session.client(|settings| settings)?;
+    let mut call: CallRequest = client.call(&options.key, options.method);
+    if let Some(data) = data {
+        call = call.data(data)?;
+    }
+    if !options.header.is_empty() {
+        let header = |(name, value): &(String, String)| (name.clone(), Value::from(value.as_str()));
+        call = call.headers(options.header.iter().map(header).collect::<Map<_, _>>())?;
+    }
+    if let Some(timeout) = options.timeout {
+        call = call.timeout(timeout);
+    }
+    if options.no_wait {
+        call.no_wait()?;
+        return Ok(confirmed(session, &options.key)?);
+    }
+    match call.fetch::<Value>() {
+        Ok(result) => Ok(session.output.document(&result)?),
+        Err(Error::Call { key, failure }) => {
+            let errors: Vec<Value> = failure.errors().iter().map(error).collect();
+            session.output.document(&json!({ "errors": errors }))?;
+            Err(Error::Call { key, failure }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The line of JSON about a call whose result nobody waits for.
+#[derive(Serialize)]
+struct Confirmed<'a> {
+    key: &'a str,
+    confirmed: bool,
+}
+
+fn confirmed(session: &Session, key: &str) -> std::io::Result<()> {
+    if session.output.is_json() {
+        return session.output.json(&Confirmed { key, confirmed: true });
+    }
+    session.output.text(format_args!("call of {}: {GOOD}confirmed{GOOD:#} by the broker", Line(key)))
+}
+
+fn error(error: &RemoteError) -> Value {
+    let mut told = json!({"type": error.kind, "message": error.message});
+    if let Some(trace) = &error.trace {
+        told["trace"] = trace.as_str().into();
+    }
+    told
+}

@@ -1,0 +1,193 @@
+//! `zc-events dead`: the dead letters of a service. What is done with them is the library's; how they are shown is in
+//! `show`.
+
+mod show;
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde::Serialize;
+use serde_json::json;
+use zc_events::{DeadLetter, DeadLetters, Replay};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{GOOD, Line, note};
+use crate::session::{Client, Session};
+
+/// Whose, and what is done.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The service [default: SERVICE_NAME]
+    #[arg(long, global = true, value_name = "NAME")]
+    service: Option<String>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List them, the oldest first
+    List,
+    /// Show all of one, its payload included
+    Show {
+        /// As `list` shows it
+        id: String,
+    },
+    /// Put them into the service's queue again; each is confirmed there before it is removed here
+    Replay {
+        #[command(flatten)]
+        which: Which,
+        /// Under this event type in place of their own
+        #[arg(long, value_name = "EVENT_TYPE")]
+        to: Option<String>,
+        /// Leave those alone that were replayed so often already: they would come back
+        #[arg(long, value_name = "N", default_value_t = 3)]
+        most: u32,
+    },
+    /// Throw them away
+    Purge {
+        #[command(flatten)]
+        which: Which,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// These, as `list` shows them
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// All
+    #[arg(long)]
+    all: bool,
+}
+
+impl Which {
+    fn has(&self, letter: &DeadLetter) -> bool {
+        self.all || letter.id().is_some_and(|id| self.ids.iter().any(|it| it == id))
+    }
+
+    /// Fails where one that was named is not among the ids.
+    fn check(&self, found: &BTreeSet<String>, queue: &str) -> Result<(), Failure> {
+        match self.ids.iter().find(|id| !found.contains(*id)) {
+            Some(id) => Err(missing(id, queue)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn missing(id: &str, queue: &str) -> Failure {
+    Failure::new(Exit::Failed, format!("no letter in {queue} has the id {id}"))
+        .hint("`zc-events dead list` shows those that are there")
+}
+
+/// Lists, shows, replays or purges.
+pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
+    let client: Client = session.client(|settings| match &options.service {
+        Some(service) => settings.service_name(service),
+        None => settings,
+    })?;
+    let letters =
+        client.dead_letters().map_err(|error| Failure::from(error).hint("name the service with --service"))?;
+    match &options.action {
+        Action::List => list(session, &letters),
+        Action::Show { id } => {
+            let queue = letters.queue();
+            let letter = letters.list()?.into_iter().find(|letter| letter.id() == Some(id));
+            Ok(show::whole(session.output, &letter.ok_or_else(|| missing(id, &queue))?)?)
+        }
+        Action::Replay { which, to, most } => {
+            let replay = Replay::new().most(*most);
+            replay_these(session, &letters, which, &to.iter().fold(replay, |replay, to| replay.event_type(to)))
+        }
+        Action::Purge { which, yes } => purge(session, &letters, which, *yes),
+    }
+}
+
+fn list(session: &Session, letters: &DeadLetters) -> Result<(), Failure> {
+    let listed = letters.list()?;
+    show::table(session.output, &listed)?;
+    if !session.output.is_json() {
+        note(format_args!("{} in {}", counted(listed.len()), letters.queue()));
+    }
+    Ok(())
+}
+
+fn replay_these(session: &Session, letters: &DeadLetters, which: &Which, replay: &Replay) -> Result<(), Failure> {
+    let interrupt = session.interrupt.politely();
+    let mut found = BTreeSet::new();
+    let replayed = letters.replay(replay, |letter| {
+        found.extend(letter.id().map(str::to_owned));
+        interrupt.check().is_ok() && which.has(letter)
+    })?;
+    let output = session.output;
+    for id in &replayed.done {
+        if output.is_json() {
+            output.json(&Replayed { id, replayed: true, error: None })?;
+        } else {
+            output.text(format_args!("{}: {GOOD}replayed{GOOD:#}", Line(id)))?;
+        }
+    }
+    for (id, why) in &replayed.left {
+        if output.is_json() {
+            output.json(&Replayed { id, replayed: false, error: Some(why) })?;
+        }
+        Failure::new(Exit::Failed, why).about(id).print();
+    }
+    interrupt.check()?;
+    which.check(&found, &letters.queue())?;
+    match replayed.left.len() {
+        0 => {
+            if !output.is_json() {
+                note(format_args!("{} replayed", counted(replayed.done.len())));
+            }
+            Ok(())
+        }
+        left => Err(Failure::new(Exit::Failed, format!("{} stayed where they were", counted(left)))),
+    }
+}
+
+/// A line of JSON about a letter that was to be replayed.
+#[derive(Serialize)]
+struct Replayed<'a> {
+    id: &'a str,
+    replayed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+fn purge(session: &Session, letters: &DeadLetters, which: &Which, yes: bool) -> Result<(), Failure> {
+    let listed = letters.list()?;
+    let found: BTreeSet<String> = listed.iter().filter_map(DeadLetter::id).map(str::to_owned).collect();
+    which.check(&found, &letters.queue())?;
+    let count = listed.iter().filter(|letter| which.has(letter)).count();
+    if !yes && count > 0 && !is_sure(&format!("Throw away {} in {}?", counted(count), letters.queue()))? {
+        return Err(Failure::new(Exit::Failed, "nothing was thrown away"));
+    }
+    // Those that came since were not among those that were asked about.
+    let purged = letters.purge(|letter| which.has(letter) && letter.id().is_none_or(|id| found.contains(id)))?;
+    if session.output.is_json() {
+        return Ok(session.output.json(&json!({"purged": purged}))?);
+    }
+    Ok(session.output.text(format_args!("{} thrown away", counted(purged)))?)
+}
+
+/// Asks whoever sits there.
+fn is_sure(question: &str) -> Result<bool, Failure> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Failure::usage(format!("{question} Nobody is here to ask: say --yes")));
+    }
+    let mut err = io::stderr();
+    write!(err, "{question} They cannot be brought back. [y/N] ").and_then(|()| err.flush())?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| Failure::new(Exit::Failed, format!("no answer: {error}")))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn counted(letters: usize) -> String {
+    if letters == 1 { "1 dead letter".to_owned() } else { format!("{letters} dead letters") }
+}

@@ -1,0 +1,106 @@
+//! How dead letters are shown.
+
+use std::io;
+
+use serde::Serialize;
+use zc_events::{DeadLetter, Value};
+
+use crate::listen::show::{Told, look};
+use crate::output::{BAD, BOLD, FAINT, Line, Output, Plain, seconds};
+
+/// How much of what a handler said stands in the table.
+const LONGEST: usize = 60;
+/// Where there is nothing.
+const NONE: &str = "-";
+
+/// A line of JSON about a letter. docs/cli.md lists the members; none goes away.
+#[derive(Serialize)]
+struct Letter<'a> {
+    id: Option<&'a str>,
+    time: Option<String>,
+    reason: &'a str,
+    detail: &'a str,
+    attempts: u32,
+    replays: u32,
+    exchange: &'a str,
+    message: Told<'a>,
+}
+
+impl<'a> Letter<'a> {
+    fn new(letter: &'a DeadLetter) -> Self {
+        Self {
+            id: letter.id(),
+            time: letter.at.map(seconds),
+            reason: &letter.reason,
+            detail: &letter.detail,
+            attempts: letter.attempts,
+            replays: letter.replays,
+            exchange: &letter.exchange,
+            message: Told::new(&letter.message),
+        }
+    }
+}
+
+/// All, one a line.
+pub(super) fn table(output: Output, letters: &[DeadLetter]) -> io::Result<()> {
+    if output.is_json() {
+        return letters.iter().try_for_each(|letter| output.json(&Letter::new(letter)));
+    }
+    let rows: Vec<[String; 6]> = letters.iter().map(row).collect();
+    let heads = ["DIED", "TRIED", "REASON", "EVENT TYPE", "ID", "DETAIL"];
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([heads[column].len()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let line = |cells: [&str; 6]| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    if !rows.is_empty() {
+        output.text(format_args!("{BOLD}{}{BOLD:#}", line(heads)))?;
+    }
+    rows.iter().try_for_each(|row| output.text(line(row.each_ref().map(String::as_str))))
+}
+
+fn row(letter: &DeadLetter) -> [String; 6] {
+    let detail: String = Line(&letter.detail).to_string();
+    let short: String = detail.chars().take(LONGEST).collect();
+    [
+        letter.at.map_or(NONE.to_owned(), seconds),
+        letter.attempts.to_string(),
+        Line(&letter.reason).to_string(),
+        Line(Some(letter.message.event_type()).filter(|it| !it.is_empty()).unwrap_or(NONE)).to_string(),
+        Line(letter.id().unwrap_or(NONE)).to_string(),
+        if short.len() < detail.len() { format!("{short}...") } else { short },
+    ]
+}
+
+/// All of one.
+pub(super) fn whole(output: Output, letter: &DeadLetter) -> io::Result<()> {
+    if output.is_json() {
+        return output.json(&Letter::new(letter));
+    }
+    let message = &letter.message;
+    let line = |name: &str, text: &str| output.text(format_args!("{FAINT}{name:10}{FAINT:#} {}", Line(text)));
+    line("id", letter.id().unwrap_or(NONE))?;
+    line("event type", message.event_type())?;
+    output.text(format_args!("{FAINT}reason    {FAINT:#} {BAD}{}{BAD:#}", Line(&letter.reason)))?;
+    line("detail", &letter.detail)?;
+    line("tried", &format!("{} times, replayed {} times", letter.attempts, letter.replays))?;
+    line("died", &letter.at.map_or(NONE.to_owned(), seconds))?;
+    line("exchange", &letter.exchange)?;
+    line("size", &format!("{} bytes", message.body().len()))?;
+    let json = |name: &str, value: Value| -> io::Result<()> {
+        let text = serde_json::to_string_pretty(&value)?;
+        output.text(format_args!("{FAINT}{name:10}{FAINT:#} {}", Plain(&text)))
+    };
+    json("headers", message.headers().into())?;
+    if message.error().is_some() {
+        return line("body", &look(message.body()));
+    }
+    if !message.args().is_empty() {
+        json("args", message.args().into())?;
+    }
+    json("kwargs", message.kwargs().clone().into())
+}

@@ -1,0 +1,180 @@
+//! `zc-events emit`: events of the command line, or of lines on stdin. How they are read is in `input`, what
+//! they hold in `line`, how many are out at once in `pipeline`, what is said of each in `report`.
+
+mod input;
+mod line;
+mod pipeline;
+mod report;
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, TryRecvError};
+use serde_json::{Map, Value};
+use zc_events::{Event, Protocol};
+
+use crate::failure::Failure;
+use crate::output::note;
+use crate::session::Session;
+use crate::values::{self, Json};
+use pipeline::Pipeline;
+use report::Report;
+
+/// How soon a signal is noticed while nothing comes.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What is emitted, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The type of the event, such as order_created; `-` for whole events from stdin, one JSON object a line
+    ///
+    /// Each line has `event_type`, and where it needs them `args` (a list), `kwargs` (an object) and `priority`. Lines that
+    /// `zc-events listen` has printed will do.
+    event_type: String,
+    /// A positional argument behind the type; may be given several times
+    #[arg(long, value_name = "JSON")]
+    arg: Vec<String>,
+    /// The keyword arguments: a JSON object, @file, or - for objects from stdin, one a line and an event each
+    #[arg(long, value_name = "JSON", value_parser = Json::parse)]
+    kwargs: Option<Json>,
+    /// How urgent it is: 0 to 10 in the fleet's queues [default: 0]
+    #[arg(long, value_name = "N")]
+    priority: Option<u8>,
+    /// Celery's task protocol, 1 or 2 [default: EVENTS_PROTOCOL]
+    #[arg(long, value_name = "N", value_parser = protocol)]
+    protocol: Option<Protocol>,
+    /// How often, each time with another id
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true, value_parser = clap::value_parser!(u64).range(1..))]
+    count: u64,
+    /// How long each may take to be confirmed: 500ms, 5s [default: EVENTS_PUBLISH_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    timeout: Option<Duration>,
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    match text {
+        "1" => Ok(Protocol::V1),
+        "2" => Ok(Protocol::V2),
+        _ => Err("use 1 or 2".to_owned()),
+    }
+}
+
+/// Where the events come from.
+enum Source {
+    /// As often as is asked for.
+    Line(Template, Map<String, Value>),
+    /// Lines of keyword arguments.
+    Kwargs(Template),
+    /// Lines of whole events.
+    Events(Option<u8>),
+}
+
+/// What all events of one command have in common.
+struct Template {
+    event_type: String,
+    args: Vec<Value>,
+    priority: Option<u8>,
+}
+
+impl Template {
+    fn event(&self, kwargs: Map<String, Value>) -> Result<Event, Failure> {
+        line::event(&self.event_type, self.args.clone(), kwargs, self.priority)
+    }
+}
+
+impl Options {
+    fn source(&self) -> Result<Source, Failure> {
+        let is_stream = matches!(self.kwargs, Some(Json::Stdin)) || self.event_type == "-";
+        if is_stream && self.count > 1 {
+            return Err(Failure::usage("--count is for one event; of stdin each line is emitted once"));
+        }
+        if self.event_type == "-" {
+            return match (self.arg.as_slice(), &self.kwargs) {
+                ([], None) => Ok(Source::Events(self.priority)),
+                _ => Err(Failure::usage(
+                    "--arg and --kwargs are those of one type of event: with `-` the lines have them",
+                )),
+            };
+        }
+        let args = self.arg.iter().map(|arg| values::json("--arg", arg)).collect::<Result<_, _>>()?;
+        let template = Template { event_type: self.event_type.clone(), args, priority: self.priority };
+        Ok(match &self.kwargs {
+            None => Source::Line(template, Map::new()),
+            Some(Json::Stdin) => Source::Kwargs(template),
+            Some(kwargs) => Source::Line(template, kwargs.read_object("--kwargs")?),
+        })
+    }
+}
+
+/// Emits, and prints for each event whether the broker has confirmed it.
+pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
+    let source = options.source()?;
+    let client = session.client(|mut settings| {
+        if let Some(protocol) = options.protocol {
+            settings = settings.events_protocol(protocol);
+        }
+        if let Some(timeout) = options.timeout {
+            settings = settings.events_publish_timeout(timeout);
+        }
+        settings
+    })?;
+    let interrupt = session.interrupt.politely();
+    match source {
+        Source::Line(template, kwargs) if options.count == 1 => {
+            let event = template.event(kwargs)?;
+            let emitted = client.emit(&event).map_err(Failure::from);
+            report::one(session.output, &event, &emitted)?;
+            emitted
+        }
+        Source::Line(template, kwargs) => {
+            let mut pipeline = Pipeline::new(&client, Report::new(session.output, Some(options.count)));
+            for _ in 0..options.count {
+                if interrupt.check().is_err() || pipeline.is_pointless() {
+                    break;
+                }
+                pipeline.take(None, template.event(kwargs.clone()))?;
+            }
+            pipeline.end()?;
+            interrupt.check()
+        }
+        Source::Kwargs(template) => stream(session, &client, |text| template.event(line::object(text)?)),
+        Source::Events(priority) => stream(session, &client, |text| line::read(text, priority)),
+    }
+}
+
+/// Emits each line of stdin as it comes.
+fn stream(
+    session: &Session,
+    client: &zc_events::EventClient,
+    read: impl Fn(&str) -> Result<Event, Failure>,
+) -> Result<(), Failure> {
+    if io::stdin().is_terminal() {
+        note("reading events from this terminal, one JSON object a line; Ctrl-D ends");
+    }
+    let lines = input::lines()?;
+    let mut pipeline = Pipeline::new(client, Report::new(session.output, None));
+    while session.interrupt.check().is_ok() && !pipeline.is_pointless() {
+        let next = if pipeline.is_empty() {
+            match lines.recv_timeout(TICK) {
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Ok(line) => line,
+            }
+        } else {
+            match lines.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    pipeline.settle_first()?;
+                    continue;
+                }
+                Err(TryRecvError::Disconnected) => break,
+                Ok(line) => line,
+            }
+        };
+        match next {
+            (number, Ok(text)) if text.trim().is_empty() => pipeline.skip(number),
+            (number, text) => pipeline.take(Some(number), text.and_then(|text| read(&text)))?,
+        }
+    }
+    pipeline.end()?;
+    session.interrupt.check()
+}

@@ -1,0 +1,178 @@
+//! The file of a stub: expectations in TOML or JSON, and whether it has changed.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+use zc_events::testing::Expectation;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// What a TOML file calls each of its expectations, and a JSON file may.
+const EXPECT: &str = "expect";
+
+/// The file, how it was when it was read last, and at the last look.
+pub(super) struct File {
+    path: PathBuf,
+    read: Option<Stamp>,
+    seen: Option<Stamp>,
+}
+
+/// By what a change is noticed.
+type Stamp = (SystemTime, u64);
+
+impl File {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, read: None, seen: None }
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Reads it.
+    pub(super) fn read(&mut self) -> Result<Vec<Expectation>, Failure> {
+        self.seen = self.stamp();
+        self.read = self.seen;
+        let wrong = |why: String| Failure::new(Exit::Usage, format!("{}: {why}", self.path.display()));
+        let text = std::fs::read_to_string(&self.path).map_err(|error| {
+            wrong(format!("cannot be read: {error}")).hint("it names what is answered: see `zc-events help stub`")
+        })?;
+        let is_toml = self.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+        let value = if is_toml { toml(&text) } else { serde_json::from_str(&text).map_err(|error| error.to_string()) };
+        value.and_then(expectations).map_err(wrong)
+    }
+
+    /// Reads it where it was written to since, once it looks the same twice: what is being written is half a file. Where
+    /// it is gone or wrong that is told once.
+    pub(super) fn read_if_changed(&mut self) -> Option<Result<Vec<Expectation>, Failure>> {
+        let now = self.stamp();
+        let is_done = std::mem::replace(&mut self.seen, now) == now;
+        (is_done && now != self.read).then(|| self.read())
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let metadata = std::fs::metadata(&self.path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    }
+}
+
+fn expectations(value: Value) -> Result<Vec<Expectation>, String> {
+    let list = match value {
+        Value::Array(list) => list,
+        Value::Object(mut file) => {
+            let list = file.remove(EXPECT);
+            if let Some(name) = file.keys().next() {
+                return Err(format!("`{name}` is not known: it holds `{EXPECT}` alone"));
+            }
+            match list {
+                Some(Value::Array(list)) => list,
+                _ => return Err(format!("it is to hold a list called `{EXPECT}` ([[{EXPECT}]] in TOML)")),
+            }
+        }
+        _ => return Err("it is to hold a list of expectations".to_owned()),
+    };
+    let read =
+        |(index, value)| serde_json::from_value(value).map_err(|error| format!("expectation {}: {error}", index + 1));
+    list.into_iter().enumerate().map(read).collect()
+}
+
+/// TOML as the JSON that it stands for; dates as their text.
+fn toml(text: &str) -> Result<Value, String> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        format!("line {line}: {}", error.message())
+    })?;
+    Ok(json(toml::Value::Table(table)))
+}
+
+fn json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(it) => it.into(),
+        toml::Value::Datetime(at) => at.to_string().into(),
+        toml::Value::Array(list) => list.into_iter().map(json).collect(),
+        toml::Value::Table(table) => table.into_iter().map(|(name, it)| (name, json(it))).collect::<Map<_, _>>().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, text: &str) -> Result<Vec<String>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let read = File::new(path).read();
+        let told = |expected: Vec<Expectation>| expected.iter().map(ToString::to_string).collect();
+        read.map(told).map_err(|failure| failure.text().replace(&folder.path().display().to_string(), "."))
+    }
+
+    const TOML: &str = "
+        [[expect]]
+        resource = 'Order'
+        pk = 5
+        [expect.body.data]
+        type = 'Order'
+        id = '5'
+        attributes = { at = 2024-05-01T10:00:00Z }
+
+        [[expect]]
+        call = 'add'
+        result = 3
+    ";
+
+    #[test]
+    fn toml_and_json_say_the_same() {
+        let both = ["GET Order \"5\"", "call of `add`"].map(str::to_owned).to_vec();
+        assert_eq!(read("a.toml", TOML), Ok(both.clone()));
+        let list = r#"[{"resource": "Order", "pk": 5, "status": 200}, {"call": "add", "result": 3}]"#;
+        assert_eq!(read("a.json", list), Ok(both.clone()));
+        assert_eq!(read("a.json", &format!("{{\"expect\": {list}}}")), Ok(both));
+        assert_eq!(toml(TOML).unwrap()["expect"][0]["body"]["data"]["attributes"]["at"], "2024-05-01T10:00:00Z");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        for (name, text, why) in [
+            ("a.toml", "[[expect]]\nresource = 'Order\n", "./a.toml: line 2: "),
+            ("a.toml", "[[expected]]\ncall = 'a'\n", "./a.toml: `expected` is not known"),
+            ("a.toml", "", "./a.toml: it is to hold a list called `expect`"),
+            ("a.json", "[{}\n", "./a.json: EOF while parsing a list at line 2"),
+            ("a.json", "3", "./a.json: it is to hold a list"),
+            (
+                "a.json",
+                r#"[{"call": "a"}, {"call": "b", "stats": 5}]"#,
+                "./a.json: expectation 2: unknown field `stats`",
+            ),
+        ] {
+            let told = read(name, text).unwrap_err();
+            assert!(told.starts_with(why), "{text}: {told}");
+        }
+        assert!(File::new("/no/such/file.toml".into()).read().is_err());
+    }
+
+    #[test]
+    fn a_change_is_noticed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        std::fs::write(&path, "[]").unwrap();
+        let mut file = File::new(path.clone());
+        assert!(file.read().unwrap().is_empty() && file.read_if_changed().is_none());
+        std::fs::write(&path, r#"[{"call": "a"}]"#).unwrap();
+        assert!(file.read_if_changed().is_none(), "it may not be whole yet");
+        assert_eq!(file.read_if_changed().unwrap().unwrap().len(), 1);
+        let is_wrong_once = |file: &mut File| {
+            assert!(file.read_if_changed().is_none());
+            assert!(file.read_if_changed().unwrap().is_err() && file.read_if_changed().is_none());
+        };
+        std::fs::write(&path, "[{").unwrap();
+        is_wrong_once(&mut file);
+        std::fs::remove_file(&path).unwrap();
+        is_wrong_once(&mut file);
+    }
+}
