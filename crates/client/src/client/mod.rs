@@ -287,7 +287,7 @@ impl Inner {
             }
         };
         if !has.load(Ordering::Acquire) {
-            self.broker.declare(&Topology::new().exchange(exchange, kind), deadline)?;
+            self.broker.declare(&self.settings.fitted(Topology::new().exchange(exchange, kind)), deadline)?;
             has.store(true, Ordering::Release);
         }
         let Encoded { properties, body, .. } = message;

@@ -221,7 +221,7 @@ impl ServiceBuilder {
         }
         Service::start(Arc::new(Shared::new(Parts {
             service,
-            topology,
+            topology: settings.fitted(topology),
             lanes,
             routes: self.routes,
             retry: self.retry,

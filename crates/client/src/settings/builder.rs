@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
-use super::check::{DEEPEST, bytes, named, number, seconds, shown, size};
+use super::check::{DEEPEST, bytes, http, named, number, seconds, shown, size};
 use super::{BrokerSetting, Dedup, Settings};
 use crate::testing::World;
 use crate::{Error, Result};
@@ -46,6 +46,7 @@ pub struct SettingsBuilder {
     dedup_ttl: Option<String>,
     heartbeat: Option<String>,
     secret_key: Option<String>,
+    management_url: Option<String>,
     limits: Limits,
     clock: Option<Arc<dyn Clock>>,
     world: Option<Arc<World>>,
@@ -233,6 +234,13 @@ impl SettingsBuilder {
         self
     }
 
+    /// `MANAGEMENT_URL`: `http://user:password@host:15672`, where RabbitMQ's management API is, which tells the
+    /// doctor what AMQP does not. Nothing else asks it. Nothing shows it.
+    pub fn management_url(mut self, url: impl Into<String>) -> Self {
+        self.management_url = Some(url.into());
+        self
+    }
+
     /// How large what arrives may be, in one. No variable: `EVENTS_MAX_BODY`, `_INFLATED`, `_RATIO` and
     /// `_DEPTH`, and the methods named after them, win over its fields.
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -287,6 +295,7 @@ impl SettingsBuilder {
         take(&mut self.dedup, "EVENTS_DEDUP");
         take(&mut self.dedup_ttl, "EVENTS_DEDUP_TTL");
         take(&mut self.heartbeat, "EVENTS_HEARTBEAT");
+        take(&mut self.management_url, "MANAGEMENT_URL");
         // To the letter, blanks at its ends included: another key signs other tokens.
         if let Some(key) = lookup("SECRET_KEY") {
             self.secret_key = Some(key);
@@ -366,6 +375,8 @@ impl SettingsBuilder {
             dedup_ttl: seconds("EVENTS_DEDUP_TTL", self.dedup_ttl, 86_400, None)?,
             heartbeat: number("EVENTS_HEARTBEAT", self.heartbeat.as_deref(), 10, 1, 300, "")? as u16,
             secret_key: self.secret_key.filter(|key| !key.trim().is_empty()),
+            management_url: self.management_url.map(http).transpose()?,
+            temporary: None,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             world: self.world,
         };

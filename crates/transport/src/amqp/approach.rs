@@ -14,7 +14,7 @@ use super::failure;
 use super::guard::{FRAME_MAX, GuardedStream, Watch};
 use super::login::{Login, LoginStream, Plain};
 use super::options::AmqpOptions;
-use super::reach::Hurdle;
+use super::reach::{Hurdle, Obstacle};
 use super::url::Node;
 use super::watchdog::{Lifeline, Watchdog};
 use crate::Error;
@@ -41,44 +41,67 @@ pub(super) struct Steps {
 
 /// Why a login did not lead to a connection.
 enum NotOpened {
-    For(Error),
+    For(Obstacle),
     /// As with wrong credentials, or with a connection that was lost just then.
     CutOff,
 }
 
-/// Opens a connection step by step. Where it fails, the step is told that failed; what the others showed is noted.
+/// Opens a connection step by step. What the steps showed is noted, however it ends.
 pub(super) fn approach(
     options: &AmqpOptions,
     node: &Node,
     watchdog: &Arc<Watchdog>,
     deadline: Deadline,
     steps: &mut Steps,
-) -> Result<Opened, (Hurdle, Error)> {
-    let (clock, setting) = (&*options.clock, &options.setting);
+) -> Result<Opened, Obstacle> {
     if node.tls {
-        let why = format!(
-            "{setting} asks for TLS (amqps://), which this build does not have: use amqp:// behind a TLS tunnel"
-        );
-        return Err((Hurdle::Tls, Error::Config { why }));
+        return Err(no_tls(options));
     }
     let mut attempt = 1;
     loop {
-        let addresses =
-            resolve(node, clock, deadline).map_err(|error| (Hurdle::Name, failure::not_found(error, node, setting)))?;
-        steps.addresses = addresses.iter().map(SocketAddr::ip).collect();
-        let dialled = clock.now();
-        let stream = dial(&addresses, clock, deadline)
-            .map_err(|error| (Hurdle::Connect, failure::not_connected(error, node, setting)))?;
-        steps.connected_in = Some(clock.now().saturating_duration_since(dialled));
+        let stream = connect(options, node, deadline, steps)?;
         match log_in(options, node, watchdog, stream, deadline) {
-            Err((_, NotOpened::CutOff)) if attempt < LOGIN_ATTEMPTS => attempt += 1,
+            Err(NotOpened::CutOff) if attempt < LOGIN_ATTEMPTS => attempt += 1,
             Ok(opened) => return Ok(opened),
-            Err((hurdle, NotOpened::For(error))) => return Err((hurdle, error)),
-            Err((hurdle, NotOpened::CutOff)) => {
-                return Err((hurdle, failure::not_opened(&amiquip::Error::InvalidCredentials, node, setting)));
-            }
+            Err(NotOpened::For(obstacle)) => return Err(obstacle),
+            Err(NotOpened::CutOff) => return Err(refused(&amiquip::Error::InvalidCredentials, options, node)),
         }
     }
+}
+
+/// The steps below AMQP.
+pub(super) fn connect(
+    options: &AmqpOptions,
+    node: &Node,
+    deadline: Deadline,
+    steps: &mut Steps,
+) -> Result<TcpStream, Obstacle> {
+    let (clock, setting) = (&*options.clock, &options.setting);
+    let addresses = resolve(node, clock, deadline).map_err(|error| {
+        let said = error.to_string();
+        Obstacle { at: Hurdle::Name, said, error: failure::not_found(error, node, setting) }
+    })?;
+    steps.addresses = addresses.iter().map(SocketAddr::ip).collect();
+    let dialled = clock.now();
+    let stream = dial(&addresses, clock, deadline).map_err(|error| {
+        let said = error.to_string();
+        Obstacle { at: Hurdle::Connect, said, error: failure::not_connected(error, node, setting) }
+    })?;
+    steps.connected_in = Some(clock.now().saturating_duration_since(dialled));
+    Ok(stream)
+}
+
+pub(super) fn no_tls(options: &AmqpOptions) -> Obstacle {
+    let why = format!(
+        "{} asks for TLS (amqps://), which this build does not have: use amqp:// behind a TLS tunnel",
+        options.setting
+    );
+    Obstacle { at: Hurdle::Tls, said: "this build has no TLS".to_owned(), error: Error::Config { why } }
+}
+
+fn refused(error: &amiquip::Error, options: &AmqpOptions, node: &Node) -> Obstacle {
+    let at = if failure::is_about_vhost(error) { Hurdle::VirtualHost } else { Hurdle::Login };
+    Obstacle { at, said: failure::reason(error), error: failure::not_opened(error, node, &options.setting) }
 }
 
 fn log_in(
@@ -87,8 +110,15 @@ fn log_in(
     watchdog: &Arc<Watchdog>,
     stream: TcpStream,
     deadline: Deadline,
-) -> Result<Opened, (Hurdle, NotOpened)> {
-    let not_connected = |error| (Hurdle::Login, NotOpened::For(failure::not_connected(error, node, &options.setting)));
+) -> Result<Opened, NotOpened> {
+    let not_connected = |error: io::Error| {
+        let said = error.to_string();
+        NotOpened::For(Obstacle {
+            at: Hurdle::Login,
+            said,
+            error: failure::not_connected(error, node, &options.setting),
+        })
+    };
     let lifeline = Arc::new(Lifeline::new(stream.try_clone().map_err(not_connected)?));
     let stream = mio::net::TcpStream::from_stream(stream).map_err(not_connected)?;
     let guard = watchdog.watch(&lifeline, deadline);
@@ -116,11 +146,8 @@ fn log_in(
             let why = watch.refusal().map_or_else(|| error.to_string(), str::to_owned);
             Err(not_connected(io::Error::new(io::ErrorKind::InvalidData, why)))
         }
-        Err(amiquip::Error::InvalidCredentials) => Err((Hurdle::Login, NotOpened::CutOff)),
-        Err(error) => {
-            let hurdle = if failure::is_about_vhost(&error) { Hurdle::VirtualHost } else { Hurdle::Login };
-            Err((hurdle, NotOpened::For(failure::not_opened(&error, node, &options.setting))))
-        }
+        Err(amiquip::Error::InvalidCredentials) => Err(NotOpened::CutOff),
+        Err(error) => Err(NotOpened::For(refused(&error, options, node))),
     }
 }
 

@@ -14,6 +14,7 @@ use super::approach::{Opened, Steps, approach};
 use super::failure;
 use super::guard::Watch;
 use super::options::AmqpOptions;
+use super::reach::Obstacle;
 use super::url::Node;
 use super::watchdog::{Guard, Lifeline, Watchdog};
 use crate::Result;
@@ -64,7 +65,7 @@ impl Link {
             let limit = options.clock.deadline(share.min(limit));
             match approach(options, node, watchdog, limit, &mut Steps::default()) {
                 Ok(opened) => return Self::start(options, node, watchdog, opened, purpose, on_end, deadline),
-                Err((_, error)) => {
+                Err(Obstacle { error, .. }) => {
                     log::debug!("{error}");
                     last = error;
                 }

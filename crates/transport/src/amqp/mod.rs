@@ -41,7 +41,7 @@ use publisher::Publisher;
 use watchdog::Watchdog;
 
 pub use options::AmqpOptions;
-pub use reach::{Hurdle, Reach, reach};
+pub use reach::{Hurdle, Obstacle, Reach, reach};
 pub use url::BrokerUrl;
 
 /// Headers travel in one frame, and RabbitMQ's frames hold 128 KiB by default.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use amiquip::{AmqpValue, Connection};
 use zc_events_protocol::{Deadline, Outcome};
 
-use super::approach::{Opened, Steps, approach};
+use super::approach::{Opened, Steps, approach, connect, no_tls};
 use super::options::AmqpOptions;
 use super::url::Node;
 use super::watchdog::Watchdog;
@@ -21,16 +21,28 @@ const GOODBYE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Hurdle {
-    /// What the URL asks for and this build does not have.
-    Tls,
     /// Looking up the host's name.
     Name,
     /// The TCP connection.
     Connect,
+    /// TLS, where the URL asks for it, which this build does not have.
+    Tls,
     /// The handshake, and the login with user and password.
     Login,
     /// The virtual host.
     VirtualHost,
+}
+
+/// Where it ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Obstacle {
+    /// At which step.
+    pub at: Hurdle,
+    /// Why, in the words of the system or the broker, without advice.
+    pub said: String,
+    /// The error that a caller would get.
+    pub error: Error,
 }
 
 /// How far one gets towards one node.
@@ -49,15 +61,17 @@ pub struct Reach {
     pub connected_in: Option<Duration>,
     /// What the broker calls itself, such as `RabbitMQ 3.10.8`; `None` where one did not get in.
     pub server: Option<String>,
+    /// Whether the URL asks for TLS.
+    pub tls: bool,
     /// At which step it ended, and why; `None` where one got in.
-    pub failure: Option<(Hurdle, Error)>,
+    pub obstacle: Option<Obstacle>,
 }
 
 impl Reach {
     /// Whether this step succeeded.
     #[must_use]
     pub fn has_passed(&self, hurdle: Hurdle) -> bool {
-        self.failure.as_ref().is_none_or(|(at, _)| *at > hurdle)
+        self.obstacle.as_ref().is_none_or(|obstacle| obstacle.at > hurdle)
     }
 }
 
@@ -93,9 +107,13 @@ fn towards_each(options: &AmqpOptions, watchdog: &Arc<Watchdog>, deadline: Deadl
         let share = deadline.remaining(&*options.clock) / u32::try_from(nodes.len() - index).unwrap_or(u32::MAX).max(1);
         let limit = options.clock.deadline(share);
         let mut steps = Steps::default();
-        let opened = approach(options, node, watchdog, limit, &mut steps);
+        let opened = if node.tls {
+            connect(options, node, limit, &mut steps).and_then(|_| Err(no_tls(options)))
+        } else {
+            approach(options, node, watchdog, limit, &mut steps)
+        };
         let mut server = None;
-        let failure = match opened {
+        let obstacle = match opened {
             Ok(Opened { connection, lifeline, .. }) => {
                 server = server_of(&connection);
                 let _guard = watchdog.watch(&lifeline, options.clock.deadline(GOODBYE));
@@ -103,11 +121,13 @@ fn towards_each(options: &AmqpOptions, watchdog: &Arc<Watchdog>, deadline: Deadl
                 let _ = connection.close();
                 None
             }
-            Err(failure) => Some(failure),
+            Err(obstacle) => Some(obstacle),
         };
         let Steps { addresses, connected_in } = steps;
-        let (user, vhost) = (node.user.clone(), node.vhost.clone());
-        Reach { node: node.address(), user, vhost, addresses, connected_in, server, failure }
+        // Behind a colon that somebody encoded there is the password.
+        let user = node.user.split(':').next().unwrap_or_default().to_owned();
+        let vhost = node.vhost.clone();
+        Reach { node: node.address(), user, vhost, addresses, connected_in, server, tls: node.tls, obstacle }
     };
     nodes.iter().enumerate().map(look).collect()
 }
