@@ -8,6 +8,7 @@ mod jwt;
 mod lines;
 mod message;
 pub mod metrics;
+mod sandbox;
 mod service;
 mod settings;
 pub mod testing;
@@ -20,6 +21,7 @@ pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
 pub use error::{CallFailure, Error, Failure, Result};
 pub use jwt::Jwt;
 pub use message::{Message, MessageKind};
+pub use sandbox::Sandbox;
 pub use service::{
     Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth,
     Stopped, ViewResult,

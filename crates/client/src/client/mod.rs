@@ -95,8 +95,13 @@ impl EventClient {
         let broker = settings.open_broker()?;
         let store = settings.open_store()?;
         metrics::describe();
+        Ok(Self::with(settings, broker, store))
+    }
+
+    /// A client with these settings, a broker and a store.
+    pub(crate) fn with(settings: Settings, broker: Arc<dyn Broker>, store: Option<Arc<dyn ReplyStore>>) -> Self {
         let inner = Inner { settings, broker, store, has_exchange: Default::default() };
-        Ok(Self { inner: Arc::new(inner), scope: None })
+        Self { inner: Arc::new(inner), scope: None }
     }
 
     /// The settings.

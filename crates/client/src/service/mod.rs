@@ -58,6 +58,7 @@ pub use failure::HandlerError;
 pub use health::ServiceHealth;
 pub(crate) use observe::{Observed, Sight};
 pub use paging::Paging;
+pub(crate) use retry::RUNGS;
 pub use retry::Retry;
 pub use view::{ResourceView, Served, ViewResult};
 

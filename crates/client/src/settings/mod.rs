@@ -182,6 +182,14 @@ impl Settings {
         self.world.as_ref()
     }
 
+    /// The same settings for an exchange and a service of this name, whose queues go by themselves after a while.
+    pub(crate) fn in_a_sandbox(mut self, name: String, outlives: Duration) -> Result<Self> {
+        self.events_exchange = name.clone();
+        self.notifications_exchange = format!("{name}-notifications");
+        self.temporary = Some(outlives);
+        self.with_service_name(name)
+    }
+
     /// A topology as these settings have it: for good, or, in a sandbox, for a while.
     pub(crate) fn fitted(&self, topology: Topology) -> Topology {
         match self.temporary {
