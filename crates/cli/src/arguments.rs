@@ -3,7 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::output::Format;
-use crate::{call, dead, emit, get, listen, shell, stub};
+use crate::{call, dead, doctor, emit, get, listen, shell, stub};
 
 /// See, send, ask, stand in and mend, in a fleet of Python zc_events/Celery services.
 ///
@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Stub(stub::Options),
     /// List, show, replay or purge the dead letters of a service
     Dead(dead::Options),
+    /// Find out what is wrong between this place and the servers, and what to do about it
+    Doctor(doctor::Options),
     /// Print completions for a shell
     Completions(shell::Completions),
     /// Print a manual page

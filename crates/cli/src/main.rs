@@ -7,6 +7,7 @@ mod arguments;
 mod call;
 mod dead;
 mod demo;
+mod doctor;
 mod emit;
 mod exit;
 mod failure;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Listen(options) => listen::run(&session, &options),
         Command::Stub(options) => stub::run(&session, &options),
         Command::Dead(options) => dead::run(&session, &options),
+        Command::Doctor(options) => doctor::run(&session, &options),
         Command::Completions(options) => shell::completions(&options),
         Command::Man(options) => shell::man(&options),
     });

@@ -3,6 +3,8 @@
 
 mod client;
 mod dead_letters;
+#[cfg(feature = "doctor")]
+pub mod doctor;
 mod error;
 mod jwt;
 mod lines;

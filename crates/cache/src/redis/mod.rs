@@ -70,6 +70,6 @@ mod watch;
 const WAITING: &str = "waiting for an answer, which may have been taken and lost,";
 
 pub use options::RedisOptions;
-pub use reach::{Hurdle, Reach, reach};
+pub use reach::{Hurdle, Obstacle, Reach, reach};
 pub use store::RedisReplyStore;
 pub use url::RedisUrl;

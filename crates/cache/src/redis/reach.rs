@@ -22,8 +22,20 @@ pub enum Hurdle {
     Login,
 }
 
-/// How far one gets.
+/// Where it ended.
 #[derive(Debug)]
+#[non_exhaustive]
+pub struct Obstacle {
+    /// At which step.
+    pub at: Hurdle,
+    /// Why: of the first two steps in the system's words, without advice.
+    pub said: String,
+    /// The error that a caller would get.
+    pub error: Error,
+}
+
+/// How far one gets.
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Reach {
     /// Host and port.
@@ -33,14 +45,14 @@ pub struct Reach {
     /// How long connecting took, where it succeeded.
     pub connected_in: Option<Duration>,
     /// At which step it ended, and why; `None` where one got in.
-    pub failure: Option<(Hurdle, Error)>,
+    pub obstacle: Option<Obstacle>,
 }
 
 impl Reach {
     /// Whether this step succeeded.
     #[must_use]
     pub fn has_passed(&self, hurdle: Hurdle) -> bool {
-        self.failure.as_ref().is_none_or(|(at, _)| *at > hurdle)
+        self.obstacle.as_ref().is_none_or(|obstacle| obstacle.at > hurdle)
     }
 }
 
@@ -71,8 +83,8 @@ pub fn reach(options: &RedisOptions, deadline: Deadline) -> Reach {
     let place = url.place();
     let connector = Connector::new(url, clock, connect_timeout, max_reply);
     let mut steps = Steps::default();
-    let failure = connector.approach(deadline, &mut steps).err();
-    Reach { place, addresses: steps.addresses, connected_in: steps.connected_in, failure }
+    let obstacle = connector.approach(deadline, &mut steps).err();
+    Reach { place, addresses: steps.addresses, connected_in: steps.connected_in, obstacle }
 }
 
 #[cfg(test)]
@@ -98,8 +110,9 @@ mod tests {
             (refusing.url(), Hurdle::Login),
         ] {
             let reached = towards(&url);
-            let (at, error) = reached.failure.as_ref().unwrap();
+            let Obstacle { at, said, error } = reached.obstacle.as_ref().unwrap();
             assert_eq!(*at, hurdle, "{error}");
+            assert!(!said.is_empty());
             assert_eq!(reached.addresses.is_empty(), hurdle == Hurdle::Name);
             assert_eq!(reached.connected_in.is_some(), hurdle == Hurdle::Login);
             assert!(!format!("{reached:?} {error}").contains(CANARY));
@@ -110,7 +123,7 @@ mod tests {
     fn who_gets_in_has_passed_all_steps() {
         let server = Server::answering(healthy);
         let reached = towards(&server.url());
-        assert!(reached.failure.is_none() && reached.has_passed(Hurdle::Login), "{reached:?}");
+        assert!(reached.obstacle.is_none() && reached.has_passed(Hurdle::Login), "{reached:?}");
         assert_eq!(reached.place, server.address.to_string());
     }
 }

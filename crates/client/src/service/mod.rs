@@ -31,6 +31,7 @@ mod roll;
 mod routes;
 mod seen;
 mod shared;
+pub(crate) mod topology;
 mod view;
 mod work;
 mod worker;

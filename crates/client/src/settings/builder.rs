@@ -261,7 +261,7 @@ impl SettingsBuilder {
     }
 
     /// Takes over what `lookup` finds; an empty value counts as none.
-    pub(super) fn read(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn read(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
         let take = |slot: &mut Option<String>, name: &str| {
             if let Some(value) = lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()) {
                 *slot = Some(value);
