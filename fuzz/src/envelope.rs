@@ -141,6 +141,8 @@ fn may_refuse(error: &EncodeError) -> bool {
             | EncodeError::TooDeep { .. }
             | EncodeError::TooLarge { .. }
             | EncodeError::Time { .. }
+            // Celery may send an argument called `event_type`.
+            | EncodeError::ReservedKey { .. }
     )
 }
 

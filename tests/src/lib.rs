@@ -5,6 +5,7 @@
 
 pub mod chaos;
 pub mod proxy;
+pub mod python;
 pub mod raw;
 
 use std::time::{Duration, Instant};

@@ -73,8 +73,9 @@ fn a_queue_that_python_has_declared_is_used_as_it_is() {
     let queue = format!("{name}-mails-notifications");
     let mut connection = amiquip::Connection::insecure_open(&broker_url()).unwrap();
     let channel = connection.open_channel(None).unwrap();
-    // Without priorities, as the worker of the captured topology has it.
-    let options = amiquip::QueueDeclareOptions { durable: true, ..amiquip::QueueDeclareOptions::default() };
+    // With priorities, which the worker of the captured topology has not, nor ours.
+    let mut options = amiquip::QueueDeclareOptions { durable: true, ..amiquip::QueueDeclareOptions::default() };
+    options.arguments.insert("x-max-priority".to_owned(), amiquip::AmqpValue::LongInt(10));
     channel.queue_declare(queue.as_str(), options).unwrap();
     let listen = || Service::builder(&client).on_notification(Channel::Text, "shipped", |_: &Context, _: Value| Ok(()));
     let service = listen().start().unwrap();

@@ -23,7 +23,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
     let servers = Servers::obtain(&options.given, &options.wanted, &interrupt)?;
     let mut arguments = ["bench", "--package", "zc-events-bench"].map(str::to_owned).to_vec();
     arguments.extend(options.bench_args);
-    let measured = with_servers(&arguments, servers.urls(), &interrupt);
+    let measured = with_servers(&arguments, servers.urls(), None, &interrupt);
     servers.stop();
     measured
 }

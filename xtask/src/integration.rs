@@ -1,12 +1,14 @@
-//! `cargo xtask integration`: every test of the workspace, with servers that are started for it and stopped after it;
-//! then the quick form of `cargo xtask chaos`.
+//! `cargo xtask integration`: every test of the workspace, with servers that are started for it and stopped after it, and
+//! a Python of its own; then the quick form of `cargo xtask chaos`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::chaos;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::process::{Polite, Process};
+use crate::python::{self, TEST_PYTHON};
 use crate::servers::{GivenUrls, Servers, TEST_BROKER_URL, TEST_REDIS_URL, Urls, Wanted};
 use crate::workspace;
 
@@ -26,11 +28,16 @@ pub(crate) struct Options {
     /// Leave out the quick form of `cargo xtask chaos`, which otherwise comes last
     #[arg(long)]
     skip_chaos: bool,
+    /// Leave out the tests beside Python services, which otherwise get a Python environment in target/python
+    #[arg(long)]
+    skip_python: bool,
     /// What follows `--` goes to `cargo test`: a filter, `--test NAME`, and after another `--` to the tests themselves
     #[arg(last = true, value_name = "TEST ARGS")]
     test_args: Vec<String>,
 }
 
+/// The module that holds all tests beside Python, in whichever file.
+const PYTHON_TESTS: &str = "beside_python";
 /// How long the tests may take to end after a SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -38,9 +45,13 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) fn run(options: Options) -> Result<()> {
     let arguments = arguments(&options)?;
     let interrupt = Interrupt::listen()?;
+    let python = match options.skip_python {
+        true => None,
+        false => Some(python::obtain(&options.wanted, &interrupt)?),
+    };
     let servers = Servers::obtain(&options.given, &options.wanted, &interrupt)?;
     let private = servers.are_private();
-    let tested = with_servers(&arguments, servers.urls(), &interrupt);
+    let tested = with_servers(&arguments, servers.urls(), python, &interrupt);
     // After a signal nothing is to be left behind, asked for or not.
     if options.keep && !matches!(tested, Err(Failure::Interrupted(_))) {
         let Urls { broker, redis } = servers.urls().clone();
@@ -49,6 +60,9 @@ pub(crate) fn run(options: Options) -> Result<()> {
         }
     } else {
         servers.stop();
+    }
+    if options.skip_python {
+        log::warn!("NOT RUN: the tests beside Python services, for --skip-python was given.");
     }
     tested?;
     if options.skip_chaos || !options.test_args.is_empty() {
@@ -64,12 +78,18 @@ pub(crate) fn run(options: Options) -> Result<()> {
     Ok(())
 }
 
-/// Runs cargo with these arguments and the servers' URLs in the environment. Stops it when a signal arrives.
-pub(crate) fn with_servers(arguments: &[String], urls: &Urls, interrupt: &Interrupt) -> Result<()> {
+/// Runs cargo with these arguments, and the servers' URLs and the Python in the environment. Stops it when a signal arrives.
+pub(crate) fn with_servers(
+    arguments: &[String],
+    urls: &Urls,
+    python: Option<PathBuf>,
+    interrupt: &Interrupt,
+) -> Result<()> {
     let line = format!("cargo {}", arguments.join(" "));
     log::info!("{TEST_BROKER_URL}=... {TEST_REDIS_URL}=... {line}");
     let mut cargo = workspace::cargo(&workspace::root());
     cargo.args(arguments).env(TEST_BROKER_URL, &urls.broker).env(TEST_REDIS_URL, &urls.redis);
+    cargo.envs(python.map(|python| (TEST_PYTHON, python)));
     let mut tests = Process::start(&line, &mut cargo)?;
     match tests.wait(interrupt, None) {
         Ok(Some(status)) => Failure::unless_success(&line, status),
@@ -90,11 +110,19 @@ fn arguments(options: &Options) -> Result<Vec<String>> {
         arguments.extend(workspace::whole(&workspace::root())?);
     }
     arguments.extend_from_slice(&options.test_args);
+    if options.skip_python {
+        // What follows the next `--` goes to the tests themselves.
+        let has_own = options.test_args.iter().any(|it| it == "--");
+        arguments.extend((!has_own).then(|| "--".to_owned()));
+        arguments.extend(["--skip".to_owned(), PYTHON_TESTS.to_owned()]);
+    }
     Ok(arguments)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use clap::Parser;
 
     use super::*;
@@ -122,6 +150,41 @@ mod tests {
             cargo_line("it --skip-offline -- --test amqp confirms -- --nocapture"),
             "test --package integration-tests --test amqp confirms -- --nocapture"
         );
+    }
+
+    #[test]
+    fn the_tests_beside_python_are_left_out_where_they_run() {
+        assert_eq!(
+            cargo_line("it --skip-offline --skip-python -- --test amqp"),
+            "test --package integration-tests --test amqp -- --skip beside_python"
+        );
+        assert_eq!(
+            cargo_line("it --skip-offline --skip-python -- --test amqp -- --nocapture"),
+            "test --package integration-tests --test amqp -- --nocapture --skip beside_python"
+        );
+    }
+
+    /// Otherwise `--skip-python` would leave some to fail, or leave out others.
+    #[test]
+    fn all_tests_beside_python_are_in_the_module_that_is_left_out() {
+        fn look(folder: &Path, found: &mut usize) {
+            for entry in folder.read_dir().unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    look(&path, found);
+                } else {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let is_inside = path.iter().any(|part| part == PYTHON_TESTS)
+                        || text.contains(&format!("\nmod {PYTHON_TESTS} {{\n"));
+                    let is_beside = text.contains("#[test]") && text.contains("integration_tests::python");
+                    assert!(!is_beside || is_inside, "{}", path.display());
+                    *found += usize::from(is_beside);
+                }
+            }
+        }
+        let mut found = 0;
+        look(&workspace::root().join("tests/tests"), &mut found);
+        assert!(found > 5, "{found}");
     }
 
     #[test]

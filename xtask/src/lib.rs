@@ -11,6 +11,7 @@ mod fuzz;
 mod integration;
 mod interrupt;
 mod process;
+mod python;
 pub mod rig;
 mod servers;
 mod tidy;

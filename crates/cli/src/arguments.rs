@@ -5,6 +5,9 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::output::Format;
 use crate::{call, dead, doctor, emit, get, listen, shell, stub};
 
+/// Above the options that all commands take.
+const EVERYWHERE: &str = "Options of all commands";
+
 /// See, send, ask, stand in and mend, in a fleet of Python zc_events/Celery services.
 ///
 /// Where the fleet is, the environment says, or a file `.env` in the working directory or above it: BROKER_URL,
@@ -15,10 +18,10 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// How results are printed: pretty, for people, or json, an object a line [default: pretty on a terminal, else json]
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) output: Option<Format>,
     /// Log to stderr what is done; twice: in detail
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 

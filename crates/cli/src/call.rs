@@ -66,7 +66,7 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
             session.output.document(&json!({ "errors": errors }))?;
             Err(Error::Call { key, failure }.into())
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(Failure::asking(&options.key, error)),
     }
 }
 

@@ -36,6 +36,13 @@ impl Failure {
         Self::new(exit, "")
     }
 
+    /// Why something that was asked has no answer: of a deadline, what it was that waited.
+    pub(crate) fn asking(what: &str, error: Error) -> Self {
+        let is_timeout = error.is_timeout();
+        let failure = Self::from(error);
+        if is_timeout { failure.about(what) } else { failure }
+    }
+
     /// Says what to do.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -91,7 +91,7 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     if let Some(timeout) = options.timeout {
         request = request.timeout(timeout);
     }
-    let answer = request.fetch_any()?;
+    let answer = request.fetch_any().map_err(|error| Failure::asking(&options.resource, error))?;
     match answer.data()? {
         Some(document) => session.output.document(&document)?,
         None if session.output.is_json() => session.output.document(&serde_json::Value::Null)?,

@@ -182,6 +182,8 @@ impl DeadLetters {
             letters.push(letter);
             Ok(Fate::Hold)
         })?;
+        // A quorum queue puts what was looked at behind the others.
+        letters.sort_by_key(|letter| letter.at);
         Ok(letters)
     }
 

@@ -51,7 +51,7 @@ pub enum Error {
         /// In the broker's words, such as "low on memory".
         reason: String,
     },
-    /// The broker or the reply store cannot be reached, or the connection was lost.
+    /// The broker, the reply store or the content store cannot be reached, or the connection was lost.
     #[error("{what}")]
     Unavailable {
         /// What was tried, and what to look at.
@@ -62,8 +62,8 @@ pub enum Error {
         #[source]
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
-    /// The broker or the reply store refused: credentials, virtual host, permissions, a
-    /// missing exchange.
+    /// The broker, the reply store or the content store refused: credentials, virtual host, permissions, a
+    /// missing exchange or bucket.
     #[error("{why}")]
     Rejected {
         /// What was refused and what would help.

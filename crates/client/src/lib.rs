@@ -2,14 +2,18 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;
+pub mod content;
 mod dead_letters;
 #[cfg(feature = "doctor")]
 pub mod doctor;
+mod email;
 mod error;
 mod jwt;
 mod lines;
 mod message;
 pub mod metrics;
+mod push;
+mod rebuild;
 mod sandbox;
 mod service;
 mod settings;
@@ -17,12 +21,16 @@ pub mod testing;
 mod watch;
 
 pub use client::{
-    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, Page, Pages, Pending, PendingSet, RemoteRequest,
+    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, IndexRebuild, Page, Pages, Pending, PendingSet,
+    RemoteRequest,
 };
 pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
+pub use email::{Addresses, Email, StoredEmail};
 pub use error::{CallFailure, Error, Failure, Result};
 pub use jwt::Jwt;
 pub use message::{Message, MessageKind};
+pub use push::PushNotification;
+pub use rebuild::{RebuildError, RebuildProgress};
 pub use sandbox::Sandbox;
 pub use service::{
     Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth,
@@ -37,11 +45,16 @@ pub use zc_events_protocol::resource::{
     ResourceObject,
 };
 pub use zc_events_protocol::{
-    Channel, Clock, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol, Query,
-    RemoteError, Stage, SystemClock,
+    Channel, Clock, Deadline, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol,
+    Query, RemoteError, Stage, SystemClock,
 };
 
 /// Compiles the examples of the workspace's README.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// Compiles the examples of the page for those who come from Python.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating-from-python.md")]
+struct MigratingFromPython;

@@ -181,6 +181,17 @@ mod tests {
     }
 
     #[test]
+    fn data_nests_as_deep_as_an_events_arguments() {
+        let nested = |levels| (0..levels).fold(json!(1), |value, _| json!([value]));
+        let call = Call::new("add", Method::Post).data(nested(100)).unwrap().headers(nested(100)).unwrap();
+        for protocol in [Protocol::V1, Protocol::V2] {
+            assert!(call.encode(&EncodeOptions { protocol: Some(protocol), ..EncodeOptions::default() }).is_ok());
+        }
+        let refused = Call::new("add", Method::Post).data(nested(101));
+        assert!(matches!(refused, Err(EncodeError::TooDeep { what, .. }) if what == "data"));
+    }
+
+    #[test]
     fn a_call_needs_a_key() {
         let refused = Call::new("", Method::Get).encode(&EncodeOptions::default());
         assert!(matches!(refused, Err(EncodeError::BadName { .. })));

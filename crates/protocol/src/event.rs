@@ -65,11 +65,14 @@ impl Event {
     /// Sets a keyword argument.
     ///
     /// # Errors
-    /// As for [`Event::arg`]; [`EncodeError::ReservedKey`] for `task_id`.
+    /// As for [`Event::arg`]; [`EncodeError::ReservedKey`] for `task_id`, and for `event_type`, which is the name of a
+    /// parameter of Python's listeners: they raise where an argument is called so.
     pub fn set<T: Serialize>(mut self, key: impl Into<String>, value: T) -> Result<Self, EncodeError> {
+        const RESERVED: [(&str, &str); 2] =
+            [("task_id", "`Event::task_id`"), ("event_type", "`Event::new`, or another name")];
         let key = key.into();
-        if key == "task_id" {
-            return Err(EncodeError::ReservedKey { key: "task_id", instead: "`Event::task_id`" });
+        if let Some((key, instead)) = RESERVED.into_iter().find(|(reserved, _)| *reserved == key) {
+            return Err(EncodeError::ReservedKey { key, instead });
         }
         let value = payload::to_value(&key, &value)?;
         self.kwargs.insert(key, value);
@@ -210,8 +213,9 @@ mod tests {
     }
 
     #[test]
-    fn task_id_has_a_setter_of_its_own() {
+    fn names_with_a_meaning_are_not_set_as_arguments() {
         assert!(matches!(Event::new("e").set("task_id", 1), Err(EncodeError::ReservedKey { .. })));
+        assert!(matches!(Event::new("e").set("event_type", 1), Err(EncodeError::ReservedKey { .. })));
         assert_eq!(Event::new("e").with_id("1").effective_task_id(), "1");
         assert_eq!(Event::new("e").task_id("mine").effective_task_id(), "mine");
     }

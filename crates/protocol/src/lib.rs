@@ -34,6 +34,7 @@ pub use limits::Limits;
 pub use method::{Method, UnknownMethod};
 pub use notification::{Channel, Notification};
 pub use outcome::{Outcome, Stage};
+pub use payload::to_value;
 pub use properties::{HeaderValue, Headers, Properties, size_of_headers};
 pub use reply::{REPLY_TTL, Reply, ReplyBody};
 pub use request::{Query, ResourceRequest};

@@ -47,6 +47,8 @@ pub enum Stage {
     StorePool,
     /// Reading from or writing to the reply store.
     Store,
+    /// Storing or fetching what lies beside messages, such as the body of an e-mail; before a message that names it.
+    Content,
     /// Closing down.
     Close,
 }
@@ -76,6 +78,7 @@ impl fmt::Display for Stage {
             Stage::Reply => "waiting for the answer",
             Stage::StorePool => "waiting for a free connection to the reply store",
             Stage::Store => "talking to the reply store",
+            Stage::Content => "talking to the content store",
             Stage::Close => "closing",
         })
     }

@@ -11,8 +11,17 @@ use crate::EncodeError;
 /// How deep a payload may nest. Celery's workers die of 900 levels.
 pub(crate) const MAX_DEPTH: usize = 100;
 
-/// The value in JSON; `what` is for the error.
-pub(crate) fn to_value<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<Value, EncodeError> {
+/// The value in JSON, where all of the fleet can read that; `what` is for the error.
+///
+/// ```
+/// use zc_events_protocol::to_value;
+/// assert_eq!(to_value("total", &12.5).unwrap(), 12.5);
+/// assert!(to_value("total", &f64::NAN).is_err());
+/// ```
+///
+/// # Errors
+/// As for [`Event::arg`](crate::Event::arg).
+pub fn to_value<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<Value, EncodeError> {
     value.serialize(Check { depth: 0 }).map_err(|refusal| refusal.into_error(what))?;
     serde_json::to_value(value)
         .map_err(|error| EncodeError::Serialize { what: what.to_owned(), why: error.to_string() })

@@ -24,14 +24,19 @@ pub(super) fn install(interrupt: &Interrupt) -> Result<()> {
     if native::are_installed() {
         return Err(Failure::says("nothing to install: both servers are here"));
     }
+    install_packages(&PACKAGES, interrupt)
+}
+
+/// Installs packages that may bring services, none of which is started. Needs root and apt. Blocks: 10 s and more.
+pub(crate) fn install_packages(packages: &[&str], interrupt: &Interrupt) -> Result<()> {
     if !Path::new("/etc/debian_version").exists() {
         return Err(Failure::says("not a Debian or Ubuntu"));
     }
     if !is_root(interrupt) {
-        return Err(Failure::says("not root; as root: `apt-get install rabbitmq-server redis-server`"));
+        return Err(Failure::says(format!("not root; as root: `apt-get install {}`", packages.join(" "))));
     }
-    log::info!("installing {} with apt-get (--no-install forbids it)", PACKAGES.join(" and "));
-    let download = || apt_get(&["--download-only", "install"], DOWNLOAD, interrupt);
+    log::info!("installing {} with apt-get (--no-install forbids it)", packages.join(" and "));
+    let download = || apt_get(&[&["--download-only", "install"], packages].concat(), DOWNLOAD, interrupt);
     match download() {
         // The lists of a fresh machine are empty, those of an old one name packages that are gone.
         Err(Failure::Says(_)) => apt_get(&["update"], DOWNLOAD, interrupt).and_then(|()| download())?,
@@ -39,7 +44,7 @@ pub(super) fn install(interrupt: &Interrupt) -> Result<()> {
     }
     let policy = NoServices::enforce(Path::new(POLICY), interrupt)?;
     // Not interruptible: a half-installed package is worse than a short wait.
-    let installed = apt_get(&["install"], INSTALL, &Interrupt::deaf());
+    let installed = apt_get(&[&["install"], packages].concat(), INSTALL, &Interrupt::deaf());
     drop(policy);
     installed?;
     interrupt.check()
@@ -53,9 +58,6 @@ fn is_root(interrupt: &Interrupt) -> bool {
 fn apt_get(what: &[&str], limit: Duration, interrupt: &Interrupt) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(["--yes", "--quiet=2", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]).args(what);
-    if what.contains(&"install") {
-        command.args(PACKAGES);
-    }
     command.env("DEBIAN_FRONTEND", "noninteractive");
     let (status, said) = run_quietly("apt-get", &mut command, limit, interrupt)?;
     if status.success() { Ok(()) } else { Err(Failure::says(format!("apt-get failed ({status}):\n{said}"))) }

@@ -32,7 +32,7 @@ pub(crate) struct Options {
 pub(crate) struct Wanted {
     /// Never install packages
     #[arg(long)]
-    no_install: bool,
+    pub(crate) no_install: bool,
     /// Take the servers from here or fail; without it, the first of these that works
     #[arg(long, value_enum, value_name = "PLACE")]
     from: Option<Place>,
@@ -62,6 +62,9 @@ pub(crate) enum Place {
 
 /// Nodes of this machine, for programs that kill them and start them again.
 pub(crate) use native::{Nodes, start as start_nodes};
+
+/// Packages of Debian and Ubuntu, for others who need some.
+pub(crate) use apt::install_packages;
 
 /// Installs the servers where they are missing and that can be done.
 pub(crate) fn install_if_missing(interrupt: &Interrupt) -> Result<()> {

@@ -9,6 +9,7 @@ mod readme;
 mod settings;
 mod sizes;
 mod source;
+mod wire;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,7 @@ fn check(tree: &Tree) -> Result<Vec<Finding>> {
     findings.extend(leftovers::check(tree));
     findings.extend(readme::check(tree)?);
     findings.extend(settings::check(tree));
+    findings.extend(wire::check(tree));
     Ok(findings)
 }
 

@@ -13,7 +13,7 @@ struct Owner {
     instead: &'static str,
 }
 
-const OWNERS: [Owner; 6] = [
+const OWNERS: [Owner; 7] = [
     Owner {
         name: "simd_json",
         homes: &["crates/protocol/src/json.rs", "crates/protocol/src/json/"],
@@ -23,6 +23,7 @@ const OWNERS: [Owner; 6] = [
     Owner { name: "mio", homes: AMQP, instead: "go through the Broker contract" },
     Owner { name: "r2d2_redis", homes: REDIS, instead: "go through the ReplyStore contract" },
     Owner { name: "redis", homes: REDIS, instead: "go through the ReplyStore contract" },
+    Owner { name: "ureq", homes: &["crates/client/src/content/s3/exchange.rs"], instead: "go through a ContentStore" },
     Owner {
         name: "env_logger",
         homes: &["/examples/", "/tests/", "crates/cli/", "crates/bench/", "tests/", "xtask/"],
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn each_owner_is_watched() {
-        for name in ["simd_json", "amiquip", "mio", "r2d2_redis", "redis", "env_logger"] {
+        for name in ["simd_json", "amiquip", "mio", "r2d2_redis", "redis", "ureq", "env_logger"] {
             let text = format!("fn f() {{ {name}::g(); }}");
             assert_eq!(found("crates/client/src/lib.rs", &text), 1, "{name}");
         }

@@ -47,7 +47,7 @@ pub(super) fn table(output: Output, letters: &[DeadLetter]) -> io::Result<()> {
         return letters.iter().try_for_each(|letter| output.json(&Letter::new(letter)));
     }
     let rows: Vec<[String; 6]> = letters.iter().map(row).collect();
-    let heads = ["DIED", "TRIED", "REASON", "EVENT TYPE", "ID", "DETAIL"];
+    let heads = ["TIME", "ATTEMPTS", "REASON", "EVENT TYPE", "ID", "DETAIL"];
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([heads[column].len()]).max().unwrap_or_default()
@@ -87,8 +87,9 @@ pub(super) fn whole(output: Output, letter: &DeadLetter) -> io::Result<()> {
     line("event type", message.event_type())?;
     output.text(format_args!("{FAINT}reason    {FAINT:#} {BAD}{}{BAD:#}", Line(&letter.reason)))?;
     line("detail", &letter.detail)?;
-    line("tried", &format!("{} times, replayed {} times", letter.attempts, letter.replays))?;
-    line("died", &letter.at.map_or(NONE.to_owned(), seconds))?;
+    line("attempts", &letter.attempts.to_string())?;
+    line("replays", &letter.replays.to_string())?;
+    line("time", &letter.at.map_or(NONE.to_owned(), seconds))?;
     line("exchange", &letter.exchange)?;
     line("size", &format!("{} bytes", message.body().len()))?;
     let json = |name: &str, value: Value| -> io::Result<()> {

@@ -66,7 +66,7 @@ pub(super) fn read(text: &str, priority: Option<u8>) -> Result<Event, Failure> {
 
 /// A line that is to be an object.
 pub(super) fn object(text: &str) -> Result<Map<String, Value>, Failure> {
-    match serde_json::from_str(text) {
+    match serde_json::from_str(text.trim()) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Failure::usage("the line is to be an object, such as {\"resource_id\": 5}")),
         Err(error) => Err(Failure::usage(format!("the line is not JSON: {error}"))),

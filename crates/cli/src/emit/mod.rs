@@ -118,15 +118,16 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         }
         settings
     })?;
-    let interrupt = session.interrupt.politely();
     match source {
         Source::Line(template, kwargs) if options.count == 1 => {
             let event = template.event(kwargs)?;
-            let emitted = client.emit(&event).map_err(Failure::from);
+            // Not `emit`, which logs the failure that is told here.
+            let emitted = client.start_emit(&event).and_then(|receipt| receipt.wait()).map_err(Failure::from);
             report::one(session.output, &event, &emitted)?;
             emitted
         }
         Source::Line(template, kwargs) => {
+            let interrupt = session.interrupt.politely();
             let mut pipeline = Pipeline::new(&client, Report::new(session.output, Some(options.count)));
             for _ in 0..options.count {
                 if interrupt.check().is_err() || pipeline.is_pointless() {
@@ -134,8 +135,7 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
                 }
                 pipeline.take(None, template.event(kwargs.clone()))?;
             }
-            pipeline.end()?;
-            interrupt.check()
+            pipeline.end(interrupt)
         }
         Source::Kwargs(template) => stream(session, &client, |text| template.event(line::object(text)?)),
         Source::Events(priority) => stream(session, &client, |text| line::read(text, priority)),
@@ -151,9 +151,10 @@ fn stream(
     if io::stdin().is_terminal() {
         note("reading events from this terminal, one JSON object a line; Ctrl-D ends");
     }
+    let interrupt = session.interrupt.politely();
     let lines = input::lines()?;
     let mut pipeline = Pipeline::new(client, Report::new(session.output, None));
-    while session.interrupt.check().is_ok() && !pipeline.is_pointless() {
+    while interrupt.check().is_ok() && !pipeline.is_pointless() {
         let next = if pipeline.is_empty() {
             match lines.recv_timeout(TICK) {
                 Err(RecvTimeoutError::Timeout) => continue,
@@ -175,6 +176,5 @@ fn stream(
             (number, text) => pipeline.take(Some(number), text.and_then(|text| read(&text)))?,
         }
     }
-    pipeline.end()?;
-    session.interrupt.check()
+    pipeline.end(interrupt)
 }

@@ -7,6 +7,8 @@ use zc_events::{EmitReceipt, Event, EventClient};
 use super::report::Report;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::note;
 
 /// How many events are out at once.
 const WINDOW: usize = 1000;
@@ -18,19 +20,21 @@ pub(super) struct Pipeline<'a> {
     report: Report,
     /// The last line that was looked at.
     last: u64,
-    /// Why what follows would fail, too.
-    hopeless: Option<Failure>,
+    /// Whether what follows would fail, too.
+    is_pointless: bool,
 }
 
 struct Out {
     number: Option<u64>,
-    event: Event,
-    receipt: EmitReceipt,
+    /// `None` where the line is no event.
+    event: Option<Event>,
+    /// Its receipt, or why it was not sent. It is told in its turn.
+    sent: Result<EmitReceipt, Failure>,
 }
 
 impl<'a> Pipeline<'a> {
     pub(super) fn new(client: &'a EventClient, report: Report) -> Self {
-        Self { client, out: VecDeque::new(), report, last: 0, hopeless: None }
+        Self { client, out: VecDeque::new(), report, last: 0, is_pointless: false }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -39,7 +43,7 @@ impl<'a> Pipeline<'a> {
 
     /// Whether whatever is taken now would fail as the last one did.
     pub(super) fn is_pointless(&self) -> bool {
-        self.hopeless.is_some()
+        self.is_pointless
     }
 
     /// A line with nothing in it.
@@ -47,48 +51,57 @@ impl<'a> Pipeline<'a> {
         self.last = number;
     }
 
-    /// Sends an event, once there is room for it; or reports why it is none.
+    /// Sends an event, once there is room for it. Why it is none, or was not sent, is told in its turn.
     pub(super) fn take(&mut self, number: Option<u64>, event: Result<Event, Failure>) -> Result<(), Failure> {
         if self.out.len() >= WINDOW {
             self.settle_first()?;
         }
         self.last = number.unwrap_or(self.last + 1);
-        let event = match event {
-            Ok(event) => event,
-            Err(failure) => return self.failed(number, None, failure),
-        };
-        match self.client.start_emit(&event) {
-            Ok(receipt) => {
-                self.out.push_back(Out { number, event, receipt });
-                Ok(())
+        let (event, sent) = match event {
+            Ok(event) => {
+                let sent = self.client.start_emit(&event).map_err(Failure::from);
+                (Some(event), sent)
             }
-            Err(error) => self.failed(number, Some(&event), error.into()),
+            Err(failure) => (None, Err(failure)),
+        };
+        if let Err(failure) = &sent {
+            self.learn_from(failure);
         }
+        self.out.push_back(Out { number, event, sent });
+        Ok(())
     }
 
     /// Waits for the first that is out.
     pub(super) fn settle_first(&mut self) -> Result<(), Failure> {
-        let Some(Out { number, event, receipt }) = self.out.pop_front() else { return Ok(()) };
-        match receipt.wait() {
-            Ok(()) => self.report.confirmed(number, &event),
-            Err(error) => self.failed(number, Some(&event), error.into()),
+        let Some(Out { number, event, sent }) = self.out.pop_front() else { return Ok(()) };
+        match sent.and_then(|receipt| receipt.wait().map_err(Failure::from)) {
+            Ok(()) => self.report.confirmed(number, event.as_ref()),
+            Err(failure) => {
+                self.learn_from(&failure);
+                self.report.failed(number, event.as_ref(), &failure)
+            }
         }
     }
 
-    fn failed(&mut self, number: Option<u64>, event: Option<&Event>, failure: Failure) -> Result<(), Failure> {
-        self.report.failed(number, event, &failure)?;
-        // About the connection, and not about this event.
+    /// What is about the connection, and not about this event, ends it all.
+    fn learn_from(&mut self, failure: &Failure) {
         if matches!(failure.exit, Exit::Config | Exit::Unavailable | Exit::Refused) {
-            self.hopeless.get_or_insert(failure);
+            self.is_pointless = true;
         }
-        Ok(())
     }
 
-    /// Waits for all that is out, and says how it went.
-    pub(super) fn end(mut self) -> Result<(), Failure> {
+    /// Waits for all that is out, and says how it went. A signal that has come is how it ends, whatever else failed.
+    pub(super) fn end(mut self, interrupt: &Interrupt) -> Result<(), Failure> {
+        if interrupt.check().is_err() && !self.is_empty() {
+            note("interrupted; waiting for the broker to confirm what was sent (Ctrl-C once more: not even that)");
+        }
         while !self.is_empty() {
             self.settle_first()?;
         }
-        self.report.end(self.hopeless.map(|_| self.last))
+        let ended = self.report.end(self.is_pointless.then_some(self.last));
+        if let (Err(failure), Err(_)) = (&ended, interrupt.check()) {
+            failure.print();
+        }
+        interrupt.check().and(ended)
     }
 }

@@ -79,10 +79,10 @@ impl Report {
         Self { output, bar, begun: Instant::now(), confirmed: 0, failed: 0, worst: None }
     }
 
-    pub(super) fn confirmed(&mut self, number: Option<u64>, event: &Event) -> Result<(), Failure> {
+    pub(super) fn confirmed(&mut self, number: Option<u64>, event: Option<&Event>) -> Result<(), Failure> {
         self.confirmed += 1;
         self.bar.inc(1);
-        self.json(&Emitted::new(number, Some(event), None))
+        self.json(&Emitted::new(number, event, None))
     }
 
     pub(super) fn failed(
@@ -154,7 +154,7 @@ mod tests {
         for exit in [Exit::Usage, Exit::Timeout, Exit::Undelivered] {
             report.failed(Some(7), Some(&event), &Failure::new(exit, "no")).unwrap();
         }
-        report.confirmed(Some(8), &event).unwrap();
+        report.confirmed(Some(8), Some(&event)).unwrap();
         let failure = report.end(Some(9)).unwrap_err();
         assert_eq!(failure.exit, Exit::Timeout);
         assert_eq!(failure.text(), "3 of 4 events were not confirmed; given up after 9, nothing behind it was sent");

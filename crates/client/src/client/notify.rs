@@ -4,7 +4,7 @@ use zc_events_protocol::{Channel, Event, Notification};
 
 use super::emit::about;
 use super::{EmitReceipt, EventClient, To};
-use crate::Result;
+use crate::{PushNotification, Result};
 
 impl EventClient {
     /// Sends a notification to the exchange for notifications, with the routing key of its channel, and waits for the
@@ -37,5 +37,24 @@ impl EventClient {
         self.hand_over_event(To::Notifications(channel.routing_key()), &about(event), |options| {
             Ok(Notification::new(channel, event.clone()).encode(options)?)
         })
+    }
+
+    /// Sends a push notification, as [`EventClient::notify`] does: the event `send_push_notification`, with
+    /// `microservice.notification.push`.
+    ///
+    /// ```
+    /// # use zc_events::{Error, EventClient, PushNotification, Settings};
+    /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+    /// let client = EventClient::new(settings)?;
+    /// let push = PushNotification::new("user-1").notification_type("order").title("On its way").data([("order", 7)])?;
+    /// // Nobody listens yet, and that is told.
+    /// assert!(matches!(client.send_push_notification(&push), Err(Error::Unroutable { .. })));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`EventClient::emit`].
+    pub fn send_push_notification(&self, push: &PushNotification) -> Result<()> {
+        self.notify(Channel::Push, &push.to_event()?)
     }
 }

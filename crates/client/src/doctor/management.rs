@@ -9,6 +9,8 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use time::PrimitiveDateTime;
+use time::macros::format_description;
 use ureq::http::StatusCode;
 
 /// No answer that is of use here is larger.
@@ -142,7 +144,7 @@ impl Management {
         };
         let mut response = request.call().map_err(|error| in_words(&error))?;
         let date = response.headers().get("date").and_then(|date| date.to_str().ok());
-        let time = date.and_then(|date| httpdate::parse_http_date(date).ok());
+        let time = date.and_then(read_date);
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok((None, time)),
@@ -157,6 +159,13 @@ impl Management {
         let found = serde_json::from_slice(&body).map_err(|_| "it does not answer as RabbitMQ does".to_owned())?;
         Ok((Some(found), time))
     }
+}
+
+/// `Thu, 01 Jan 1970 00:01:00 GMT`.
+fn read_date(text: &str) -> Option<SystemTime> {
+    let form =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    Some(PrimitiveDateTime::parse(text, form).ok()?.assume_utc().into())
 }
 
 fn escaped(name: &str) -> String {

@@ -85,10 +85,11 @@ impl ServiceBuilder {
     /// tells; the client's `emit_microservice_email_notification` and its like do. A notification and an event of the
     /// same type are two things.
     ///
-    /// They arrive in a queue of their own, `<service>-notifications`, which is declared and bound to the notifications
-    /// exchange only by services that have such a handler; `EVENTS_PREFETCH` of them are held beside the events. What
-    /// becomes of them is what becomes of [events](ServiceBuilder::on), with the same workers, quarantine and dead
-    /// letters; the queues in which they wait for another attempt are `<service>-notifications.retry.<delay>`.
+    /// They arrive in a queue of their own, `<service>-notifications`, without priorities. It is declared and bound to
+    /// the notifications exchange only by services that have such a handler; `EVENTS_PREFETCH` of them are held beside
+    /// the events. What becomes of them is what becomes of [events](ServiceBuilder::on), with the same workers,
+    /// quarantine and dead letters; the queues in which they wait for another attempt are
+    /// `<service>-notifications.retry.<delay>`.
     ///
     /// ```
     /// # use std::time::Duration;

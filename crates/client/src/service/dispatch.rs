@@ -45,7 +45,7 @@ pub(super) fn serve(view: &dyn ResourceView, context: &Context, request: &Incomi
     use Method::{Delete, Get, Head, Options, Patch, Post, Put};
 
     let refused = || {
-        let name = request.method_name.as_deref().unwrap_or("None").to_uppercase();
+        let name = request.method_name.as_deref().map_or_else(|| "None".to_owned(), str::to_uppercase);
         HandlerError::method_not_allowed(&name.chars().take(LONGEST_METHOD).collect::<String>())
     };
     match (request.method.ok_or_else(refused)?, About::of(request)?) {

@@ -1,8 +1,9 @@
 //! What a program is configured with. How the values are read and checked is in
-//! `builder` and `check`; what they lead to, in `client` and `service`.
+//! `builder`, `content` and `check`; what they lead to, in `client` and `service`.
 
 mod builder;
 mod check;
+mod content;
 mod dedup;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::testing::World;
 use crate::{Error, Result};
 
 pub use builder::SettingsBuilder;
+pub(crate) use content::{ContentPlace, ContentSettings};
 pub use dedup::Dedup;
 
 /// The settings of a client and of the services made from it. Made by
@@ -52,6 +54,7 @@ pub struct Settings {
     pub(crate) dedup: Dedup,
     pub(crate) dedup_ttl: Duration,
     pub(crate) heartbeat: u16,
+    pub(crate) contents: ContentSettings,
     pub(crate) secret_key: Option<String>,
     pub(crate) management_url: Option<String>,
     /// How long queues of a sandbox outlive their use, where these settings are one's.
@@ -172,6 +175,21 @@ impl Settings {
         &self.notifications_exchange
     }
 
+    /// Where time comes from: for deadlines of one's own, such as those of a [`ContentStore`](crate::content::ContentStore).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use zc_events::Settings;
+    /// let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+    /// let deadline = settings.clock().deadline(Duration::from_secs(5));
+    /// assert!(deadline.remaining(settings.clock()) > Duration::ZERO);
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// The service's name; events arrive in the queue `<service>-events`.
     #[must_use]
     pub fn service_name(&self) -> Option<&str> {
@@ -270,6 +288,7 @@ impl fmt::Debug for Settings {
             .field("handler_timeout", &self.handler_timeout)
             .field("dedup", &self.dedup)
             .field("dedup_ttl", &self.dedup_ttl)
+            .field("contents", &self.contents)
             .field("has_secret_key", &self.secret_key.is_some())
             .field("has_management_url", &self.management_url.is_some())
             .finish_non_exhaustive()

@@ -17,7 +17,11 @@ use super::ended::{Ended, Ending};
 use super::expectation::Expectation;
 use super::stub::Stub;
 use super::world::World;
+use crate::content::{self, MemoryStore};
 use crate::{DeadLetter, EventClient, Message, Result, Settings, SettingsBuilder};
+
+/// The bucket of index rebuilds, which has no default.
+const INDEX_BUCKET: &str = "index";
 
 /// A fleet of services in memory, for one test; see [the module](super).
 ///
@@ -29,6 +33,8 @@ use crate::{DeadLetter, EventClient, Message, Result, Settings, SettingsBuilder}
 pub struct Fleet {
     pub(super) world: Arc<World>,
     answers: Arc<Answers>,
+    email_contents: MemoryStore,
+    index_contents: MemoryStore,
     /// Stops when the fleet ends.
     _stub: Stub,
 }
@@ -51,7 +57,9 @@ impl Fleet {
         let client = EventClient::new(plain_settings(&world, "testing").build()?)?;
         let stub = Stub::of_world(&client, &world, Arc::clone(&answers))?;
         world.broker.record();
-        Ok(Self { world, answers, _stub: stub })
+        let contents = |bucket| MemoryStore::in_bucket(&world.name, bucket).clock(Arc::new(world.clock.clone()));
+        let (email_contents, index_contents) = (contents(content::EMAIL_BUCKET), contents(INDEX_BUCKET));
+        Ok(Self { world, answers, email_contents, index_contents, _stub: stub })
     }
 
     /// Settings of the service of this name, to be changed and built. Leave broker, store, exchanges and clock as they
@@ -97,6 +105,33 @@ impl Fleet {
     /// [`Fleet::expect`], for several: those of a file, say.
     pub fn expect_all(&self, expected: impl IntoIterator<Item = Expectation>) {
         self.answers.extend(expected);
+    }
+
+    /// Where the fleet's clients store bodies and attachments of e-mails.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use zc_events::content::ContentStore;
+    /// use zc_events::testing::Fleet;
+    /// use zc_events::{Clock, Email};
+    ///
+    /// let fleet = Fleet::new();
+    /// let email = Email::new().to("ada@example.com").plaintext_body("Lunch is ready.");
+    /// let stored = fleet.client("orders").store_email(&email)?;
+    /// let key = stored.data()["plaintext_body_key"].as_str().unwrap_or_default().to_owned();
+    /// let deadline = fleet.clock().deadline(Duration::from_secs(5));
+    /// assert_eq!(fleet.email_contents().get(&key, deadline)?.as_deref(), Some(&b"Lunch is ready."[..]));
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    #[must_use]
+    pub fn email_contents(&self) -> &MemoryStore {
+        &self.email_contents
+    }
+
+    /// Where the fleet's clients store the batches of index rebuilds.
+    #[must_use]
+    pub fn index_contents(&self) -> &MemoryStore {
+        &self.index_contents
     }
 
     /// All messages that were sent to the exchanges so far, in their order: events, requests, calls and notifications,
@@ -233,6 +268,8 @@ fn plain_settings(world: &World, service: &str) -> SettingsBuilder {
     Settings::builder()
         .broker_url(&url)
         .events_redis_url(&url)
+        .events_content_url(&url)
+        .aws_indexer_bucket_name(INDEX_BUCKET)
         .staging_name("test")
         .service_name(service)
         .clock(Arc::new(world.clock.clone()))

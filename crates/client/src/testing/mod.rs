@@ -1,7 +1,7 @@
 //! Tests of services and clients, without a broker, a store, or a clock: nothing has to be installed, and nothing
 //! sleeps.
 //!
-//! A [`Fleet`] is one broker and one reply store in memory, with a clock that stands still. Clients made by it work as
+//! A [`Fleet`] is one broker, one reply store and one content store in memory, with a clock that stands still. Clients made by it work as
 //! any others do; so do services made from them. Remote services are stood in for by [`Expectation`]s. What was sent
 //! is recorded ([`Fleet::emitted`]), and what became of it, too ([`Fleet::endings`]).
 //!
@@ -64,6 +64,7 @@ mod faults;
 mod file;
 mod fleet;
 mod stub;
+mod stub_queue;
 mod time;
 mod world;
 

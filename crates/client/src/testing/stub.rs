@@ -1,22 +1,21 @@
 //! A stand-in for remote services: takes requests and calls from the exchange and answers them as `Answers` says,
 //! on whatever broker and store a client has. In a `Fleet` one runs by itself.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use zc_events_protocol::{CallReply, Clock, Deadline, EncodeError, REPLY_TTL, RemoteError, Reply, Task};
-use zc_events_transport::memory::MemoryBroker;
-use zc_events_transport::{Broker, ConsumeOptions, Delivery, ExchangeKind, Queue, Subscription, Topology};
+use zc_events_transport::{ConsumeOptions, Delivery, ExchangeKind, Queue, Subscription, Topology};
 
 use super::answers::{Answers, Found};
 use super::asked::{Asked, What};
 use super::expectation::Answer;
+use super::stub_queue::{Held, StubQueue};
 use super::world::World;
 use crate::{Error, EventClient, Result};
 
@@ -157,47 +156,6 @@ impl fmt::Debug for Stub {
     }
 }
 
-/// The queue of a stub, and what is to be answered later.
-pub(super) struct StubQueue {
-    name: String,
-    held: Mutex<BTreeMap<(Instant, u64), Held>>,
-}
-
-struct Held {
-    delivery: Delivery,
-    key: String,
-    answer: Vec<u8>,
-}
-
-impl StubQueue {
-    /// Whether nothing is left to do for it at this moment; else what is.
-    pub(super) fn rest(&self, broker: &MemoryBroker, now: Instant) -> Result<(), String> {
-        if broker.consumers(&self.name) == 0 {
-            // It comes back by the real clock.
-            return if broker.health().last_error.is_none() {
-                Err("the stand-in comes back".to_owned())
-            } else {
-                Ok(())
-            };
-        }
-        // In this order: what is answered in between is counted twice rather than not at all.
-        let unacked = broker.unacked(&self.name).unwrap_or(0);
-        let held = self.held();
-        let is_due = held.first_key_value().is_some_and(|((due, _), _)| *due <= now);
-        let waits = broker.queue_len(&self.name).unwrap_or(0) > 0 || unacked > held.len() || is_due;
-        if waits { Err("the stand-in for remote services has something to answer".to_owned()) } else { Ok(()) }
-    }
-
-    /// When something is to be answered next.
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        self.held().first_key_value().map(|((due, _), _)| *due)
-    }
-
-    fn held(&self) -> MutexGuard<'_, BTreeMap<(Instant, u64), Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What the thread of a stub has.
 struct Responder {
     client: EventClient,
@@ -223,7 +181,7 @@ impl Responder {
         answers: Arc<Answers>,
         tell: impl Fn(StubLine) + Send + 'static,
     ) -> Self {
-        let queue = Arc::new(StubQueue { name: queue.to_owned(), held: Mutex::default() });
+        let queue = Arc::new(StubQueue::new(queue));
         Self { client: client.clone(), topology, queue, answers, world: None, tell: Box::new(tell) }
     }
 

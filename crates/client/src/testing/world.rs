@@ -13,7 +13,7 @@ use zc_events_protocol::{Deadline, ManualClock};
 use zc_events_transport::memory::MemoryBroker;
 
 use super::ended::{Ended, Ending};
-use super::stub::StubQueue;
+use super::stub_queue::StubQueue;
 use crate::service::Observed;
 
 /// What somebody waits for.

@@ -99,7 +99,8 @@ impl Relationship {
         RelationshipData::One(Identifier::new(type_, id)).into()
     }
 
-    /// A relationship to one resource, of which there is none.
+    /// A relationship to one resource, of which there is none: `"data": null`. Python's `get_remote_resource` raises
+    /// `AttributeError` on a resource with such a one, or with one without `data`; its `get_remote_resource_data` does not.
     #[must_use]
     pub fn to_none() -> Self {
         RelationshipData::Null.into()

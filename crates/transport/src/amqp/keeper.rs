@@ -169,7 +169,9 @@ impl Keeper {
 
     /// Opens a connection of the same kind, with all topologies declared.
     fn open(&self, purpose: &str, on_end: impl Fn() -> Option<OnEnd>, deadline: Deadline) -> Result<Link> {
-        self.open_declaring(purpose, on_end, self.state().topologies.clone(), deadline)
+        // Not in the call: the state would be locked until it ends.
+        let topologies = self.state().topologies.clone();
+        self.open_declaring(purpose, on_end, topologies, deadline)
     }
 
     /// Opens a connection of the same kind, with all topologies and one of its own declared.

@@ -1,0 +1,18 @@
+//! docs/cli.md, as far as it needs no server: what it shows is what is printed.
+
+mod console;
+
+use std::path::Path;
+
+use console::Shell;
+
+#[test]
+fn the_sessions_that_need_no_server_are_as_shown() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+    let binary = Path::new(env!("CARGO_BIN_EXE_zc-events"));
+    console::check(&document, false, |heading| {
+        let shell = Shell::new(binary, ());
+        // Of all others the settings are what they are about.
+        if heading.starts_with("When something is wrong") { shell } else { shell.env("STAGING_NAME", "staging") }
+    });
+}

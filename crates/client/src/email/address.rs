@@ -1,0 +1,175 @@
+//! Addresses of e-mail: how they are given, and what looks like one. Whether anybody reads what is sent there, nobody
+//! can tell from here.
+
+/// Addresses as programs have them: one text, in which commas stand between several, or a list, of which each entry is
+/// one. Blanks around them are dropped. A comma between double quotes belongs to a name: `"Lovelace, Ada" <ada@x.org>`.
+///
+/// ```
+/// use zc_events::Addresses;
+/// assert_eq!("a@b.c, d@e.f".into_addresses(), ["a@b.c", "d@e.f"]);
+/// assert_eq!(vec!["a@b.c".to_owned(), " d@e.f".to_owned()].into_addresses(), ["a@b.c", "d@e.f"]);
+/// ```
+pub trait Addresses {
+    /// Each address.
+    fn into_addresses(self) -> Vec<String>;
+}
+
+impl Addresses for &str {
+    fn into_addresses(self) -> Vec<String> {
+        split(self)
+    }
+}
+
+impl Addresses for &String {
+    fn into_addresses(self) -> Vec<String> {
+        split(self)
+    }
+}
+
+impl Addresses for String {
+    fn into_addresses(self) -> Vec<String> {
+        split(&self)
+    }
+}
+
+impl<T: AsRef<str>> Addresses for &[T] {
+    fn into_addresses(self) -> Vec<String> {
+        self.iter().map(|address| address.as_ref().trim().to_owned()).collect()
+    }
+}
+
+impl<T: AsRef<str>> Addresses for Vec<T> {
+    fn into_addresses(self) -> Vec<String> {
+        self.as_slice().into_addresses()
+    }
+}
+
+impl<T: AsRef<str>> Addresses for &Vec<T> {
+    fn into_addresses(self) -> Vec<String> {
+        self.as_slice().into_addresses()
+    }
+}
+
+impl<T: AsRef<str>, const N: usize> Addresses for [T; N] {
+    fn into_addresses(self) -> Vec<String> {
+        self.as_slice().into_addresses()
+    }
+}
+
+/// The pieces between commas that do not stand in quotes, without empty ones.
+fn split(text: &str) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let (mut quoted, mut escaped) = (false, false);
+    for c in text.chars() {
+        if c == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = quoted && c == '\\' && !escaped;
+        match pieces.last_mut() {
+            Some(piece) if c != ',' || quoted => piece.push(c),
+            _ => pieces.push(String::new()),
+        }
+    }
+    pieces.iter().map(|piece| piece.trim().to_owned()).filter(|piece| !piece.is_empty()).collect()
+}
+
+/// What is wrong with an address, as in "has no @".
+pub(super) fn check(address: &str) -> Result<(), &'static str> {
+    if breaks_the_line(address) {
+        return Err("holds a line break or another control character");
+    }
+    let bare = match address.strip_suffix('>') {
+        Some(named) => {
+            let (name, bare) = named.rsplit_once('<').ok_or("has a `>` and no `<`")?;
+            let is_quoted = name.trim().len() > 1 && name.trim().starts_with('"') && name.trim().ends_with('"');
+            if name.contains(['<', '>', ',', ';']) && !is_quoted {
+                return Err("has a name that needs quotes, or is several: use a list");
+            }
+            bare
+        }
+        None => address,
+    };
+    if bare.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"')) {
+        return Err("is not one address, such as a@b.c or `Name <a@b.c>`");
+    }
+    match bare.rsplit_once('@') {
+        Some((user, host)) if !user.is_empty() && !host.is_empty() => Ok(()),
+        _ => Err("has no @ with something on both sides"),
+    }
+}
+
+/// Whether some reader would take a part of it for another line.
+pub(super) fn breaks_the_line(text: &str) -> bool {
+    text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_split_at_commas_and_a_list_is_not() {
+        for (text, wanted) in [
+            ("", &[][..]),
+            (" , ,", &[]),
+            ("a@b.c", &["a@b.c"]),
+            ("a@b.c,d@e.f", &["a@b.c", "d@e.f"]),
+            (" a@b.c ,\td@e.f, ", &["a@b.c", "d@e.f"]),
+            ("\"L, A\" <a@b.c>, d@e.f", &["\"L, A\" <a@b.c>", "d@e.f"]),
+            ("\"L \\\", A\" <a@b.c>, d@e.f", &["\"L \\\", A\" <a@b.c>", "d@e.f"]),
+        ] {
+            assert_eq!(text.into_addresses(), wanted, "{text}");
+            assert_eq!(text.to_owned().into_addresses(), wanted);
+        }
+        assert_eq!(["a@b.c,d@e.f", ""].into_addresses(), ["a@b.c,d@e.f", ""]);
+        assert_eq!((&vec![" a@b.c\n"]).into_addresses(), ["a@b.c"]);
+    }
+
+    #[test]
+    fn what_looks_like_an_address_is_one() {
+        for address in [
+            "a@b.c",
+            "a+tag@b",
+            "o'neil@b.c",
+            "a@b@c",
+            "\u{fc}ser@b\u{fc}cher.example",
+            "Ada <a@b.c>",
+            "<a@b.c>",
+            "\"Lovelace, Ada <x>\" <a@b.c>",
+            "Zo\u{eb} at home <a@b.c>",
+        ] {
+            assert_eq!(check(address), Ok(()), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_is_none() {
+        for address in [
+            "",
+            " ",
+            "ada",
+            "@b.c",
+            "a@",
+            "@",
+            "a b@c.d",
+            "a@b.c d@e.f",
+            "a@b.c,d@e.f",
+            "a@b.c;d@e.f",
+            "Ada <a@b.c",
+            "Ada a@b.c>",
+            "Ada <>",
+            "Ada <ada>",
+            "Ada <x@y.z> <a@b.c>",
+            "Lovelace, Ada <a@b.c>",
+            "x@y.z, Ada <a@b.c>",
+            "a@b.c\r\nBcc: d@e.f",
+            "a@b.c\n",
+            "a\0@b.c",
+            "Ada\r\nBcc: d@e.f\r\n <a@b.c>",
+            "a@b.c\u{2028}d@e.f",
+            "a@b.c\u{85}",
+        ] {
+            assert!(check(address).is_err(), "{address:?}");
+        }
+    }
+}
