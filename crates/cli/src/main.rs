@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod arguments;
+mod bench;
 mod call;
 mod dead;
 mod demo;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Stub(options) => stub::run(&session, &options),
         Command::Dead(options) => dead::run(&session, &options),
         Command::Doctor(options) => doctor::run(&session, &options),
+        Command::Bench(options) => bench::run(&session, &options),
         Command::Completions(options) => shell::completions(&options),
         Command::Man(options) => shell::man(&options),
     });
