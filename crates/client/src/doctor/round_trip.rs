@@ -59,7 +59,14 @@ pub(super) fn check(
             format!("the user may not declare things of its own: {error}"),
             format!("let it configure, write and read `{}-doctor-.*`, to have this measured", whose(settings)),
         ),
-        Err(error) => Finding::failed(CHECK, error.to_string(), remedy(&error)),
+        Err(error) => {
+            // A broker tells of its alarm only once something was sent, and then confirms nothing.
+            let error = match broker.health().blocked {
+                Some((_, reason)) if error.is_timeout() => Error::Blocked { reason },
+                _ => error,
+            };
+            Finding::failed(CHECK, error.to_string(), remedy(&error))
+        }
     }
 }
 
