@@ -4,6 +4,7 @@
 //! tests fail instead of being skipped.
 
 pub mod chaos;
+pub mod command;
 pub mod proxy;
 pub mod python;
 pub mod raw;

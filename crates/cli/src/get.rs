@@ -44,7 +44,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "JSON", value_parser = Json::parse)]
     data: Option<Json>,
     /// The priority in the services' queues, 0 to 10 [default: none]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=255))]
+    #[arg(long, value_name = "N")]
     priority: Option<u8>,
     /// How long to wait for the answer: 500ms, 5s, 2m [default: EVENTS_TIMEOUT]
     #[arg(long, value_name = "TIME", value_parser = values::duration)]

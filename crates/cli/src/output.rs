@@ -82,7 +82,7 @@ pub(crate) fn seconds(at: SystemTime) -> String {
 /// A word on stderr that is no result.
 pub(crate) fn note(text: impl fmt::Display) {
     // Where stderr is closed there is nobody to tell.
-    let _ = writeln!(anstream::stderr().lock(), "{FAINT}{text}{FAINT:#}");
+    let _ = writeln!(anstream::stderr().lock(), "{FAINT}{}{FAINT:#}", Line(&text.to_string()));
 }
 
 /// A peer's text on one line, which cannot move a terminal's cursor or change its colours.

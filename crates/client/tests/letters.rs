@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use zc_events::testing::{Ending, Fleet};
 use zc_events::{
-    Channel, Context, Event, EventClient, HandlerError, MessageKind, Protocol, Replay, Retry, Service, Watched,
+    Channel, Context, Event, EventClient, HandlerError, MessageKind, Protocol, Replay, Retry, Service, Settings,
+    Watched,
 };
 
 const SOON: Duration = Duration::from_secs(5);
@@ -163,4 +164,19 @@ fn who_looks_on_sees_everything_and_takes_nothing() {
     assert_eq!(kinds(&mut events), passed[..3]);
     assert_eq!(kinds(&mut all), passed);
     assert_eq!(kinds(&mut notifications), passed[3..]);
+}
+
+#[test]
+fn who_looks_on_and_does_not_ask_misses_the_oldest_and_holds_up_nobody() {
+    let settings = Settings::builder().broker_url("memory://").staging_name("test").build().unwrap();
+    let client = EventClient::new(settings).unwrap();
+    let mut watch = client.watch(Watched::Events).unwrap();
+    let events: Vec<_> = (0..11_000).map(|number| Event::new("counted").set("number", number).unwrap()).collect();
+    assert!(client.emit_many(&events).iter().all(Result::is_ok));
+    let mut seen = Vec::new();
+    while let Some(message) = watch.next(Duration::ZERO).unwrap() {
+        seen.push(message.kwargs()["number"].as_u64().unwrap());
+    }
+    assert!((10_000..11_000).contains(&seen.len()), "{} are there", seen.len());
+    assert!(seen.is_sorted() && seen.last() == Some(&10_999));
 }

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use integration_tests::{broker_url, redis_url, unique};
 
-use crate::command::{Ended, PATIENCE, Scene};
+use integration_tests::command::{Ended, PATIENCE, Scene};
 
 const SECRET: &str = "hunter2canary";
+
+/// What is there to read.
+const LINE: &str = "{\"event_type\": \"order_created\"}\n";
 
 /// Each command that asks a server.
 const COMMANDS: [&[&str]; 12] = [
@@ -38,7 +41,7 @@ fn scene() -> Scene {
 }
 
 fn run(scene: &Scene, words: &[&str]) -> Ended {
-    let ended = scene.run_with(words, "{\"event_type\": \"order_created\"}\n");
+    let ended = scene.run_with(words, LINE);
     let shown = format!("{words:?}: {ended:?}");
     assert!(ended.took < PATIENCE, "{shown}");
     assert!((1..=6).contains(&ended.stderr.lines().count()), "one screen: {shown}");
@@ -109,6 +112,19 @@ fn with_a_wrong_password() {
         let ended = run(&scene, words).with_code(8);
         assert!(ended.stderr.contains("refused the login of user `guest`"), "{ended:?}");
         assert!(ended.stderr.contains("BROKER_URL"), "{ended:?}");
+    }
+}
+
+/// Whatever is logged, and however much of it.
+#[test]
+fn with_a_wrong_password_and_all_log_lines() {
+    let scene =
+        scene().env("BROKER_URL", &with_login(&broker_url(), &format!("guest:{SECRET}"))).env("RUST_LOG", "trace");
+    for words in COMMANDS {
+        let ended = scene.run_with(&[words, &["-vvv"]].concat(), LINE).with_code(8);
+        let shown = format!("{ended:?}");
+        assert!(shown.contains("DEBUG zc_events_transport"), "{shown}");
+        assert!(!shown.contains(SECRET) && !shown.contains("amiquip"), "{shown}");
     }
 }
 

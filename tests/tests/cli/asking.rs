@@ -4,7 +4,7 @@ use integration_tests::eventually;
 use serde_json::{Value, json};
 use zc_events::{Context, Document, HandlerError, ResourceObject, ResourceView, Served, Service, ViewResult, Watched};
 
-use crate::command::{PATIENCE, Scene};
+use integration_tests::command::{PATIENCE, Scene};
 
 struct Orders;
 

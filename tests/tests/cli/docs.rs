@@ -7,8 +7,8 @@ use integration_tests::{broker_url, eventually, redis_url};
 use serde_json::Value;
 use zc_events::{Context, Event, HandlerError, Retry, Service};
 
-use crate::command::{PATIENCE, Scene, binary};
 use crate::console::{self, Shell};
+use integration_tests::command::{PATIENCE, Scene, binary};
 
 /// The letter that the document names.
 const LETTER: &str = "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed";

@@ -8,7 +8,7 @@ use integration_tests::{broker_url, eventually};
 use serde_json::json;
 use zc_events::{Protocol, Watched};
 
-use crate::command::{PATIENCE, Scene};
+use integration_tests::command::{PATIENCE, Scene};
 
 #[test]
 fn an_event_arrives_with_all_that_was_said_of_it_in_both_protocols() {
@@ -96,6 +96,15 @@ fn a_line_is_confirmed_while_the_next_one_is_awaited_and_ctrl_c_ends_it() {
     running.interrupt();
     running.end().with_code(130);
     drop(stdin);
+}
+
+#[test]
+fn where_nobody_reads_what_is_printed_it_is_not_called_done() {
+    let scene = Scene::new();
+    let _watch = scene.client().watch(Watched::Events).unwrap();
+    let mut running = scene.start_with_closed_stdout(&["emit", "e", "--count", "100000"]);
+    let ended = running.end().with_code(1);
+    assert!(ended.stderr.contains("nobody reads"), "{}", ended.stderr);
 }
 
 #[test]

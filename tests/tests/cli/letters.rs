@@ -7,7 +7,7 @@ use integration_tests::eventually;
 use serde_json::{Value, json};
 use zc_events::{Context, Event, HandlerError, Retry, Service};
 
-use crate::command::{PATIENCE, Scene};
+use integration_tests::command::{PATIENCE, Scene};
 
 /// A service that fails until it is told to work.
 struct Failing {

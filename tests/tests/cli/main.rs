@@ -3,7 +3,6 @@
 
 mod adversity;
 mod asking;
-mod command;
 #[path = "../../../crates/cli/tests/console/mod.rs"]
 mod console;
 mod docs;

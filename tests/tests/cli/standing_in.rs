@@ -4,7 +4,7 @@ use integration_tests::eventually;
 use serde_json::json;
 use zc_events::{Error, Event};
 
-use crate::command::{PATIENCE, Running, Scene};
+use integration_tests::command::{PATIENCE, Running, Scene};
 
 fn stub(scene: &Scene, file: &str) -> Running {
     let running = scene.start(&["stub", file]);

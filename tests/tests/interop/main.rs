@@ -8,6 +8,7 @@ mod ours;
 mod beside_python {
     mod calls;
     mod celery;
+    mod command;
     mod events;
     mod hostile;
     mod notifications;

@@ -15,6 +15,9 @@ use crate::failure::Failure;
 use crate::output::{GOOD, Line, note};
 use crate::session::{Client, Session};
 
+/// How many the library looks at in one call; see [`DeadLetters`].
+const AT_MOST: usize = 2000;
+
 /// Whose, and what is done.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -113,6 +116,9 @@ fn list(session: &Session, letters: &DeadLetters) -> Result<(), Failure> {
     show::table(session.output, &listed)?;
     if !session.output.is_json() {
         note(format_args!("{} in {}", counted(listed.len()), letters.queue()));
+    }
+    if listed.len() >= AT_MOST {
+        note("there may be more: no look sees more than that");
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What is said of the events: of each where that is JSON, of all together where it is for people, of failures always.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -108,7 +109,7 @@ impl Report {
 
     fn json(&self, line: &Emitted<'_>) -> Result<(), Failure> {
         if self.output.is_json() {
-            self.bar.suspend(|| self.output.json(line))?;
+            self.bar.suspend(|| self.output.json(line)).map_err(closed)?;
         }
         Ok(())
     }
@@ -127,6 +128,11 @@ impl Report {
             given_up.map_or_else(String::new, |last| format!("; given up after {last}, nothing behind it was sent"));
         Err(worst.retold(format!("{failed} of {} events were not confirmed{rest}", confirmed + failed)))
     }
+}
+
+/// Whoever is told no more has not seen all events confirmed: other than with what only looks, that is no good end.
+fn closed(error: io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("given up, for nobody reads what is printed: {error}"))
 }
 
 /// Which of several failures is told by the exit code: what has to be changed before what may pass by itself.

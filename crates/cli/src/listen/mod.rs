@@ -42,6 +42,8 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let mut view = View::new(session, &client, options);
     let mut watch = client.watch(view.watched)?;
     view.say_that_it_begins();
+    // From here on there is a connection to say goodbye on.
+    session.interrupt.politely();
     loop {
         if view.is_over()? {
             return Ok(());
@@ -97,6 +99,7 @@ impl<'a> View<'a> {
 
     /// Whether it is enough. A signal, and a time that was too short, are failures.
     fn is_over(&self) -> Result<bool, Failure> {
+        self.session.interrupt.check()?;
         if self.count.is_some_and(|count| self.seen >= count) {
             return Ok(true);
         }

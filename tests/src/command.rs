@@ -1,4 +1,6 @@
-//! The command as a program: built once, run to its end or beside the test, with an environment of its own.
+//! The `zc-events` command as a program: built once, run to its end or beside the test, with an environment of its own.
+//!
+//! Everything here panics where it does not go as a test expects.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,16 +9,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use integration_tests::{broker_url, eventually, redis_url, unique};
 use serde_json::Value;
 use tempfile::TempDir;
 use zc_events::{EventClient, Settings};
 
+use crate::{broker_url, eventually, redis_url, unique};
+
 /// How long anything may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the program is. Cargo builds it, as it was changed, when it is first asked for.
-pub(crate) fn binary() -> &'static Path {
+pub fn binary() -> &'static Path {
     static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--package", "zc-events-cli", "--message-format", "json-render-diagnostics"]);
@@ -33,15 +36,20 @@ pub(crate) fn binary() -> &'static Path {
 }
 
 /// A fleet of its own on the servers of the tests, and a folder to run commands in.
-pub(crate) struct Scene {
+pub struct Scene {
     folder: TempDir,
     env: Vec<(String, String)>,
-    pub(crate) staging: String,
-    pub(crate) service: String,
+    /// Its `STAGING_NAME`.
+    pub staging: String,
+    /// Its `SERVICE_NAME`.
+    pub service: String,
 }
 
 impl Scene {
-    pub(crate) fn new() -> Self {
+    /// One that nobody else uses, without services.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "no two are equal")]
+    pub fn new() -> Self {
         let (staging, service) = (unique("cli"), unique("orders"));
         let env = [
             ("BROKER_URL", broker_url()),
@@ -54,26 +62,26 @@ impl Scene {
     }
 
     /// With this variable in place of what it was.
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+    pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Without any setting.
-    pub(crate) fn bare(mut self) -> Self {
+    pub fn bare(mut self) -> Self {
         self.env.clear();
         self
     }
 
     /// A client in the same fleet.
-    pub(crate) fn client(&self) -> EventClient {
+    pub fn client(&self) -> EventClient {
         let get = |name: &str| self.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         EventClient::new(Settings::from_lookup(get).unwrap()).unwrap()
     }
 
     /// Writes a file where the commands run.
-    pub(crate) fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 
@@ -84,12 +92,12 @@ impl Scene {
     }
 
     /// Runs it to its end.
-    pub(crate) fn run(&self, words: &[&str]) -> Ended {
+    pub fn run(&self, words: &[&str]) -> Ended {
         self.run_with(words, "")
     }
 
     /// The same, with something to read on stdin.
-    pub(crate) fn run_with(&self, words: &[&str], input: &str) -> Ended {
+    pub fn run_with(&self, words: &[&str], input: &str) -> Ended {
         let mut running = self.start(words);
         let mut stdin = running.stdin();
         let input = input.to_owned();
@@ -103,12 +111,12 @@ impl Scene {
     }
 
     /// Runs it beside the test.
-    pub(crate) fn start(&self, words: &[&str]) -> Running {
+    pub fn start(&self, words: &[&str]) -> Running {
         self.spawn(words, true)
     }
 
     /// The same, whose stdout nobody reads: the pipe is closed.
-    pub(crate) fn start_with_closed_stdout(&self, words: &[&str]) -> Running {
+    pub fn start_with_closed_stdout(&self, words: &[&str]) -> Running {
         self.spawn(words, false)
     }
 
@@ -138,29 +146,33 @@ impl Scene {
 
 /// What a command has printed, and how it ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) code: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-    pub(crate) took: Duration,
+pub struct Ended {
+    /// Its exit code; -1 where a signal ended it.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said beside that.
+    pub stderr: String,
+    /// From its start to its end.
+    pub took: Duration,
 }
 
 impl Ended {
     /// The lines of stdout as JSON.
-    pub(crate) fn json(&self) -> Vec<Value> {
+    pub fn json(&self) -> Vec<Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Fails the test where the exit code is another.
     #[track_caller]
-    pub(crate) fn with_code(self, code: i32) -> Self {
+    pub fn with_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:?}");
         self
     }
 }
 
 /// A command that runs. It is killed when the test ends before it.
-pub(crate) struct Running {
+pub struct Running {
     child: Child,
     lines: Receiver<String>,
     stderr: Arc<Mutex<Vec<u8>>>,
@@ -170,19 +182,19 @@ pub(crate) struct Running {
 
 impl Running {
     /// What it reads; closed when that is dropped.
-    pub(crate) fn stdin(&mut self) -> ChildStdin {
+    pub fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().unwrap()
     }
 
     /// The next line of stdout.
     #[track_caller]
-    pub(crate) fn line(&self) -> String {
+    pub fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line; on stderr: {}", self.said()))
     }
 
     /// The next line of stdout as JSON.
     #[track_caller]
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.line()).unwrap()
     }
 
@@ -192,25 +204,25 @@ impl Running {
 
     /// Waits until it has said this on stderr.
     #[track_caller]
-    pub(crate) fn until_said(&self, text: &str) -> &Self {
+    pub fn until_said(&self, text: &str) -> &Self {
         eventually(PATIENCE, || self.said().contains(text));
         self
     }
 
     /// The id of its process.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Ctrl-C.
-    pub(crate) fn interrupt(&self) {
+    pub fn interrupt(&self) {
         let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", self.child.id())]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits until it has ended.
     #[track_caller]
-    pub(crate) fn end(&mut self) -> Ended {
+    pub fn end(&mut self) -> Ended {
         let status = eventually(PATIENCE, || self.child.try_wait().unwrap());
         let took = self.begun.elapsed();
         for thread in self.threads.drain(..) {

@@ -1,0 +1,95 @@
+//! How results are printed, and what is made of the command line itself: no server, no setting.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn run(words: &[&str], env: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zc-events"));
+    command.args(words).env_clear().envs(env.iter().copied()).output().unwrap()
+}
+
+fn stdout(words: &[&str]) -> String {
+    let ended = run(words, &[]);
+    assert!(ended.status.success(), "{words:?}: {ended:?}");
+    String::from_utf8(ended.stdout).unwrap()
+}
+
+/// The commands that the help lists.
+fn commands() -> Vec<String> {
+    let help = stdout(&["-h"]);
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let name = |line: &str| line.split_whitespace().next().unwrap().to_owned();
+    list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).map(name).collect()
+}
+
+#[test]
+fn elsewhere_than_on_a_terminal_a_result_is_an_object_a_line_without_colours() {
+    let printed = stdout(&["demo"]);
+    for line in printed.lines() {
+        let told: Value = serde_json::from_str(line).unwrap();
+        assert!(told["who"].is_string() && told["what"].is_string(), "{line}");
+    }
+    assert_eq!(printed, stdout(&["demo", "--output", "json"]));
+    assert!(printed.lines().count() > 5 && !stdout(&["--output", "pretty", "demo"]).contains('\u{1b}'));
+}
+
+#[test]
+fn colours_are_there_where_they_are_wanted() {
+    let words = ["demo", "--output", "pretty"];
+    let coloured = run(&words, &[("CLICOLOR_FORCE", "1")]);
+    assert!(String::from_utf8(coloured.stdout).unwrap().contains("\u{1b}["));
+    let plain = run(&words, &[("CLICOLOR_FORCE", "0"), ("NO_COLOR", "1")]);
+    assert!(!String::from_utf8(plain.stdout).unwrap().contains('\u{1b}'));
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let commands = commands();
+    assert!(commands.len() > 8, "{commands:?}");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let completions = stdout(&["completions", shell]);
+        for command in &commands {
+            assert!(completions.contains(command), "{shell}: {command}");
+        }
+    }
+    let page = stdout(&["man"]);
+    for command in commands.iter().filter(|command| *command != "help") {
+        assert!(page.contains(&format!("zc\\-events\\-{command}")), "{command}: {page}");
+        let own = stdout(&["man", command]);
+        assert!(own.starts_with(".ie") && own.contains(&format!(".TH zc-events-{command} 1")), "{command}: {own}");
+    }
+    assert!(stdout(&["man", "dead", "replay"]).contains("most"));
+    assert_eq!(run(&["man", "nothing"], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn what_makes_no_sense_is_told_before_anything_is_asked_for() {
+    for words in [
+        &["emit"][..],
+        &["emit", "e", "--arg", "{x"],
+        &["emit", "e", "--kwargs", "[1]"],
+        &["emit", "e", "--kwargs", "@/no/such/file"],
+        &["emit", "e", "--priority", "300"],
+        &["emit", "e", "--protocol", "3"],
+        &["emit", "e", "--count", "0"],
+        &["emit", "-", "--count", "2"],
+        &["emit", "-", "--kwargs", "{}"],
+        &["get"],
+        &["get", "Order", "--query", "name"],
+        &["get", "Order", "--method", "FETCH"],
+        &["get", "Order", "--timeout", "5"],
+        &["call", "add", "--method", "PATCH"],
+        &["call", "add", "--no-wait", "--timeout", "5s"],
+        &["listen", "--for", "soon"],
+        &["stub"],
+        &["dead", "replay"],
+        &["dead", "replay", "1", "--all"],
+        &["dead", "purge"],
+        &["--output", "xml", "demo"],
+    ] {
+        let ended = run(words, &[]);
+        assert_eq!(ended.status.code(), Some(2), "{words:?}: {ended:?}");
+        assert!(ended.stdout.is_empty() && ended.stderr.starts_with(b"error: "), "{words:?}: {ended:?}");
+    }
+}
