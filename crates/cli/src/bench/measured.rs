@@ -144,15 +144,13 @@ impl Measured {
             }
             factor *= 2;
         };
-        let mut from = 0;
-        let counts: Vec<(u64, u64)> = ends
-            .into_iter()
-            .map(|end| {
-                let count = self.times.count_between(from, end);
-                from = end + 1;
-                (end, count)
-            })
-            .collect();
+        let mut counts: Vec<(u64, u64)> = ends.into_iter().map(|end| (end, 0)).collect();
+        for step in self.times.iter_recorded() {
+            let value = self.times.lowest_equivalent(step.value_iterated_to());
+            if let Some((_, count)) = counts.iter_mut().find(|(end, _)| *end >= value) {
+                *count += step.count_at_value();
+            }
+        }
         let tallest = counts.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
         // What is there is seen, be it one in a million.
         counts.into_iter().map(|(end, count)| (end, count, (count * WIDEST).div_ceil(tallest))).collect()

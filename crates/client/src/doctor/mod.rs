@@ -98,7 +98,8 @@ impl Doctor {
         self
     }
 
-    /// Looks at everything, and says what it saw. Blocks for the timeout at most, and half a second beyond it.
+    /// Looks at everything, and says what it saw. Blocks for the timeout at most, and up to two seconds more where a
+    /// server does not say goodbye.
     #[must_use]
     pub fn examine(&self) -> Report {
         self.examine_telling(|_| {})
