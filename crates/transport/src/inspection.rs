@@ -2,6 +2,25 @@
 //! may not do with it. How it is found out is the implementations' business.
 
 /// How much of a [`Topology`](crate::Topology) there is; made by [`Broker::inspect`](crate::Broker::inspect).
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use zc_events_protocol::{Clock, SystemClock};
+/// use zc_events_transport::memory::MemoryBroker;
+/// use zc_events_transport::{Broker, Standing, Topology};
+///
+/// let broker = MemoryBroker::new(Arc::new(SystemClock));
+/// let soon = SystemClock.deadline(Duration::from_secs(5));
+/// broker.declare(&Topology::new().queue_with_priority("orders-events", Some(5)), soon)?;
+///
+/// let wanted = Topology::new().queue_with_priority("orders-events", Some(10)).dead_queue("orders-events.dead");
+/// let found = broker.inspect(&wanted, soon)?;
+/// let Standing::Different(differences) = &found.queues[0].standing else { panic!("{found:?}") };
+/// assert_eq!((differences[0].what.as_str(), differences[0].found.as_str()), ("x-max-priority", "5"));
+/// assert_eq!(found.queues[1].standing, Standing::Missing);
+/// # Ok::<(), zc_events_transport::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Inspection {

@@ -24,6 +24,12 @@ const INSPECTION: Duration = Duration::from_secs(15);
 /// How long our own connections may take to close.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// Where one gets in.
+struct Open {
+    broker: Option<Arc<dyn Broker>>,
+    store: Option<Arc<dyn ReplyStore>>,
+}
+
 /// An examination under way.
 struct Examination<'a> {
     doctor: &'a Doctor,
@@ -97,7 +103,7 @@ impl Examination<'_> {
         self.note(ways.tls());
         self.note(ways.login());
         self.note(ways.vhost_finding());
-        let (broker, store) = self.open(settings, &ways);
+        let Open { broker, store } = self.open(settings, &ways);
         let managements = self.fleet(settings, &ways, broker.as_ref());
         let compared = self.store(&ways, store.as_ref(), managements);
         self.round_trip(settings, broker.as_ref(), store.as_ref());
@@ -109,7 +115,7 @@ impl Examination<'_> {
     }
 
     /// Connections of our own, to where one gets in; what is in memory is the client's.
-    fn open(&self, settings: &Settings, ways: &Ways) -> (Option<Arc<dyn Broker>>, Option<Arc<dyn ReplyStore>>) {
+    fn open(&self, settings: &Settings, ways: &Ways) -> Open {
         let client = match &self.doctor.subject {
             Subject::Client(client) => Some(client.inner()),
             Subject::Env { .. } => None,
@@ -124,7 +130,7 @@ impl Examination<'_> {
             (None, Some(client)) => client.store().ok().cloned(),
             _ => settings.open_store().ok().flatten(),
         };
-        (broker, store)
+        Open { broker, store }
     }
 
     /// What there is in the broker. Gives the management API's time, where that was asked.

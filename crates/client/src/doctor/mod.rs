@@ -64,7 +64,7 @@ pub struct Doctor {
 /// What is examined.
 enum Subject {
     /// What a program would get from here.
-    Env { settings: Result<Settings>, told: Told },
+    Env { settings: Box<Result<Settings>>, told: Told },
     /// A client that is there.
     Client(EventClient),
 }
@@ -73,7 +73,7 @@ impl Doctor {
     /// Examines what [`Settings::from_env`] leads to. That settings are missing or wrong is a finding.
     pub fn from_env() -> Self {
         let (settings, told) = settings::from_env();
-        Self::new(Subject::Env { settings, told })
+        Self::new(Subject::Env { settings: Box::new(settings), told })
     }
 
     /// Examines what a client's settings lead to. Over connections of its own, so that nothing happens to the client's;

@@ -83,7 +83,7 @@ impl Fleet<'_> {
                 sum.mind(status, format!("`{name}`: {}", listed(differences)), remedy);
             }
             Standing::Unknown(why) => {
-                sum.mind(Status::Unknown, format!("`{name}`: {why}"), "look at `rabbitmqctl list_exchanges`")
+                sum.mind(Status::Unknown, format!("`{name}`: {why}"), "look at `rabbitmqctl list_exchanges`");
             }
             _ => {}
         }

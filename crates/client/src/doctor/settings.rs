@@ -42,7 +42,7 @@ pub(super) fn check(doctor: &Doctor) -> (Finding, Option<&Settings>) {
         }
         Subject::Env { settings, told } => (settings, told),
     };
-    match settings {
+    match settings.as_ref() {
         Ok(settings) => (judge(settings, list(told)), Some(settings)),
         Err(error) => {
             let remedy = if told.is_empty() && !has_env_file() {

@@ -175,8 +175,10 @@ fn one_node_of_several_that_is_down_is_a_warning() {
 
 #[test]
 fn settings_that_make_no_sense_are_a_finding_and_the_end() {
-    let subject =
-        Subject::Env { settings: Err(Error::config("BROKER_URL is not set: set it")), told: Default::default() };
+    let subject = Subject::Env {
+        settings: Box::new(Err(Error::config("BROKER_URL is not set: set it"))),
+        told: Default::default(),
+    };
     let report = Doctor::new(subject).examine();
     failed(&report, Check::Settings, "BROKER_URL is not set", "");
     assert_eq!(report.findings().len(), Check::ALL.len());

@@ -13,7 +13,7 @@ pub(super) fn remove(link: &Link, topology: &Topology, deadline: Deadline) -> Re
     for queue in &topology.queues {
         let doing = format!("deleting queue `{}`", queue.name);
         let delete = QueueDeleteOptions { if_unused: false, if_empty: false };
-        gone(asker.ask(&doing, |channel| channel.queue_delete(&queue.name, delete.clone()).map(drop))?, &doing)?;
+        gone(asker.ask(&doing, |channel| channel.queue_delete(&queue.name, delete).map(drop))?, &doing)?;
     }
     for exchange in &topology.exchanges {
         let doing = format!("deleting exchange `{}`", exchange.name);
