@@ -143,6 +143,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::Blocked { .. } => {
             "nothing was sent; the broker's memory or disk is low: see `rabbitmq-diagnostics alarms`"
         }
+        Error::TooLarge { .. } => "EVENTS_MAX_BODY is the limit, in bytes; nothing was sent",
         _ => return None,
     };
     Some(text.to_owned())

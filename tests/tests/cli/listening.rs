@@ -152,8 +152,9 @@ fn after_a_lost_connection_it_looks_on_again_and_says_so() {
 /// A terminal that somebody has stopped must not fill the broker.
 #[test]
 fn who_does_not_read_misses_the_oldest_and_holds_up_nobody() {
-    const EVENTS: u64 = 15_000;
-    let scene = Scene::new();
+    const EVENTS: u64 = 11_500;
+    // Who is stopped sends no heartbeats either.
+    let scene = Scene::new().env("EVENTS_HEARTBEAT", "300");
     let mut listening = listen(&scene, &["counted", "last"]);
     let signal = |name: &str| {
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", listening.id())]).status().unwrap();
@@ -170,7 +171,7 @@ fn who_does_not_read_misses_the_oldest_and_holds_up_nobody() {
         numbers.push(number);
     }
     assert_eq!(numbers.last(), Some(&(EVENTS - 1)), "the newest are there");
-    assert!((10_000..12_000).contains(&numbers.len()), "{} are there", numbers.len());
+    assert!((10_000..11_000).contains(&numbers.len()), "{} are there", numbers.len());
     listening.interrupt();
     listening.end().with_code(130);
 }

@@ -64,6 +64,9 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         }
     }
     drop(stub);
+    for (at, line) in asked.try_iter() {
+        show(output, at, &line)?;
+    }
     interrupt.check()
 }
 

@@ -51,7 +51,9 @@ pub(crate) fn check(path: &Path, servers: bool, shell: impl Fn(&str) -> Shell) {
             printed.push((block, text));
         }
         for (block, command, background) in running {
-            printed.push((block, format!("$ {command}\n{}", background.end(&shell))));
+            let (_, shown) = block.commands().remove(0);
+            let output = background.end(&shell, shown.lines().count());
+            printed.push((block, format!("$ {command}\n{output}")));
         }
         for (block, text) in printed {
             if alike(&block.text()) != alike(&text) {

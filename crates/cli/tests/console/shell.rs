@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 /// How long a command may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one that runs beside others may take for its last lines.
+const LINES: Duration = Duration::from_secs(10);
 
 pub(crate) struct Shell {
     folder: TempDir,
@@ -118,12 +120,20 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Interrupts it, and gives what it printed.
-    pub(crate) fn end(mut self, shell: &Shell) -> String {
+    /// Interrupts it once it has printed so many lines, and gives what it printed. What is missing shows then.
+    pub(crate) fn end(mut self, shell: &Shell, lines: usize) -> String {
+        let begun = Instant::now();
+        while self.output.seen().lines().count() < lines && begun.elapsed() < LINES {
+            std::thread::yield_now();
+        }
         let interrupt = format!("kill -INT {}", self.child.id());
         // It may have ended by itself.
         let _ = Command::new("sh").args(["-c", &interrupt]).stderr(Stdio::null()).status();
-        self.child.wait().unwrap();
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < PATIENCE, "it does not end; it printed\n{}", self.output.seen());
+            std::thread::yield_now();
+        }
         shell.as_shown(self.output.end())
     }
 }
