@@ -198,7 +198,8 @@ impl Running {
         serde_json::from_str(&self.line()).unwrap()
     }
 
-    fn said(&self) -> String {
+    /// What it has said on stderr so far.
+    pub fn said(&self) -> String {
         String::from_utf8_lossy(&self.stderr.lock().unwrap()).into_owned()
     }
 
@@ -218,6 +219,12 @@ impl Running {
     pub fn interrupt(&self) {
         let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", self.child.id())]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// SIGKILL. Returns when it is gone.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits until it has ended.

@@ -24,10 +24,28 @@ impl Rig {
     /// # Errors
     /// Says what is missing or what did not start.
     pub fn start() -> Result<Self, String> {
+        Self::start_nodes(false)
+    }
+
+    /// The same, with RabbitMQ's management API, which takes it two seconds more.
+    ///
+    /// # Errors
+    /// As for [`Rig::start`].
+    pub fn start_with_management() -> Result<Self, String> {
+        Self::start_nodes(true)
+    }
+
+    fn start_nodes(management: bool) -> Result<Self, String> {
         let interrupt = Interrupt::deaf();
         install_if_missing(&interrupt).map_err(text)?;
-        let nodes = crate::servers::start_nodes(&interrupt).map_err(text)?;
+        let nodes = crate::servers::start_nodes(management, &interrupt).map_err(text)?;
         Ok(Self { nodes, interrupt })
+    }
+
+    /// Where the management API is, with its login; empty where it was not asked for.
+    #[must_use]
+    pub fn management_url(&self) -> String {
+        self.nodes.management_url().unwrap_or_default()
     }
 
     /// Where RabbitMQ is, with its login.

@@ -53,6 +53,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("a_passed_deadline_claims_and_records_nothing", a_passed_deadline_claims_and_records_nothing),
     ("a_key_holds_a_list_or_a_record", a_key_holds_a_list_or_a_record),
     ("health_counts_who_waits", health_counts_who_waits),
+    ("inspecting_tells_the_time", inspecting_tells_the_time),
 ];
 
 /// Runs every case of [`CASES`].
@@ -477,4 +478,16 @@ pub fn health_counts_who_waits(make: Make<'_>) {
         store.push(&key, b"v", TTL, soon()).unwrap();
         assert_eq!(waiting.join().unwrap(), found(&key, "v"));
     });
+}
+
+/// What a server tells of itself; its time is near ours, since both run on this machine.
+pub fn inspecting_tells_the_time(make: Make<'_>) {
+    let store = make();
+    let before = SystemClock.wall();
+    let found = store.inspect(soon()).unwrap();
+    let time = found.time.unwrap();
+    assert!(found.server.is_some() && found.is_replica == Some(false), "{found:?}");
+    assert!(found.max_memory.is_some() && found.eviction.is_some() && found.evicted.is_some(), "{found:?}");
+    let apart = time.duration_since(before).unwrap_or_else(|error| error.duration());
+    assert!(apart < PLENTY, "{apart:?} apart");
 }

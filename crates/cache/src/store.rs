@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zc_events_protocol::Deadline;
 
-use crate::{Claim, Result, StoreHealth};
+use crate::{Claim, Result, StoreHealth, StoreInspection};
 
 /// Lists of answers, each under its key, each for a while; and idempotency records, which
 /// say who works on something, or what came of it.
@@ -96,6 +96,15 @@ pub trait ReplyStore: Send + Sync {
     /// # Errors
     /// As for [`ReplyStore::claim`]; after them the lease may last until it ends by itself.
     fn release(&self, key: &str, owner: &str, deadline: Deadline) -> Result<()>;
+
+    /// Asks the server what it is, for diagnosis. Changes nothing. Stores of your own may leave it
+    /// out; nothing is known of their servers then.
+    ///
+    /// # Errors
+    /// As for [`ReplyStore::ping`]. What the user may not ask is not told, and no error.
+    fn inspect(&self, deadline: Deadline) -> Result<StoreInspection> {
+        self.ping(deadline).map(|()| StoreInspection::default())
+    }
 
     /// How the store fares, from what its calls showed. Never blocks. Stores of your own may
     /// leave it out; nothing is known of them then.

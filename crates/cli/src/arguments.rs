@@ -3,7 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::output::Format;
-use crate::{call, dead, emit, get, listen, shell, stub};
+use crate::{bench, call, dead, doctor, emit, get, listen, shell, stub};
 
 /// Above the options that all commands take.
 const EVERYWHERE: &str = "Options of all commands";
@@ -41,6 +41,10 @@ pub(crate) enum Command {
     Stub(stub::Options),
     /// List, show, replay or purge the dead letters of a service
     Dead(dead::Options),
+    /// Find out what is wrong between this place and the servers, and what to do about it
+    Doctor(doctor::Options),
+    /// Measure publishing, consuming and calls on these servers, beside the fleet and without a trace
+    Bench(bench::Options),
     /// Print completions for a shell
     Completions(shell::Completions),
     /// Print a manual page

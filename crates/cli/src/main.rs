@@ -4,9 +4,11 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod arguments;
+mod bench;
 mod call;
 mod dead;
 mod demo;
+mod doctor;
 mod emit;
 mod exit;
 mod failure;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         Command::Listen(options) => listen::run(&session, &options),
         Command::Stub(options) => stub::run(&session, &options),
         Command::Dead(options) => dead::run(&session, &options),
+        Command::Doctor(options) => doctor::run(&session, &options),
+        Command::Bench(options) => bench::run(&session, &options),
         Command::Completions(options) => shell::completions(&options),
         Command::Man(options) => shell::man(&options),
     });

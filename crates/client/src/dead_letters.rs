@@ -235,7 +235,7 @@ impl DeadLetters {
     fn each(&self, mut decide: impl FnMut(DeadLetter, &Delivery) -> Result<Fate>) -> Result<()> {
         let inner = self.client.inner();
         let queue = self.queue();
-        let topology = Topology::new().dead_queue(&queue);
+        let topology = inner.settings.fitted(Topology::new().dead_queue(&queue));
         inner.broker.declare(&topology, inner.deadline(PATIENCE))?;
         let begun = inner.clock().wall();
         let options = ConsumeOptions { prefetch: PREFETCH };

@@ -4,6 +4,8 @@
 mod client;
 pub mod content;
 mod dead_letters;
+#[cfg(feature = "doctor")]
+pub mod doctor;
 mod email;
 mod error;
 mod jwt;
@@ -12,6 +14,7 @@ mod message;
 pub mod metrics;
 mod push;
 mod rebuild;
+mod sandbox;
 mod service;
 mod settings;
 pub mod testing;
@@ -28,6 +31,7 @@ pub use jwt::Jwt;
 pub use message::{Message, MessageKind};
 pub use push::PushNotification;
 pub use rebuild::{RebuildError, RebuildProgress};
+pub use sandbox::Sandbox;
 pub use service::{
     Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth,
     Stopped, ViewResult,

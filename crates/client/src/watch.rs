@@ -88,7 +88,7 @@ impl EventClient {
             let exchange = &settings.notifications_exchange;
             topology = topology.exchange(exchange, ExchangeKind::Topic).bind(&queue, exchange, "#");
         }
-        let options = ConsumeOptions { prefetch: PREFETCH };
+        let (topology, options) = (settings.fitted(topology), ConsumeOptions { prefetch: PREFETCH });
         let subscription = inner.broker.subscribe_with(&topology, &queue, options, inner.deadline(CONNECT))?;
         Ok(Watch { client: self.clone(), subscription })
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, never};
 use zc_events_protocol::{Deadline, Properties};
 
-use crate::{Delivery, Receipt, Result, Topology};
+use crate::{Delivery, Inspection, Receipt, Result, Topology};
 
 /// A message on its way out.
 #[derive(Clone, Copy)]
@@ -115,6 +115,22 @@ pub trait Broker: Send + Sync {
         options: ConsumeOptions,
         deadline: Deadline,
     ) -> Result<Box<dyn Subscription>>;
+
+    /// Compares what is there with `wanted`, and finds out what the user may not do with it, for
+    /// diagnosis. Changes nothing, creates nothing, and takes no message. On a connection of its own,
+    /// since a broker may answer by closing it.
+    ///
+    /// # Errors
+    /// As for [`Broker::send`]. That something is missing, or differs, or is not allowed, is none.
+    fn inspect(&self, wanted: &Topology, deadline: Deadline) -> Result<Inspection>;
+
+    /// Deletes the queues of the topology with all that is in them, then its exchanges, and
+    /// forgets them: they are not declared again on a new connection. What is not there is passed over.
+    ///
+    /// # Errors
+    /// [`Rejected`](crate::Error::Rejected) where the user may not delete one; what comes before
+    /// it is gone then. Else as for [`Broker::send`].
+    fn remove(&self, topology: &Topology, deadline: Deadline) -> Result<()>;
 
     /// What is known of the connection, without asking the broker.
     fn health(&self) -> Health;

@@ -11,6 +11,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gate;
+mod inspection;
 pub mod memory;
 mod receipt;
 mod topology;
@@ -18,5 +19,6 @@ mod topology;
 pub use broker::{Broker, ConsumeOptions, Health, Outgoing, Subscription};
 pub use delivery::{Delivery, Settle, Settler, Verdict};
 pub use error::{Error, Result};
+pub use inspection::{Difference, InspectedExchange, InspectedQueue, Inspection, Lack, Right, Standing};
 pub use receipt::{Confirmation, Receipt};
 pub use topology::{Binding, Exchange, ExchangeKind, Queue, Topology};

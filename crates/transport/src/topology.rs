@@ -29,13 +29,16 @@ impl ExchangeKind {
     }
 }
 
-/// A durable exchange.
+/// An exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// At most 255 bytes.
     pub name: String,
     /// How it routes.
     pub kind: ExchangeKind,
+    /// Whether it goes with the last queue that is bound to it, and with a restart of the
+    /// broker. All exchanges of a fleet are durable instead, and stay.
+    pub temporary: bool,
 }
 
 /// A queue.
@@ -136,7 +139,7 @@ impl Topology {
     /// Adds a durable exchange.
     #[must_use]
     pub fn exchange(mut self, name: impl Into<String>, kind: ExchangeKind) -> Self {
-        self.exchanges.push(Exchange { name: name.into(), kind });
+        self.exchanges.push(Exchange { name: name.into(), kind, temporary: false });
         self
     }
 
@@ -208,6 +211,33 @@ impl Topology {
     #[must_use]
     pub fn dead_queue(self, name: impl Into<String>) -> Self {
         self.queue(Queue::quorum(name, [("x-delivery-limit", i64::from(i32::MAX).into())]))
+    }
+
+    /// Makes all of it go by itself, for whoever wants nothing to stay behind even when he is
+    /// killed: the exchanges with the last queue that is bound to them, the queues once they
+    /// were neither consumed nor declared for so long (1 ms to 49 days; exclusive ones go with
+    /// their connection). The broker in memory keeps the queues; it goes with the process.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use zc_events_transport::{ExchangeKind, Topology};
+    /// let topology = Topology::new()
+    ///     .exchange("try", ExchangeKind::Fanout)
+    ///     .dead_queue("try-events.dead")
+    ///     .temporary(Duration::from_secs(600));
+    /// assert!(topology.exchanges[0].temporary);
+    /// assert_eq!(topology.queues[0].arguments["x-expires"], 600_000.into());
+    /// ```
+    #[must_use]
+    pub fn temporary(mut self, after: Duration) -> Self {
+        let milliseconds = u32::try_from(after.as_millis()).unwrap_or(u32::MAX).max(1);
+        self.exchanges.iter_mut().for_each(|exchange| exchange.temporary = true);
+        for queue in self.queues.iter_mut().filter(|queue| !queue.exclusive) {
+            for arguments in std::iter::once(&mut queue.arguments).chain(&mut queue.fallback) {
+                arguments.insert("x-expires".to_owned(), i64::from(milliseconds).into());
+            }
+        }
+        self
     }
 
     /// Adds a binding.

@@ -19,7 +19,7 @@ fn the_sessions_that_need_servers_are_as_shown() {
     console::check(&document, true, |heading| {
         let scene = Scene::new();
         match heading {
-            "`emit`" => {
+            "`emit`" | "`doctor`" => {
                 let service = orders(&scene);
                 shell(&scene, service)
             }
@@ -36,6 +36,8 @@ fn the_sessions_that_need_servers_are_as_shown() {
 fn shell(scene: &Scene, around: impl std::any::Any) -> Shell {
     let node = broker_url();
     let node = node.split(['@', '/']).find(|part| part.starts_with("127.0.0.1:")).expect("a node on this machine");
+    let redis = redis_url();
+    let redis = redis.split(['@', '/']).find(|part| part.starts_with("127.0.0.1:")).expect("a node on this machine");
     Shell::new(binary(), around)
         .env("BROKER_URL", broker_url())
         .env("EVENTS_REDIS_URL", redis_url())
@@ -44,6 +46,7 @@ fn shell(scene: &Scene, around: impl std::any::Any) -> Shell {
         .shown_as(&scene.staging, "staging")
         .shown_as(&scene.service, "orders")
         .shown_as(node, "rabbitmq.internal:5672")
+        .shown_as(redis, "redis.internal:6379")
 }
 
 fn wrong_password() -> String {

@@ -7,6 +7,8 @@ mod asking;
 mod console;
 mod docs;
 mod emitting;
+mod examining;
 mod letters;
 mod listening;
+mod measuring;
 mod standing_in;

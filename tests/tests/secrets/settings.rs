@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use integration_tests::{broker_url, redis_url};
+use zc_events::doctor::Doctor;
 use zc_events::{Error, EventClient, Settings};
 
 use crate::canary::Canary;
@@ -26,6 +28,7 @@ fn right(canary: &Canary) -> HashMap<String, String> {
     HashMap::from([
         ("BROKER_URL".to_owned(), format!("amqp://app:{password}@127.0.0.1/")),
         ("EVENTS_REDIS_URL".to_owned(), format!("redis://:{password}@127.0.0.1/0")),
+        ("MANAGEMENT_URL".to_owned(), format!("http://app:{password}@127.0.0.1:1")),
         ("STAGING_NAME".to_owned(), "test".to_owned()),
         ("AWS_ACCESS_KEY_ID".to_owned(), "AKIDTEST".to_owned()),
         ("AWS_SECRET_ACCESS_KEY".to_owned(), canary.plain()),
@@ -78,6 +81,28 @@ fn a_secret_in_the_wrong_setting() {
         }
     }
     assert!(refused > 70, "{refused} were refused");
+}
+
+/// With servers that are there and refuse, and with some that are not there.
+#[test]
+fn what_the_doctor_says() {
+    listen();
+    let canary = Canary::new();
+    let password = canary.encoded();
+    let node = |url: &str| url.rsplit(['@', '/']).find(|part| part.contains(':')).map(str::to_owned).unwrap();
+    let (broker, redis) = (node(&broker_url()), node(&redis_url()));
+    let mut all = String::new();
+    for (broker, redis) in
+        [(broker.as_str(), redis.as_str()), ("127.0.0.1:1", "127.0.0.1:1"), ("no.invalid", "no.invalid")]
+    {
+        let mut values = right(&canary);
+        values.insert("BROKER_URL".to_owned(), format!("amqp://app:{password}@{broker}/"));
+        values.insert("EVENTS_REDIS_URL".to_owned(), format!("redis://app:{password}@{redis}/0"));
+        let report = Doctor::of(&EventClient::new(read(&values).unwrap()).unwrap()).examine();
+        assert!(!report.is_healthy(), "{report}");
+        all += &format!("{report} {report:?} {}", serde_json::to_string(&report).unwrap());
+    }
+    assert_no_credentials(&canary, &all);
 }
 
 #[test]

@@ -109,11 +109,13 @@ impl Servers {
         first_that_works(&places(wanted), |place| {
             let started = Instant::now();
             let servers = match place {
-                Place::Native => native::start(interrupt).map(Self::of_nodes),
+                Place::Native => native::start(false, interrupt).map(Self::of_nodes),
                 Place::Compose => compose::start(interrupt)
                     .map(|project| Servers { urls: project.urls().clone(), held: Held::Compose(project) }),
                 Place::Apt if wanted.no_install => Err(Failure::says("not tried: --no-install")),
-                Place::Apt => apt::install(interrupt).and_then(|()| native::start(interrupt)).map(Self::of_nodes),
+                Place::Apt => {
+                    apt::install(interrupt).and_then(|()| native::start(false, interrupt)).map(Self::of_nodes)
+                }
             }?;
             log::info!("RabbitMQ and Redis answer after {:.1} s", started.elapsed().as_secs_f32());
             Ok(servers)

@@ -91,14 +91,14 @@ pub(crate) struct Nodes {
     folder: TempDir,
 }
 
-/// Starts both and waits until both answer.
-pub(crate) fn start(interrupt: &Interrupt) -> Result<Nodes> {
+/// Starts both and waits until both answer; RabbitMQ with its management API, where that is asked for.
+pub(crate) fn start(management: bool, interrupt: &Interrupt) -> Result<Nodes> {
     let programs = Programs::find()?;
     localhost_resolves()?;
     log::info!("starting {} and {} on free ports", programs.rabbitmq.display(), programs.redis.display());
     let mut attempt = 1;
     loop {
-        match Nodes::start(&programs, interrupt) {
+        match Nodes::start(&programs, management, interrupt) {
             Err(Failure::Says(text)) if attempt < ATTEMPTS && lost_a_port(&text) => {
                 log::info!("somebody else took a port: once more with others");
                 attempt += 1;
@@ -131,11 +131,11 @@ fn lost_a_port(text: &str) -> bool {
 }
 
 impl Nodes {
-    fn start(programs: &Programs, interrupt: &Interrupt) -> Result<Self> {
+    fn start(programs: &Programs, management: bool, interrupt: &Interrupt) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("zc-events-servers-").tempdir().map_err(unusable)?;
-        let ports = ports::free()?;
-        let [amqp, _, epmd_port, redis_port] = ports;
-        let home = Home::prepare(folder.path()).map_err(unusable)?;
+        let [amqp, dist, epmd_port, redis_port, http] = ports::free()?;
+        let ports = [amqp, dist, epmd_port, redis_port];
+        let home = Home::prepare(folder.path(), management.then_some(http)).map_err(unusable)?;
         let urls = Urls {
             broker: format!("amqp://guest:guest@127.0.0.1:{amqp}/%2F"),
             redis: format!("redis://127.0.0.1:{redis_port}/0"),
@@ -224,6 +224,11 @@ impl Nodes {
         }
     }
 
+    /// Where the management API is, with the login.
+    pub(crate) fn management_url(&self) -> Option<String> {
+        self.home.management.map(|port| format!("http://guest:guest@127.0.0.1:{port}"))
+    }
+
     pub(crate) fn urls(&self) -> &Urls {
         &self.urls
     }
@@ -253,20 +258,27 @@ struct Home {
     /// The name that the broker gives itself at login: only ours has it.
     cluster: String,
     node_log: String,
+    /// The port of the management API.
+    management: Option<u16>,
 }
 
 impl Home {
-    fn prepare(folder: &Path) -> std::io::Result<Self> {
+    fn prepare(folder: &Path, management: Option<u16>) -> std::io::Result<Self> {
         let unique = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let home = folder.join("home");
         std::fs::create_dir(&home)?;
         let cookie = home.join(".erlang.cookie");
         std::fs::write(&cookie, &unique)?;
         std::fs::set_permissions(&cookie, std::fs::Permissions::from_mode(0o400))?;
-        std::fs::write(folder.join("plugins"), "[].\n")?;
-        std::fs::write(folder.join("rabbitmq.conf"), format!("cluster_name = {unique}\n"))?;
+        let plugins = if management.is_some() { "[rabbitmq_management].\n" } else { "[].\n" };
+        std::fs::write(folder.join("plugins"), plugins)?;
+        let mut settings = format!("cluster_name = {unique}\n");
+        if let Some(port) = management {
+            settings.push_str(&format!("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {port}\n"));
+        }
+        std::fs::write(folder.join("rabbitmq.conf"), settings)?;
         let node_log = "log/zc-events.log".to_owned();
-        Ok(Home { folder: folder.to_path_buf(), cluster: unique, node_log })
+        Ok(Home { folder: folder.to_path_buf(), cluster: unique, node_log, management })
     }
 
     /// `program` without the caller's Erlang and RabbitMQ settings, printing to the file `output`.
@@ -376,7 +388,7 @@ mod tests {
     #[test]
     fn a_failed_start_shows_the_end_of_the_log_and_a_lost_port_is_recognised() {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home::prepare(folder.path()).unwrap();
+        let home = Home::prepare(folder.path(), None).unwrap();
         std::fs::write(folder.path().join("it.log"), "fine\nbind: {error,eaddrinuse}\n").unwrap();
         let text = home.failed("it ended", &["it.log", "absent.log"]).to_string();
         assert_eq!(text, "it ended\nthe end of it.log:\nfine\nbind: {error,eaddrinuse}");

@@ -23,7 +23,11 @@ const OWNERS: [Owner; 7] = [
     Owner { name: "mio", homes: AMQP, instead: "go through the Broker contract" },
     Owner { name: "r2d2_redis", homes: REDIS, instead: "go through the ReplyStore contract" },
     Owner { name: "redis", homes: REDIS, instead: "go through the ReplyStore contract" },
-    Owner { name: "ureq", homes: &["crates/client/src/content/s3/exchange.rs"], instead: "go through a ContentStore" },
+    Owner {
+        name: "ureq",
+        homes: &["crates/client/src/content/s3/exchange.rs", "crates/client/src/doctor/management.rs"],
+        instead: "go through a ContentStore",
+    },
     Owner {
         name: "env_logger",
         homes: &["/examples/", "/tests/", "crates/cli/", "crates/bench/", "tests/", "xtask/"],

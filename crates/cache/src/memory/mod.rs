@@ -15,7 +15,7 @@ use zc_events_protocol::{Clock, Deadline, Stage};
 use self::records::Records;
 use crate::store::{some_keys, whole_millis, whole_seconds};
 use crate::waiters::{Found, Waiters};
-use crate::{Claim, Error, ReplyStore, Result, StoreHealth};
+use crate::{Claim, Error, ReplyStore, Result, StoreHealth, StoreInspection};
 
 /// Named stores, for as long as somebody holds them.
 static NAMED: LazyLock<Mutex<HashMap<String, Weak<Shared>>>> = LazyLock::new(Mutex::default);
@@ -250,6 +250,20 @@ impl ReplyStore for MemoryReplyStore {
             state.no_list(key, clock.now())?;
             state.records.release(key, owner);
             Ok(())
+        })
+    }
+
+    /// It has no limit, and its time is that of its clock.
+    fn inspect(&self, deadline: Deadline) -> Result<StoreInspection> {
+        self.0.call(deadline, |_, clock| {
+            Ok(StoreInspection {
+                server: Some("memory".to_owned()),
+                is_replica: Some(false),
+                max_memory: Some(0),
+                eviction: Some("noeviction".to_owned()),
+                evicted: Some(0),
+                time: Some(clock.wall()),
+            })
         })
     }
 

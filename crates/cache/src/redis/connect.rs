@@ -10,6 +10,7 @@ use r2d2_redis::redis::{Cmd, Value, cmd};
 use zc_events_protocol::{Clock, Deadline, Stage};
 
 use super::link::{Answer, Link, Trouble};
+use super::reach::{Hurdle, Obstacle, Steps};
 use super::refusal;
 use super::resolve::{Resolver, Unresolved};
 use super::url::RedisUrl;
@@ -35,11 +36,7 @@ impl Connector {
     /// A connection that is logged in, by the `deadline` or within the connect timeout,
     /// whichever is earlier. Tried once.
     pub(super) fn connect(&self, deadline: Deadline) -> Result<Link> {
-        let limit = self.clock.deadline(self.timeout).min(deadline);
-        let result = self.open(limit, deadline).and_then(|mut link| {
-            self.log_in(&mut link, limit, deadline)?;
-            Ok(link)
-        });
+        let result = self.approach(deadline, &mut Steps::default()).map_err(|obstacle| obstacle.error);
         match &result {
             Ok(_) => log::debug!("connected to {}", self.url),
             Err(error) => log::debug!("no connection to {}: {error}", self.url),
@@ -47,15 +44,37 @@ impl Connector {
         result
     }
 
-    fn open(&self, limit: Deadline, deadline: Deadline) -> Result<Link> {
-        let addresses = match self.resolver.resolve(&*self.clock, limit) {
-            Ok(addresses) => addresses,
-            Err(Unresolved::TimedOut) => return Err(self.too_late("looking up the host name", deadline)),
-            Err(Unresolved::Failed(why)) => {
-                let what = format!("the host name {} of the Redis URL was not found: {why}", self.url.host());
-                return Err(Error::Unavailable { what, source: None });
-            }
-        };
+    /// [`Connector::connect`] step by step. Where it fails, the step is told that failed; what the others showed is noted.
+    pub(super) fn approach(&self, deadline: Deadline, steps: &mut Steps) -> Result<Link, Obstacle> {
+        let limit = self.clock.deadline(self.timeout).min(deadline);
+        let addresses = self.resolve(limit, deadline)?;
+        steps.addresses = addresses.iter().map(SocketAddr::ip).collect();
+        let dialled = self.clock.now();
+        let mut link = self.dial(&addresses, limit, deadline)?;
+        steps.connected_in = Some(self.clock.now().saturating_duration_since(dialled));
+        self.log_in(&mut link, limit, deadline).map_err(|error| {
+            let said = error.to_string();
+            Obstacle { at: Hurdle::Login, said, error }
+        })?;
+        Ok(link)
+    }
+
+    fn resolve(&self, limit: Deadline, deadline: Deadline) -> Result<Vec<SocketAddr>, Obstacle> {
+        self.resolver.resolve(&*self.clock, limit).map_err(|unresolved| {
+            let (said, error) = match unresolved {
+                Unresolved::TimedOut => {
+                    ("no name server answered in time".to_owned(), self.too_late("looking up the host name", deadline))
+                }
+                Unresolved::Failed(why) => {
+                    let what = format!("the host name {} of the Redis URL was not found: {why}", self.url.host());
+                    (why, Error::Unavailable { what, source: None })
+                }
+            };
+            Obstacle { at: Hurdle::Name, said, error }
+        })
+    }
+
+    fn dial(&self, addresses: &[SocketAddr], limit: Deadline, deadline: Deadline) -> Result<Link, Obstacle> {
         let mut last = None;
         for (index, address) in addresses.iter().enumerate() {
             // An address that does not answer must not use up the time of the next.
@@ -69,10 +88,13 @@ impl Connector {
                 Err(error) => last = Some((*address, error)),
             }
         }
-        Err(match last {
-            Some((address, error)) if error.kind() != io::ErrorKind::TimedOut => self.unreachable(address, error),
-            _ => self.too_late("opening the connection", deadline),
-        })
+        let (said, error) = match last {
+            Some((address, error)) if error.kind() != io::ErrorKind::TimedOut => {
+                (error.to_string(), self.unreachable(address, error))
+            }
+            _ => ("no answer in time".to_owned(), self.too_late("opening the connection", deadline)),
+        };
+        Err(Obstacle { at: Hurdle::Connect, said, error })
     }
 
     fn unreachable(&self, address: SocketAddr, error: io::Error) -> Error {

@@ -28,7 +28,8 @@
 //!
 //! `PING`, `MULTI`, `EXEC`, `RPUSH`, `LPUSH`, `EXPIRE`, `BLPOP`, `LPOP` for answers; `EVAL`, `GET`, `SET`,
 //! `PTTL`, `PEXPIRE` and `DEL` for records; on their keys, and on `zc-events-wake-*`, which wakes the
-//! shared connection. Without that key the shared connection looks every 50 ms instead.
+//! shared connection. Without that key the shared connection looks every 50 ms instead. `INFO` and `TIME`
+//! are for diagnosis; without them less is known.
 //!
 //! # What is not bounded
 //!
@@ -48,10 +49,12 @@ mod connect;
 mod crowd;
 mod frame;
 mod gate;
+mod inspect;
 mod late;
 mod link;
 mod options;
 mod pool;
+mod reach;
 mod records;
 mod refusal;
 mod resolve;
@@ -67,5 +70,6 @@ mod watch;
 const WAITING: &str = "waiting for an answer, which may have been taken and lost,";
 
 pub use options::RedisOptions;
+pub use reach::{Hurdle, Obstacle, Reach, reach};
 pub use store::RedisReplyStore;
 pub use url::RedisUrl;

@@ -17,10 +17,10 @@ use super::late::Late;
 use super::link::{Link, Trouble};
 use super::pool::{Lease, Pool};
 use super::watch::Watch;
-use super::{RedisOptions, WAITING, records, refusal};
+use super::{RedisOptions, WAITING, inspect, records, refusal};
 use crate::store::{some_keys, whole_millis, whole_seconds};
 use crate::waiters::Found;
-use crate::{Claim, Error, ReplyStore, Result, StoreHealth};
+use crate::{Claim, Error, ReplyStore, Result, StoreHealth, StoreInspection};
 
 /// How long a look that came at the end may still take.
 const GRACE: Duration = Duration::from_millis(30);
@@ -136,6 +136,14 @@ impl ReplyStore for RedisReplyStore {
     fn release(&self, key: &str, owner: &str, deadline: Deadline) -> Result<()> {
         let command = records::release(key, owner);
         self.0.one(&command, "releasing a lease", deadline, |answer| records::done(&answer).map(drop))
+    }
+
+    fn inspect(&self, deadline: Deadline) -> Result<StoreInspection> {
+        self.ping(deadline)?;
+        let info = self.0.one(&cmd("INFO"), "asking INFO", deadline, |answer| inspect::info(&answer));
+        let time = self.0.one(&cmd("TIME"), "asking TIME", deadline, |answer| inspect::time(&answer));
+        let info = if_allowed(info)?.unwrap_or_default();
+        Ok(StoreInspection { time: if_allowed(time)?, ..info })
     }
 
     fn health(&self) -> StoreHealth {
@@ -304,6 +312,14 @@ impl Shared {
             Err(error) => self.watch.failed(&self.connector.url, self.clock(), error),
         }
         result
+    }
+}
+
+/// What a server that answers others has told; `None` where it refuses this question.
+fn if_allowed<T>(told: Result<T>) -> Result<Option<T>> {
+    match told {
+        Err(Error::Rejected { .. }) => Ok(None),
+        told => told.map(Some),
     }
 }
 

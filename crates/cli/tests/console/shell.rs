@@ -175,6 +175,13 @@ pub(super) fn alike(text: &str) -> String {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
         (r"\d\d:\d\d:\d\d\.\d{3}", "<clock>"),
         (r"in \d+\.\d+ s \(\d+/s\)", "in <time>"),
+        // Measurements: rates, durations, and a histogram with as many bars as it takes.
+        (r"\d+(\.\d+)?/s", "<rate>"),
+        (r"\d+(\.\d+)? ms", "<ms>"),
+        (r#"(_ms|seconds|per_second)":\d+(\.\d+)?"#, "$1:<number>"),
+        (r"( +<= .* #* *\d+\n)+", " <bars>\n"),
+        (r"bench-[0-9a-f]{12}", "bench-<some>"),
+        (r"(RabbitMQ|Redis) \d+(\.\d+)+", "$1 <version>"),
         // What each version of RabbitMQ counts in its own way.
         (r#" *"x-(delivery|acquired)-count": \d+,?\n"#, ""),
         (r#""x-zc-time": \d+"#, "<seconds>"),

@@ -102,8 +102,13 @@ impl EventClient {
         let broker = settings.open_broker()?;
         let store = settings.open_store()?;
         metrics::describe();
+        Ok(Self::with(settings, broker, store))
+    }
+
+    /// A client with these settings, a broker and a store.
+    pub(crate) fn with(settings: Settings, broker: Arc<dyn Broker>, store: Option<Arc<dyn ReplyStore>>) -> Self {
         let inner = Inner { settings, broker, store, contents: Opened::default(), has_exchange: Default::default() };
-        Ok(Self { inner: Arc::new(inner), scope: None })
+        Self { inner: Arc::new(inner), scope: None }
     }
 
     /// The settings.
@@ -300,7 +305,7 @@ impl Inner {
             }
         };
         if !has.load(Ordering::Acquire) {
-            self.broker.declare(&Topology::new().exchange(exchange, kind), deadline)?;
+            self.broker.declare(&self.settings.fitted(Topology::new().exchange(exchange, kind)), deadline)?;
             has.store(true, Ordering::Release);
         }
         let Encoded { properties, body, .. } = message;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zc_events_protocol::{Channel, names};
-use zc_events_transport::{ExchangeKind, Topology};
 
 use super::context::Context;
 use super::failure::HandlerError;
@@ -14,7 +13,7 @@ use super::lane::{Brings, Lane};
 use super::retry::Retry;
 use super::routes::{Key, Route, Routes};
 use super::shared::{Parts, Shared};
-use super::{ResourceView, Service};
+use super::{ResourceView, Service, topology};
 use crate::{Error, EventClient, Result};
 
 /// A service in the making; see [`Service::builder`].
@@ -201,29 +200,19 @@ impl ServiceBuilder {
             // Answers need the store; better now than at the first request.
             self.client.inner().store()?;
         }
-        let queue = names::events_queue(&service);
-        let quarantine = names::quarantine_queue(&service);
-        let mut topology = Topology::new()
-            .exchange(&settings.events_exchange, ExchangeKind::Fanout)
-            .queue_with_priority(&queue, settings.queue_max_priority)
-            .quarantine_queue(&quarantine)
-            .dead_queue(names::dead_letter_queue(&service))
-            .bind(&queue, &settings.events_exchange, "");
-        topology.strict = self.strict;
+        let (queue, quarantine) = (names::events_queue(&service), names::quarantine_queue(&service));
         let mut lanes =
             vec![Lane::new(queue, settings.prefetch, Brings::Events), Lane::new(quarantine, 1, Brings::Suspects)];
+        let mut topology = topology::of_events(settings, &service);
         if self.routes.has_notifications() {
-            let (queue, exchange) = (names::notifications_queue(&service), &settings.notifications_exchange);
-            topology = topology
-                .exchange(exchange, ExchangeKind::Topic)
-                // Without priorities, as Python declares it: whichever comes second is refused where they differ.
-                .queue_with_priority(&queue, None)
-                .bind(&queue, exchange, names::NOTIFICATION_WILDCARD);
+            topology = topology::with_notifications(topology, settings, &service);
+            let queue = names::notifications_queue(&service);
             lanes.push(Lane::new(queue, settings.prefetch, Brings::Notifications));
         }
+        topology.strict = self.strict;
         Service::start(Arc::new(Shared::new(Parts {
             service,
-            topology,
+            topology: settings.fitted(topology),
             lanes,
             routes: self.routes,
             retry: self.retry,

@@ -37,7 +37,7 @@ pub(super) fn delay(
         Kind::Event => (names::retry_queue(service, delay), names::events_queue(service)),
         Kind::Notification => (names::notifications_retry_queue(service, delay), names::notifications_queue(service)),
     };
-    let topology = Topology::new().retry_queue(&queue, delay, home);
+    let topology = shared.client.settings().fitted(Topology::new().retry_queue(&queue, delay, home));
     // Not before it is needed: a service that never fails has no queue for it.
     if !shared.has_declared(&queue) {
         declare(shared, &topology)?;

@@ -32,6 +32,7 @@ mod roll;
 mod routes;
 mod seen;
 mod shared;
+pub(crate) mod topology;
 mod view;
 mod work;
 mod worker;
@@ -59,6 +60,7 @@ pub use failure::HandlerError;
 pub use health::ServiceHealth;
 pub(crate) use observe::{LaneSight, Observed, Sight};
 pub use paging::Paging;
+pub(crate) use retry::RUNGS;
 pub use retry::Retry;
 pub use view::{ResourceView, Served, ViewResult};
 

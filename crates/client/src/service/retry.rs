@@ -9,7 +9,7 @@ use super::failure::HandlerError;
 
 /// The delays that messages can wait for, each in a queue of its own: mixed in one queue
 /// they would wait for its head.
-pub(super) const RUNGS: [Duration; 7] = [
+pub(crate) const RUNGS: [Duration; 7] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
     Duration::from_secs(15),

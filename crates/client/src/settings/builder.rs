@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
-use super::check::{DEEPEST, bytes, named, number, seconds, shown, size};
+use super::check::{DEEPEST, bytes, http, named, number, seconds, shown, size};
 use super::content::ContentBuilder;
 use super::{BrokerSetting, Dedup, Settings};
 use crate::testing::World;
@@ -48,6 +48,7 @@ pub struct SettingsBuilder {
     heartbeat: Option<String>,
     pub(super) content: ContentBuilder,
     secret_key: Option<String>,
+    management_url: Option<String>,
     limits: Limits,
     clock: Option<Arc<dyn Clock>>,
     world: Option<Arc<World>>,
@@ -235,6 +236,13 @@ impl SettingsBuilder {
         self
     }
 
+    /// `MANAGEMENT_URL`: `http://user:password@host:15672`, where RabbitMQ's management API is, which tells the
+    /// doctor what AMQP does not. Nothing else asks it. Nothing shows it.
+    pub fn management_url(mut self, url: impl Into<String>) -> Self {
+        self.management_url = Some(url.into());
+        self
+    }
+
     /// How large what arrives may be, in one. No variable: `EVENTS_MAX_BODY`, `_INFLATED`, `_RATIO` and
     /// `_DEPTH`, and the methods named after them, win over its fields.
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -255,7 +263,7 @@ impl SettingsBuilder {
     }
 
     /// Takes over what `lookup` finds; an empty value counts as none.
-    pub(super) fn read(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn read(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
         let take = |slot: &mut Option<String>, name: &str| {
             if let Some(value) = lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()) {
                 *slot = Some(value);
@@ -289,6 +297,7 @@ impl SettingsBuilder {
         take(&mut self.dedup, "EVENTS_DEDUP");
         take(&mut self.dedup_ttl, "EVENTS_DEDUP_TTL");
         take(&mut self.heartbeat, "EVENTS_HEARTBEAT");
+        take(&mut self.management_url, "MANAGEMENT_URL");
         self.content.read(take);
         // To the letter, blanks at its ends included: another key signs other tokens.
         if let Some(key) = lookup("SECRET_KEY") {
@@ -370,6 +379,8 @@ impl SettingsBuilder {
             heartbeat: number("EVENTS_HEARTBEAT", self.heartbeat.as_deref(), 10, 1, 300, "")? as u16,
             contents: self.content.build()?,
             secret_key: self.secret_key.filter(|key| !key.trim().is_empty()),
+            management_url: self.management_url.map(http).transpose()?,
+            temporary: None,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             world: self.world,
         };

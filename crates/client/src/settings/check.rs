@@ -36,6 +36,18 @@ pub(super) fn named(setting: &'static str, name: String) -> Result<String> {
     Ok(name)
 }
 
+/// The URL of RabbitMQ's management API. It may hold a password.
+pub(super) fn http(url: String) -> Result<String> {
+    let wrong = |why: &str| Error::config(format!("MANAGEMENT_URL {why}: use http://user:password@host:15672"));
+    match url.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") && !rest.is_empty() => Ok(url),
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
+            Err(wrong("asks for TLS (https://), which this build does not have"))
+        }
+        _ => Err(wrong("is no URL of the kind http://..")),
+    }
+}
+
 /// A whole number from `least` to `most`.
 pub(super) fn number(setting: &str, text: Option<&str>, default: u64, least: u64, most: u64, or: &str) -> Result<u64> {
     let Some(text) = text else {
@@ -89,6 +101,20 @@ pub(super) fn seconds(setting: &str, text: Option<String>, default: u64, most: O
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_management_url_is_http_and_is_not_shown() {
+        assert!(http("http://guest:guest@h:15672".to_owned()).is_ok() && http("HTTP://h".to_owned()).is_ok());
+        for (url, says) in [
+            ("https://u:canary@h", "TLS"),
+            ("amqp://u:canary@h", "http://.."),
+            ("u:canary@h:15672", "http://.."),
+            ("http://", "http://.."),
+        ] {
+            let error = http(url.to_owned()).unwrap_err().to_string();
+            assert!(error.contains(says) && error.contains("MANAGEMENT_URL") && !error.contains("canary"), "{error}");
+        }
+    }
 
     #[test]
     fn only_what_looks_like_a_number_is_shown() {

@@ -8,14 +8,17 @@ mod dedup;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zc_events_cache::ReplyStore;
+use zc_events_cache::redis::{RedisOptions, RedisReplyStore, RedisUrl};
 use zc_events_protocol::{Clock, Limits, Protocol};
-use zc_events_transport::Broker;
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions, BrokerUrl};
 use zc_events_transport::memory::MemoryBroker;
+use zc_events_transport::{Broker, Topology};
 
 use crate::testing::World;
 use crate::{Error, Result};
@@ -53,6 +56,9 @@ pub struct Settings {
     pub(crate) heartbeat: u16,
     pub(crate) contents: ContentSettings,
     pub(crate) secret_key: Option<String>,
+    pub(crate) management_url: Option<String>,
+    /// How long queues of a sandbox outlive their use, where these settings are one's.
+    pub(crate) temporary: Option<Duration>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The test that the settings were made by, if it was one.
     world: Option<Arc<World>>,
@@ -104,13 +110,18 @@ impl Settings {
     }
 
     fn read_env(defaults: SettingsBuilder) -> Result<SettingsBuilder> {
-        let file: std::collections::HashMap<String, String> = match dotenvy::dotenv_iter() {
+        let file = Self::env_file()?;
+        Ok(defaults.read(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned())))
+    }
+
+    /// What the file `.env` in the working directory or above it says; nothing where there is none.
+    pub(crate) fn env_file() -> Result<HashMap<String, String>> {
+        match dotenvy::dotenv_iter() {
             Ok(lines) => lines.collect::<std::result::Result<_, _>>().map_err(|_| {
                 Error::config("the file .env has a line that is not NAME=value (quote values with spaces)")
-            })?,
-            Err(_) => Default::default(),
-        };
-        Ok(defaults.read(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned())))
+            }),
+            Err(_) => Ok(HashMap::new()),
+        }
     }
 
     /// Reads the settings from wherever `lookup` finds them by the names of the environment's variables.
@@ -189,35 +200,62 @@ impl Settings {
         self.world.as_ref()
     }
 
+    /// The same settings for an exchange and a service of this name, whose queues go by themselves after a while.
+    pub(crate) fn in_a_sandbox(mut self, name: String, outlives: Duration) -> Result<Self> {
+        self.events_exchange = name.clone();
+        self.notifications_exchange = format!("{name}-notifications");
+        self.temporary = Some(outlives);
+        self.with_service_name(name)
+    }
+
+    /// A topology as these settings have it: for good, or, in a sandbox, for a while.
+    pub(crate) fn fitted(&self, topology: Topology) -> Topology {
+        match self.temporary {
+            Some(after) => topology.temporary(after),
+            None => topology,
+        }
+    }
+
+    /// How the broker is reached over AMQP; `None` where it is in memory.
+    pub(crate) fn amqp_options(&self) -> Option<AmqpOptions> {
+        let BrokerSetting::Amqp { url, setting } = &self.broker else { return None };
+        let options = AmqpOptions::new(url.clone())
+            .setting(*setting)
+            .connection_name(self.service_name.as_deref().unwrap_or("zc-events"))
+            .channels(self.pool_size)
+            .in_flight_bytes(self.max_in_flight)
+            .heartbeat(self.heartbeat)
+            .clock(Arc::clone(&self.clock));
+        Some(options)
+    }
+
     pub(crate) fn open_broker(&self) -> Result<Arc<dyn Broker>> {
+        if let Some(options) = self.amqp_options() {
+            return Ok(Arc::new(AmqpBroker::new(options)?));
+        }
+        let clock = Arc::clone(&self.clock);
         Ok(match &self.broker {
-            BrokerSetting::Amqp { url, setting } => {
-                let options = AmqpOptions::new(url.clone())
-                    .setting(*setting)
-                    .connection_name(self.service_name.as_deref().unwrap_or("zc-events"))
-                    .channels(self.pool_size)
-                    .in_flight_bytes(self.max_in_flight)
-                    .heartbeat(self.heartbeat)
-                    .clock(Arc::clone(&self.clock));
-                Arc::new(AmqpBroker::new(options)?)
-            }
-            BrokerSetting::Memory { name: None } => Arc::new(MemoryBroker::new(Arc::clone(&self.clock))),
-            BrokerSetting::Memory { name: Some(name) } => Arc::new(MemoryBroker::named(name, Arc::clone(&self.clock))),
+            BrokerSetting::Memory { name: Some(name) } => Arc::new(MemoryBroker::named(name, clock)),
+            _ => Arc::new(MemoryBroker::new(clock)),
         })
     }
 
-    pub(crate) fn open_store(&self) -> Result<Option<Arc<dyn zc_events_cache::ReplyStore>>> {
-        let Some(url) = &self.redis_url else {
+    /// How Redis is reached; `None` where the reply store is in memory, or there is none.
+    pub(crate) fn redis_options(&self) -> Result<Option<RedisOptions>> {
+        let Some(url) = self.redis_url.as_ref().filter(|url| !url.trim().starts_with("memory://")) else {
             return Ok(None);
         };
-        if url.trim().starts_with("memory://") {
-            return Ok(Some(zc_events_cache::open(url, Arc::clone(&self.clock)).map_err(in_redis_url)?));
-        }
-        let url = zc_events_cache::redis::RedisUrl::parse(url).map_err(in_redis_url)?;
-        let mut options = zc_events_cache::redis::RedisOptions::new(url, Arc::clone(&self.clock));
+        let mut options = RedisOptions::new(RedisUrl::parse(url).map_err(in_redis_url)?, Arc::clone(&self.clock));
         options.pool_size = self.redis_pool_size;
-        let store = zc_events_cache::redis::RedisReplyStore::new(options).map_err(in_redis_url)?;
-        Ok(Some(Arc::new(store)))
+        Ok(Some(options))
+    }
+
+    pub(crate) fn open_store(&self) -> Result<Option<Arc<dyn ReplyStore>>> {
+        let Some(url) = &self.redis_url else { return Ok(None) };
+        Ok(Some(match self.redis_options()? {
+            Some(options) => Arc::new(RedisReplyStore::new(options).map_err(in_redis_url)?),
+            None => zc_events_cache::open(url, Arc::clone(&self.clock)).map_err(in_redis_url)?,
+        }))
     }
 }
 
@@ -252,6 +290,7 @@ impl fmt::Debug for Settings {
             .field("dedup_ttl", &self.dedup_ttl)
             .field("contents", &self.contents)
             .field("has_secret_key", &self.secret_key.is_some())
+            .field("has_management_url", &self.management_url.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -1,15 +1,15 @@
 //! Makes a topology exist. What is there is used as it is; only what is missing is
-//! declared. Each question is put on a throwaway channel, since the broker answers a
-//! "no" by closing it (and to an unknown type of queue by closing the connection).
+//! declared. How the broker is asked is in `ask`.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use amiquip::{Channel, ExchangeDeclareOptions, ExchangeType, QueueDeclareOptions};
-use zc_events_protocol::{Deadline, Headers, Outcome, Stage};
+use zc_events_protocol::{Deadline, Headers};
 
+use super::ask::{Answer, Asker};
 use super::convert;
-use super::failure::{self, ACCESS_REFUSED, Cause, INTERNAL_ERROR, NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED};
+use super::failure::{NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED};
 use super::link::Link;
 use crate::{Error, Exchange, ExchangeKind, Queue, Result, Topology};
 
@@ -38,7 +38,7 @@ pub(super) fn declare(
     compare: bool,
     deadline: Deadline,
 ) -> Result<()> {
-    let mut declarer = Declarer { link, channel: None, fallbacks, hung: false, deadline };
+    let mut declarer = Declarer { asker: Asker::new(link, deadline), fallbacks };
     for exchange in &topology.exchanges {
         declarer.exchange(exchange, compare)?;
     }
@@ -57,47 +57,19 @@ pub(super) fn declare(
 }
 
 struct Declarer<'a> {
-    link: &'a Link,
-    channel: Option<Channel>,
+    asker: Asker<'a>,
     fallbacks: &'a Fallbacks,
-    /// The broker has ended the connection over the last question.
-    hung: bool,
-    deadline: Deadline,
-}
-
-/// The broker's answer.
-enum Answer {
-    Yes,
-    No { code: u16, text: String },
-}
-
-impl Answer {
-    fn text(&self) -> &str {
-        match self {
-            Answer::Yes => "",
-            Answer::No { text, .. } => text,
-        }
-    }
-
-    fn or_refuse(self, doing: &str) -> Result<()> {
-        match self {
-            Answer::Yes => Ok(()),
-            Answer::No { text, .. } => Err(Error::Rejected { why: format!("{doing}: the broker refused: {text}") }),
-        }
-    }
 }
 
 impl Declarer<'_> {
     fn exchange(&mut self, exchange: &Exchange, compare: bool) -> Result<()> {
         let name = &exchange.name;
         let doing = format!("declaring exchange `{name}`");
-        let declare = |channel: &Channel| {
-            let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-            channel.exchange_declare(kind(exchange.kind), name, options).map(drop)
-        };
+        let declare =
+            |channel: &Channel| channel.exchange_declare(kind(exchange.kind), name, properties(exchange)).map(drop);
         match self.ask(&doing, |channel| channel.exchange_declare_passive(name).map(drop))? {
             Answer::No { code: NOT_FOUND, .. } => self.ask(&doing, declare)?.or_refuse(&doing),
-            Answer::Yes if compare => match self.ask(&doing, declare)? {
+            Answer::Yes(()) if compare => match self.ask(&doing, declare)? {
                 // Another type would route our messages to others than those they are meant for.
                 Answer::No { code: PRECONDITION_FAILED, text } if text.contains("'type'") => Err(Error::Rejected {
                     why: format!(
@@ -111,7 +83,7 @@ impl Declarer<'_> {
                 }
                 _ => Ok(()),
             },
-            Answer::Yes => Ok(()),
+            Answer::Yes(()) => Ok(()),
             no => no.or_refuse(&doing),
         }
     }
@@ -131,7 +103,7 @@ impl Declarer<'_> {
                 };
                 match (self.probe(name, &doing)?, second) {
                     // Somebody else was faster; theirs is used as it is.
-                    (Answer::Yes, _) => Ok(()),
+                    (Answer::Yes(()), _) => Ok(()),
                     (Answer::No { .. }, Some(second)) => {
                         log::warn!("queue `{name}` is declared as a lesser one: {}", refused.text());
                         self.declare(queue, second, &doing)?.or_refuse(&doing)
@@ -139,10 +111,10 @@ impl Declarer<'_> {
                     (Answer::No { .. }, None) => refused.or_refuse(&doing),
                 }
             }
-            Answer::Yes if compare || strict => match (self.declare(queue, first, &doing)?, second) {
+            Answer::Yes(()) if compare || strict => match (self.declare(queue, first, &doing)?, second) {
                 (Answer::No { code: PRECONDITION_FAILED, text }, second) => {
                     if let Some(second) = second
-                        && matches!(self.declare(queue, second, &doing)?, Answer::Yes)
+                        && matches!(self.declare(queue, second, &doing)?, Answer::Yes(()))
                     {
                         log::debug!("queue `{name}` exists as a lesser one: {text}");
                         return Ok(());
@@ -161,7 +133,7 @@ impl Declarer<'_> {
                 }
                 _ => Ok(()),
             },
-            Answer::Yes => Ok(()),
+            Answer::Yes(()) => Ok(()),
             no => no.or_refuse(&doing),
         }
     }
@@ -179,7 +151,7 @@ impl Declarer<'_> {
         };
         let answer = self.ask(doing, |channel| channel.queue_declare(&queue.name, options.clone()).map(drop));
         // The connection is gone; the next one declares the fallback at once.
-        if self.hung && queue.fallback.is_some() {
+        if self.asker.hung && queue.fallback.is_some() {
             log::warn!(
                 "the broker ends the connection over queue `{}`, which will be declared as a lesser one",
                 queue.name
@@ -189,46 +161,18 @@ impl Declarer<'_> {
         answer
     }
 
-    /// Puts one question to the broker.
     fn ask(&mut self, doing: &str, question: impl Fn(&Channel) -> amiquip::Result<()>) -> Result<Answer> {
-        // Outlives the channel, whose end is a call, too.
-        let guard = self.link.guard(self.deadline);
-        let channel = match self.channel.take() {
-            Some(channel) => channel,
-            None => self.link.open_channel(Stage::Declare, &guard)?,
-        };
-        match question(&channel) {
-            Ok(()) => {
-                self.channel = Some(channel);
-                Ok(Answer::Yes)
-            }
-            Err(_) if guard.has_fired() => Err(failure::timeout(Stage::Declare)),
-            Err(error @ amiquip::Error::ServerClosedChannel { .. }) => match failure::cause(&error) {
-                Cause::Refused { code, text } if code != ACCESS_REFUSED => Ok(Answer::No { code, text }),
-                Cause::Refused { code, text } => Ok(Answer::No {
-                    code,
-                    text: format!("{text} (the user lacks a permission: `rabbitmqctl set_permissions`)"),
-                }),
-                _ => Err(failure::failed(&error, doing, Outcome::NotSent)),
-            },
-            Err(error) => {
-                self.hung =
-                    matches!(failure::cause(&error), Cause::Refused { code: NOT_IMPLEMENTED | INTERNAL_ERROR, .. });
-                self.link.note_dead();
-                Err(failure::failed(&error, doing, Outcome::NotSent))
-            }
-        }
+        self.asker.ask(doing, question)
     }
 }
 
-impl Drop for Declarer<'_> {
-    fn drop(&mut self) {
-        let _guard = self.link.guard(self.deadline);
-        self.channel = None;
-    }
+/// What an exchange is declared with.
+pub(super) fn properties(exchange: &Exchange) -> ExchangeDeclareOptions {
+    let (durable, auto_delete) = (!exchange.temporary, exchange.temporary);
+    ExchangeDeclareOptions { durable, auto_delete, ..ExchangeDeclareOptions::default() }
 }
 
-fn kind(kind: ExchangeKind) -> ExchangeType {
+pub(super) fn kind(kind: ExchangeKind) -> ExchangeType {
     match kind {
         ExchangeKind::Fanout => ExchangeType::Fanout,
         ExchangeKind::Topic => ExchangeType::Topic,

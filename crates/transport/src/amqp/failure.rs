@@ -98,6 +98,21 @@ pub(super) fn not_opened(error: &amiquip::Error, node: &Node, setting: &str) -> 
     }
 }
 
+/// Whether the login was fine, and the virtual host was not.
+pub(super) fn is_about_vhost(error: &amiquip::Error) -> bool {
+    matches!(cause(error), Cause::Refused { code: NOT_ALLOWED, .. })
+}
+
+/// No address for the host's name.
+pub(super) fn not_found(error: io::Error, node: &Node, setting: &str) -> Error {
+    let said = if error.kind() == io::ErrorKind::TimedOut { "no name server answered in time" } else { "no such name" };
+    Error::Unavailable {
+        what: format!("the host name of the broker at {node} leads nowhere ({said}): check it in {setting}"),
+        outcome: Outcome::NotSent,
+        source: Some(Box::new(error)),
+    }
+}
+
 /// No connection, for a reason below AMQP.
 pub(super) fn not_connected(error: io::Error, node: &Node, setting: &str) -> Error {
     if error.kind() == io::ErrorKind::TimedOut {

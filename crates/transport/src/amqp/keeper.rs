@@ -181,6 +181,26 @@ impl Keeper {
         self.open_declaring(purpose, || None, topologies, deadline)
     }
 
+    /// Opens a connection on which nothing is declared.
+    pub(super) fn open_bare(&self, purpose: &str, deadline: Deadline) -> Result<Link> {
+        self.current()?;
+        Link::open(&self.options, &self.watchdog, purpose, None, deadline).map_err(|error| self.note(error))
+    }
+
+    /// Forgets what was declared of a topology.
+    pub(super) fn forget(&self, gone: &Topology) {
+        let mut state = self.state();
+        for topology in &mut state.topologies {
+            topology.exchanges.retain(|it| !gone.exchanges.iter().any(|gone| gone.name == it.name));
+            topology.queues.retain(|it| !gone.queues.iter().any(|gone| gone.name == it.name));
+            topology.bindings.retain(|it| {
+                !gone.queues.iter().any(|gone| gone.name == it.queue)
+                    && !gone.exchanges.iter().any(|gone| gone.name == it.exchange)
+            });
+        }
+        state.topologies.retain(|it| !(it.exchanges.is_empty() && it.queues.is_empty() && it.bindings.is_empty()));
+    }
+
     fn open_declaring(
         &self,
         purpose: &str,

@@ -1,36 +1,29 @@
-//! One open connection to a node: how it is opened, what ends it. What is done over it
-//! lives in `channel`, `consumer` and `declare`.
+//! One open connection to a node, and what ends it. How it is opened is in `approach`; what is
+//! done over it lives in `channel`, `consumer` and `declare`.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use amiquip::{Channel, Connection, ConnectionBlockedNotification, ConnectionOptions, ConnectionTuning};
-use crossbeam_channel::{Receiver, bounded};
-use socket2::{SockRef, TcpKeepalive};
-use zc_events_protocol::{Clock, Deadline, Outcome, Stage, clock};
+use amiquip::{Channel, Connection, ConnectionBlockedNotification};
+use crossbeam_channel::Receiver;
+use zc_events_protocol::{Clock, Deadline, Outcome, Stage};
 
+use super::approach::{Opened, Steps, approach};
 use super::failure;
-use super::guard::{FRAME_MAX, GuardedStream, Watch};
-use super::login::{Login, LoginStream, Plain};
+use super::guard::Watch;
 use super::options::AmqpOptions;
+use super::reach::Obstacle;
 use super::url::Node;
 use super::watchdog::{Guard, Lifeline, Watchdog};
+use crate::Result;
 use crate::gate::Gate;
-use crate::{Error, Result};
 
-/// RabbitMQ's own default, and far below what overflows in amiquip.
-const CHANNEL_MAX: u16 = 2047;
 /// A connection that is dropped instead of closed gets this long to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// See [`Link::guard`].
 const PATIENCE: Duration = Duration::from_millis(500);
-/// amiquip takes any cut before the login is answered for a refusal; with the broker's
-/// real answer asked for, one more attempt tells the two apart.
-const LOGIN_ATTEMPTS: u32 = 2;
 
 /// Told of the end of a connection, with its reason.
 pub(super) type OnEnd = Box<dyn FnOnce(&str) + Send>;
@@ -47,13 +40,6 @@ pub(super) struct Link {
     alive: Arc<AtomicBool>,
     pub(super) gate: Arc<Gate>,
     pub(super) watch: Arc<Watch>,
-}
-
-/// A connection that is just open.
-struct Opened {
-    connection: Connection,
-    lifeline: Arc<Lifeline>,
-    watch: Arc<Watch>,
 }
 
 impl Link {
@@ -76,64 +62,16 @@ impl Link {
             // A node that swallows everything must not use up the others' time.
             let share = left / u32::try_from(nodes.len() - index).unwrap_or(u32::MAX);
             let limit = node.connection_timeout.unwrap_or(options.connect_timeout);
-            match Self::open_node(options, node, watchdog, options.clock.deadline(share.min(limit))) {
+            let limit = options.clock.deadline(share.min(limit));
+            match approach(options, node, watchdog, limit, &mut Steps::default()) {
                 Ok(opened) => return Self::start(options, node, watchdog, opened, purpose, on_end, deadline),
-                Err(error) => {
+                Err(Obstacle { error, .. }) => {
                     log::debug!("{error}");
                     last = error;
                 }
             }
         }
         Err(last)
-    }
-
-    fn open_node(options: &AmqpOptions, node: &Node, watchdog: &Arc<Watchdog>, deadline: Deadline) -> Result<Opened> {
-        if node.tls {
-            return Err(Error::Config {
-                why: format!(
-                    "{} asks for TLS (amqps://), which this build does not have: use amqp:// behind a TLS tunnel",
-                    options.setting
-                ),
-            });
-        }
-        let mut attempt = 1;
-        loop {
-            let not_connected = |error| failure::not_connected(error, node, &options.setting);
-            let stream = dial(node, &*options.clock, deadline).map_err(not_connected)?;
-            let lifeline = Arc::new(Lifeline::new(stream.try_clone().map_err(not_connected)?));
-            let stream = mio::net::TcpStream::from_stream(stream).map_err(not_connected)?;
-            let guard = watchdog.watch(&lifeline, deadline);
-            let login = Login {
-                user: node.user.clone(),
-                password: node.password.clone(),
-                connection_name: options.connection_name.clone(),
-            };
-            let wanted = ConnectionOptions::<Plain>::default()
-                .virtual_host(node.vhost.clone())
-                .heartbeat(on_the_wire(node.heartbeat.unwrap_or(options.heartbeat)))
-                .channel_max(CHANNEL_MAX)
-                .frame_max(FRAME_MAX);
-            let watch = Arc::new(Watch::new());
-            let stream = GuardedStream::new(LoginStream::new(stream, login), Arc::clone(&watch));
-            let opened = Connection::insecure_open_stream(stream, wanted, ConnectionTuning::default());
-            match opened {
-                Ok(connection) => {
-                    drop(guard);
-                    return Ok(Opened { connection, lifeline, watch });
-                }
-                Err(_) if guard.has_fired() => {
-                    return Err(failure::not_connected(io::ErrorKind::TimedOut.into(), node, &options.setting));
-                }
-                Err(error) if watch.refusal().is_some() => {
-                    // amiquip may take this end for a refused login, too.
-                    let why = watch.refusal().map_or_else(|| error.to_string(), str::to_owned);
-                    let error = io::Error::new(io::ErrorKind::InvalidData, why);
-                    return Err(failure::not_connected(error, node, &options.setting));
-                }
-                Err(amiquip::Error::InvalidCredentials) if attempt < LOGIN_ATTEMPTS => attempt += 1,
-                Err(error) => return Err(failure::not_opened(&error, node, &options.setting)),
-            }
-        }
     }
 
     fn start(
@@ -306,63 +244,5 @@ impl Vigil {
         if let Some(on_end) = self.on_end {
             on_end(&why);
         }
-    }
-}
-
-/// The heartbeat to agree on with the broker. What we hear is judged by amiquip, after two of them in silence; what the
-/// broker hears is judged by RabbitMQ, which looks once in each and gives up at the third: asked for two thirds, it has
-/// given up after two of those that are meant.
-fn on_the_wire(heartbeat: u16) -> u16 {
-    (heartbeat / 3 * 2 + heartbeat % 3 * 2 / 3).max(1)
-}
-
-/// TCP, with small messages sent at once (the default would hold each confirm up by 40 ms)
-/// and dead peers noticed by the system, too.
-fn dial(node: &Node, clock: &dyn Clock, deadline: Deadline) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-    for address in resolve(node, clock, deadline)? {
-        let left = deadline.remaining(clock);
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(30));
-                SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// The addresses of a host. The system's resolver knows no deadline, so it is asked on a
-/// thread of its own, which may outlive the call.
-fn resolve(node: &Node, clock: &dyn Clock, deadline: Deadline) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = node.host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, node.port)]);
-    }
-    let (answer, answered) = bounded(1);
-    let target = (node.host.clone(), node.port);
-    thread::Builder::new().name("zc-events-dns".into()).spawn(move || {
-        // The caller may have given up.
-        let _ = answer.send(target.to_socket_addrs().map(Iterator::collect));
-    })?;
-    clock::receive(clock, &answered, deadline).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::on_the_wire;
-
-    #[test]
-    fn three_heartbeats_on_the_wire_are_no_longer_than_two_that_are_meant() {
-        for meant in 2..=u16::MAX {
-            let wire = on_the_wire(meant);
-            assert!(wire >= 1 && u32::from(wire) * 3 <= u32::from(meant) * 2, "{meant} became {wire}");
-        }
-        assert_eq!([1, 2, 3, 10, 60].map(on_the_wire), [1, 1, 2, 6, 40]);
     }
 }

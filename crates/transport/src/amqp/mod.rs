@@ -6,20 +6,27 @@
 //! `watchdog`; `login` keeps credentials out of its logs; `guard` keeps from it what would
 //! crash or mislead it.
 
+mod approach;
+mod ask;
 mod backoff;
 mod channel;
 mod consumer;
 mod convert;
 mod declare;
+mod dial;
 mod failure;
 pub(crate) mod guard;
 mod in_flight;
+mod inequivalent;
+mod inspect;
 mod keeper;
 mod ledger;
 mod link;
 mod login;
 mod options;
 mod publisher;
+mod reach;
+mod remove;
 mod url;
 mod watchdog;
 
@@ -27,13 +34,14 @@ use std::sync::Arc;
 
 use zc_events_protocol::{Deadline, Outcome, size_of_headers};
 
-use crate::{Broker, ConsumeOptions, Error, Health, Outgoing, Receipt, Result, Subscription, Topology};
+use crate::{Broker, ConsumeOptions, Error, Health, Inspection, Outgoing, Receipt, Result, Subscription, Topology};
 use consumer::AmqpSubscription;
 use convert::SHORT_STRING;
 use publisher::Publisher;
 use watchdog::Watchdog;
 
 pub use options::AmqpOptions;
+pub use reach::{Hurdle, Obstacle, Reach, reach};
 pub use url::BrokerUrl;
 
 /// Headers travel in one frame, and RabbitMQ's frames hold 128 KiB by default.
@@ -96,6 +104,16 @@ impl Broker for AmqpBroker {
         short("a queue's name", queue)?;
         let (link, closing) = self.publisher.open_link(&format!("consuming queue `{queue}`"), topology, deadline)?;
         Ok(Box::new(AmqpSubscription::start(link, queue, options, closing, deadline)?))
+    }
+
+    fn inspect(&self, wanted: &Topology, deadline: Deadline) -> Result<Inspection> {
+        check_names(wanted)?;
+        self.publisher.inspect(wanted, deadline)
+    }
+
+    fn remove(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
+        check_names(topology)?;
+        self.publisher.remove(topology, deadline)
     }
 
     fn health(&self) -> Health {

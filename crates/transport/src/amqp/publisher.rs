@@ -14,11 +14,13 @@ use zc_events_protocol::{Deadline, Outcome, Stage};
 use super::channel::ConfirmChannel;
 use super::failure;
 use super::in_flight::Source;
+use super::inspect::inspect;
 use super::keeper::{Keeper, Running};
 use super::link::Link;
 use super::options::AmqpOptions;
+use super::remove::remove;
 use super::watchdog::Watchdog;
-use crate::{Error, Health, Outgoing, Receipt, Result, Topology};
+use crate::{Error, Health, Inspection, Outgoing, Receipt, Result, Topology};
 
 /// How long opening a channel on an open connection may take.
 const OPEN_CHANNEL: Duration = Duration::from_secs(5);
@@ -95,6 +97,19 @@ impl Publisher {
         let closing = self.keeper.closing.clone();
         let link = self.keeper.open_with(purpose, own, deadline).map_err(|error| self.keeper.note(error))?;
         Ok((link, closing))
+    }
+
+    /// Looks over a connection of its own, which may be lost over a question.
+    pub(super) fn inspect(&self, wanted: &Topology, deadline: Deadline) -> Result<Inspection> {
+        let link = self.keeper.open_bare("looking", deadline)?;
+        inspect(&link, wanted, deadline).map_err(|error| self.keeper.note(error))
+    }
+
+    /// Forgets first: a connection that comes back meanwhile must not declare it again.
+    pub(super) fn remove(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
+        self.keeper.forget(topology);
+        let link = self.keeper.open_bare("deleting", deadline)?;
+        remove(&link, topology, deadline).map_err(|error| self.keeper.note(error))
     }
 
     pub(super) fn health(&self) -> Health {

@@ -7,7 +7,7 @@ use zc_events_protocol::Properties;
 
 use super::Suite;
 use super::scene::Scene;
-use crate::{ConsumeOptions, Error, Outgoing, Queue, Result, Subscription, Topology};
+use crate::{ConsumeOptions, Error, ExchangeKind, Outgoing, Queue, Result, Standing, Subscription, Topology};
 
 /// How the server is broken, by other means than the contract has.
 #[derive(Clone, Copy)]
@@ -46,6 +46,7 @@ pub fn fault_behaviours() -> impl Iterator<Item = FaultBehaviour> {
             check: kept,
         },
         FaultBehaviour { name: "a restart ends subscriptions, and the handle goes on", check: goes_on },
+        FaultBehaviour { name: "what was removed does not come back with the connection", check: stays_away },
         FaultBehaviour { name: "under an alarm sending says Blocked, and consuming goes on", check: blocked },
     ]
     .into_iter()
@@ -113,6 +114,19 @@ fn goes_on(scene: &Scene<'_>, breaker: &Breaker<'_>) {
     let mut after = subscribe(scene, &queue);
     scene.expect(&mut after, "a");
     assert!(scene.broker.health().connected, "the handle says that it is not connected");
+}
+
+fn stays_away(scene: &Scene<'_>, breaker: &Breaker<'_>) {
+    let (gone, kept) = (scene.name("gone"), durable(scene));
+    let topology =
+        Topology::new().exchange(&gone, ExchangeKind::Fanout).queue(Queue::durable(&gone)).bind(&gone, &gone, "");
+    scene.declare(&topology).expect("declaring");
+    scene.broker.remove(&topology, scene.soon()).expect("removing");
+    (breaker.restart)();
+    again(scene, || put(scene, &kept, 2, "a"));
+    let found = scene.broker.inspect(&topology, scene.soon()).expect("inspecting");
+    assert_eq!(found.queues[0].standing, Standing::Missing);
+    assert_eq!(found.exchanges[0].standing, Standing::Missing);
 }
 
 fn blocked(scene: &Scene<'_>, breaker: &Breaker<'_>) {

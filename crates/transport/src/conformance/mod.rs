@@ -2,8 +2,8 @@
 //! They use nothing but the contract, names of their own, and a server that all handles
 //! share. Checks fail by panicking, as tests do.
 //!
-//! On a real server, exchanges stay behind (the contract has no way to delete one): run
-//! the suite in a virtual host of its own.
+//! On a real server, run it in a virtual host of its own: a check that fails leaves its
+//! exchanges and queues for a look.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod confirm;
@@ -11,6 +11,7 @@ mod delivery;
 mod failure;
 mod faults;
 mod fidelity;
+mod inspection;
 mod limits;
 mod quorum;
 mod routing;
@@ -103,7 +104,7 @@ impl Suite<'_> {
 
 /// All of them, for a runner that reports each by itself.
 pub fn behaviours() -> impl Iterator<Item = Behaviour> {
-    let themes: [&[Behaviour]; 9] = [
+    let themes: [&[Behaviour]; 10] = [
         routing::BEHAVIOURS,
         fidelity::BEHAVIOURS,
         delivery::BEHAVIOURS,
@@ -112,6 +113,7 @@ pub fn behaviours() -> impl Iterator<Item = Behaviour> {
         confirm::BEHAVIOURS,
         limits::BEHAVIOURS,
         quorum::BEHAVIOURS,
+        inspection::BEHAVIOURS,
         failure::BEHAVIOURS,
     ];
     themes.into_iter().flatten().copied()

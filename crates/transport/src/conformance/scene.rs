@@ -15,17 +15,21 @@ pub(super) struct Scene<'a> {
     pub(super) broker: Arc<dyn Broker>,
     run: String,
     queues: RefCell<Vec<String>>,
+    exchanges: RefCell<Topology>,
 }
 
 impl<'a> Scene<'a> {
     pub(super) fn new(suite: Suite<'a>) -> Self {
         let run = format!("conformance-{}", Uuid::new_v4().simple());
-        Self { suite, broker: (suite.make)(), run, queues: RefCell::default() }
+        Self { suite, broker: (suite.make)(), run, queues: RefCell::default(), exchanges: RefCell::default() }
     }
 
     /// After a check that passed; one that failed leaves its queues for a look.
     pub(super) fn clear(&self) {
         self.broker.close(self.soon()).expect("closing");
+        let other = (self.suite.make)();
+        other.remove(&self.exchanges.take(), self.soon()).expect("removing exchanges");
+        other.close(self.soon()).expect("closing");
         for queue in self.queues.take() {
             (self.suite.delete_queue)(&queue);
         }
@@ -40,7 +44,11 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn declare(&self, topology: &Topology) -> Result<()> {
-        self.broker.declare(topology, self.soon())
+        let declared = self.broker.declare(topology, self.soon());
+        if declared.is_ok() {
+            self.exchanges.borrow_mut().exchanges.extend_from_slice(&topology.exchanges);
+        }
+        declared
     }
 
     pub(super) fn exchange(&self, stem: &str, kind: ExchangeKind) -> String {

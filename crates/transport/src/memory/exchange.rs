@@ -2,18 +2,43 @@
 
 use std::sync::Arc;
 
+use super::state::difference;
 use super::topic;
-use crate::ExchangeKind;
+use crate::{Difference, ExchangeKind};
 
 #[derive(Debug)]
 pub(super) struct Exchange {
     kind: ExchangeKind,
+    /// It goes with its last binding.
+    temporary: bool,
     bindings: Vec<(Arc<str>, String)>,
 }
 
 impl Exchange {
-    pub(super) fn new(kind: ExchangeKind) -> Self {
-        Self { kind, bindings: Vec::new() }
+    pub(super) fn new(declared: &crate::Exchange) -> Self {
+        Self { kind: declared.kind, temporary: declared.temporary, bindings: Vec::new() }
+    }
+
+    pub(super) fn is_temporary(&self) -> bool {
+        self.temporary
+    }
+
+    /// How it differs from one that somebody would declare.
+    pub(super) fn differences(&self, wanted: &crate::Exchange) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        if self.kind != wanted.kind {
+            differences.push(difference("type", wanted.kind.as_str(), self.kind.as_str()));
+        }
+        if self.temporary != wanted.temporary {
+            // What is not temporary is durable.
+            differences.push(difference("durable", &self.temporary.to_string(), &wanted.temporary.to_string()));
+        }
+        differences
+    }
+
+    pub(super) fn binds(&self, queue: &str, key: &str) -> bool {
+        let any_key = self.kind == ExchangeKind::Fanout;
+        self.bindings.iter().any(|(bound, with)| &**bound == queue && (any_key || with == key))
     }
 
     pub(super) fn kind(&self) -> ExchangeKind {
@@ -27,9 +52,11 @@ impl Exchange {
         }
     }
 
-    /// Forgets a queue.
-    pub(super) fn unbind(&mut self, queue: &str) {
+    /// Forgets a queue. Says whether the exchange goes with it.
+    pub(super) fn unbind(&mut self, queue: &str) -> bool {
+        let before = self.bindings.len();
         self.bindings.retain(|(bound, _)| &**bound != queue);
+        self.temporary && before > 0 && self.bindings.is_empty()
     }
 
     /// The queues that a message with this key reaches, each once.
@@ -55,14 +82,15 @@ mod tests {
 
     #[test]
     fn two_matching_bindings_reach_a_queue_once() {
-        let mut exchange = Exchange::new(ExchangeKind::Topic);
+        let declared = crate::Exchange { name: "e".to_owned(), kind: ExchangeKind::Topic, temporary: true };
+        let mut exchange = Exchange::new(&declared);
+        assert!(!exchange.unbind("q"), "it had none before");
         let queue: Arc<str> = "q".into();
         for key in ["#", "a.*", "a.*"] {
             exchange.bind(&queue, key);
         }
         assert_eq!(exchange.bindings.len(), 2);
         assert_eq!(exchange.route("a.b"), [queue]);
-        exchange.unbind("q");
-        assert!(exchange.route("a.b").is_empty());
+        assert!(exchange.unbind("q") && exchange.route("a.b").is_empty());
     }
 }

@@ -40,7 +40,9 @@ pub use self::record::Published;
 use self::server::Server;
 use self::state::{Moment, State};
 use self::subscription::MemorySubscription;
-use crate::{Broker, Confirmation, ConsumeOptions, Error, Health, Outgoing, Receipt, Result, Subscription, Topology};
+use crate::{
+    Broker, Confirmation, ConsumeOptions, Error, Health, Inspection, Outgoing, Receipt, Result, Subscription, Topology,
+};
 
 /// A handle of a broker in memory. Clones are the same handle; [`MemoryBroker::named`]
 /// makes another one of the same broker.
@@ -240,6 +242,19 @@ impl Broker for MemoryBroker {
         self.0.adopt(&own.0);
         own.declare(topology, deadline)?;
         own.subscribe(queue, options, deadline)
+    }
+
+    fn inspect(&self, wanted: &Topology, _deadline: Deadline) -> Result<Inspection> {
+        limits::topology(wanted)?;
+        self.with(|state, _| Ok(state.inspect(wanted, self.0.id)))
+    }
+
+    fn remove(&self, topology: &Topology, _deadline: Deadline) -> Result<()> {
+        limits::topology(topology)?;
+        self.with(|state, _| {
+            state.remove(topology);
+            Ok(())
+        })
     }
 
     fn health(&self) -> Health {

@@ -2,13 +2,14 @@
 //! consumers there are, and how a message moves between them. Nothing here waits, reads
 //! a clock, or calls code from outside.
 
+mod inspect;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
-use zc_events_protocol::Headers;
 
 use super::arguments::Arguments;
 use super::consumer::{Consumer, Ended, Taken};
@@ -17,6 +18,7 @@ use super::exchange::Exchange;
 use super::faults::Faults;
 use super::queue::{Admission, Content, Letter, Message, Queue};
 use crate::{Binding, Error, Result, Topology, Verdict};
+pub(super) use inspect::difference;
 
 /// The time at which something happens, read before the lock was taken.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +73,7 @@ impl State {
                     "ACCESS_REFUSED - the default exchange cannot be declared: it is there".to_owned(),
                 ));
             }
-            let existing = self.exchanges.entry(exchange.name.clone()).or_insert_with(|| Exchange::new(exchange.kind));
+            let existing = self.exchanges.entry(exchange.name.clone()).or_insert_with(|| Exchange::new(exchange));
             if existing.kind() != exchange.kind {
                 return Err(rejected(format!(
                     "PRECONDITION_FAILED - exchange '{}' exists, but is no {} exchange: use another name (EVENTS_EXCHANGE, NOTIFICATIONS_EXCHANGE)",
@@ -196,6 +198,7 @@ impl State {
         for name in gone {
             self.delete_queue(&name);
         }
+        self.exchanges.retain(|_, exchange| !exchange.is_temporary());
         for queue in self.queues.values_mut() {
             queue.drop_transient();
         }
@@ -261,9 +264,7 @@ impl State {
         if let Some(when) = queue.alarm {
             self.alarms.remove(&(when, name.into()));
         }
-        for exchange in self.exchanges.values_mut() {
-            exchange.unbind(name);
-        }
+        self.exchanges.retain(|_, exchange| !exchange.unbind(name));
         for consumer in
             self.consumers.values_mut().filter(|consumer| &*consumer.queue == name && consumer.ended.is_none())
         {
@@ -460,17 +461,8 @@ fn unlocked(name: &str, queue: &Queue, connection: u64) -> Result<()> {
 
 /// An existing queue is used as it is; a difference is told.
 fn compare(wanted: &crate::Queue, existing: &Queue, strict: bool) -> Result<()> {
-    let there = &existing.declared;
-    let same = |arguments: &Headers| *arguments == there.arguments;
-    let keys = wanted.arguments.keys().chain(there.arguments.keys());
-    let mut differing = keys.filter(|key| wanted.arguments.get(*key) != there.arguments.get(*key));
-    let key = if wanted.durable != there.durable {
-        "durable"
-    } else if same(&wanted.arguments) || wanted.fallback.as_ref().is_some_and(same) {
-        return Ok(());
-    } else {
-        differing.next().map_or("", String::as_str)
-    };
+    let differences = inspect::differences(wanted, existing);
+    let Some(key) = differences.first().map(|difference| &difference.what) else { return Ok(()) };
     let why = format!(
         "PRECONDITION_FAILED - inequivalent arg '{key}' for queue '{}': it exists with other arguments",
         wanted.name

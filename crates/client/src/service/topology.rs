@@ -1,0 +1,35 @@
+//! What a service has in the broker: exchanges, queues, bindings. Declared by `builder` and, the delays, by `forward`;
+//! compared with what is there by the doctor.
+
+use std::time::Duration;
+
+use zc_events_protocol::names;
+use zc_events_transport::{ExchangeKind, Topology};
+
+use crate::Settings;
+
+/// What every service has.
+pub(crate) fn of_events(settings: &Settings, service: &str) -> Topology {
+    let queue = names::events_queue(service);
+    Topology::new()
+        .exchange(&settings.events_exchange, ExchangeKind::Fanout)
+        .queue_with_priority(&queue, settings.queue_max_priority)
+        .quarantine_queue(names::quarantine_queue(service))
+        .dead_queue(names::dead_letter_queue(service))
+        .bind(queue, &settings.events_exchange, "")
+}
+
+/// What one that listens to notifications has beside that.
+pub(crate) fn with_notifications(topology: Topology, settings: &Settings, service: &str) -> Topology {
+    let (queue, exchange) = (names::notifications_queue(service), &settings.notifications_exchange);
+    topology.exchange(exchange, ExchangeKind::Topic).queue_with_priority(&queue, settings.queue_max_priority).bind(
+        queue,
+        exchange,
+        names::NOTIFICATION_WILDCARD,
+    )
+}
+
+/// The queue in which events wait for so long.
+pub(crate) fn with_delay(topology: Topology, service: &str, delay: Duration) -> Topology {
+    topology.retry_queue(names::retry_queue(service, delay), delay, names::events_queue(service))
+}
