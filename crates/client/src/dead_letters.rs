@@ -13,12 +13,12 @@ use crate::{Error, EventClient, Message, Result};
 
 /// How often a letter is handled again unless more is asked for.
 const MOST_REPLAYS: u32 = 3;
-/// How long nothing has to come until nothing is taken to be there.
-const QUIET: Duration = Duration::from_millis(500);
-/// How long connecting may take, and each letter.
+/// How long connecting may take, and the first letter.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How many are out at once.
-const PREFETCH: u16 = 2000;
+/// How long each letter behind it may take: somebody else may have it.
+const QUIET: Duration = Duration::from_secs(2);
+/// How many are looked at unless told otherwise.
+const MOST: u16 = 2000;
 /// How often it was handled again so far.
 const REPLAYS: &str = "x-zc-replays";
 /// What a letter has because it is dead.
@@ -81,7 +81,6 @@ impl fmt::Debug for DeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeadLetter")
             .field("reason", &self.reason)
-            .field("detail", &self.detail)
             .field("attempts", &self.attempts)
             .field("replays", &self.replays)
             .field("message", &self.message)
@@ -123,23 +122,28 @@ impl Default for Replay {
 }
 
 /// What became of the letters that were to be handled again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Replayed {
     /// The ids of those that are in the service's queue now.
     pub done: Vec<String>,
     /// The ids of those that stay dead letters, and why.
     pub left: Vec<(String, String)>,
+    /// Why it ended before it had looked at all. The letter that it was at stays, and may be in the service's queue as well
+    /// where [`Error::outcome`] says that this is unknown; and what the broker was not told in time comes again.
+    pub stopped_by: Option<Error>,
 }
 
 /// The dead letters of a service, in the queue `<service>-events.dead`; made by [`EventClient::dead_letters`].
 ///
-/// While somebody looks at them nobody else sees them: they are taken out and put back. All calls block until the queue
-/// has nothing more to give for half a second. At most 2000 that stay are looked at in one call.
+/// While somebody looks at them nobody else sees them: they are taken out and put back. A call looks at those that are there
+/// when it begins, at most [so many](DeadLetters::at_most), and blocks for at most 15 s until the first of them comes and 2 s for each
+/// after it.
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     client: EventClient,
     service: String,
+    most: u16,
 }
 
 impl EventClient {
@@ -160,7 +164,7 @@ impl EventClient {
         let service = service.ok_or_else(|| {
             Error::config("SERVICE_NAME is not set: dead letters are those of a service, in `<service>-events.dead`")
         })?;
-        Ok(DeadLetters { client: self.clone(), service })
+        Ok(DeadLetters { client: self.clone(), service, most: MOST })
     }
 }
 
@@ -171,7 +175,26 @@ impl DeadLetters {
         names::dead_letter_queue(&self.service)
     }
 
-    /// All of them, the oldest first. They stay.
+    /// Looks at no more than so many at once, the oldest of them; 2000 unless set. They are all in memory then.
+    #[must_use]
+    pub fn at_most(mut self, most: u16) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// How many there are, those not counted that somebody looks at just now. `None` where the service has no queue for them:
+    /// it has never run, or has another name.
+    ///
+    /// # Errors
+    /// As for [`EventClient::watch`].
+    pub fn count(&self) -> Result<Option<u64>> {
+        let inner = self.client.inner();
+        let wanted = Topology::new().dead_queue(self.queue());
+        let found = inner.broker.inspect(&wanted, inner.deadline(PATIENCE))?;
+        Ok(found.queues.first().and_then(|queue| queue.ready))
+    }
+
+    /// The oldest of them, in order. They stay.
     ///
     /// # Errors
     /// As for [`EventClient::watch`].
@@ -180,7 +203,7 @@ impl DeadLetters {
         // Those that are held go back when the subscription ends.
         self.each(|letter, _| {
             letters.push(letter);
-            Ok(Fate::Hold)
+            Fate::Hold
         })?;
         // A quorum queue puts what was looked at behind the others.
         letters.sort_by_key(|letter| letter.at);
@@ -193,27 +216,39 @@ impl DeadLetters {
     /// Letters that are made meanwhile are left for the next time, so that this ends even where all fail at once.
     ///
     /// # Errors
-    /// As for [`EventClient::watch`] and [`EventClient::emit`]; those that are done by then are done.
+    /// As for [`EventClient::watch`], where nothing is done by then; else see [`Replayed::stopped_by`].
     pub fn replay(&self, replay: &Replay, mut choose: impl FnMut(&DeadLetter) -> bool) -> Result<Replayed> {
         let mut replayed = Replayed::default();
         let queue = names::events_queue(&self.service);
-        self.each(|letter, delivery| {
-            if !choose(&letter) {
-                return Ok(Fate::Hold);
+        let mut stopped_by = None;
+        let looked = self.each(|letter, delivery| {
+            if stopped_by.is_some() || !choose(&letter) {
+                return Fate::Hold;
             }
             let id = letter.id().unwrap_or_default().to_owned();
-            match self.revive(replay, &letter, delivery) {
+            let (properties, body) = match self.revive(replay, &letter, delivery) {
+                Ok(revived) => revived,
                 Err(why) => {
                     replayed.left.push((id, why));
-                    Ok(Fate::Hold)
+                    return Fate::Hold;
                 }
-                Ok((properties, body)) => {
-                    self.send(&queue, &properties, &body)?;
+            };
+            match self.send(&queue, &properties, &body) {
+                Ok(()) => {
                     replayed.done.push(id);
-                    Ok(Fate::Remove)
+                    Fate::Remove
+                }
+                Err(error) => {
+                    replayed.left.push((id, error.to_string()));
+                    stopped_by = Some(error);
+                    Fate::Hold
                 }
             }
-        })?;
+        });
+        match (stopped_by, looked) {
+            (None, Err(error)) if replayed.done.is_empty() => return Err(error),
+            (stopped_by, looked) => replayed.stopped_by = stopped_by.or(looked.err()),
+        }
         Ok(replayed)
     }
 
@@ -226,50 +261,33 @@ impl DeadLetters {
         self.each(|letter, _| {
             let fate = if choose(&letter) { Fate::Remove } else { Fate::Hold };
             purged += usize::from(matches!(fate, Fate::Remove));
-            Ok(fate)
+            fate
         })?;
         Ok(purged)
     }
 
     /// Takes each letter that is there by now, and does with it what `decide` says.
-    fn each(&self, mut decide: impl FnMut(DeadLetter, &Delivery) -> Result<Fate>) -> Result<()> {
+    fn each(&self, mut decide: impl FnMut(DeadLetter, &Delivery) -> Fate) -> Result<()> {
         let inner = self.client.inner();
-        let queue = self.queue();
-        let topology = inner.settings.fitted(Topology::new().dead_queue(&queue));
-        inner.broker.declare(&topology, inner.deadline(PATIENCE))?;
-        let begun = inner.clock().wall();
-        let options = ConsumeOptions { prefetch: PREFETCH };
-        let mut letters = inner.broker.subscribe(&queue, options, inner.deadline(PATIENCE))?;
+        // What is made meanwhile lies behind them: it may be what was just handled again.
+        let count = self.count()?.unwrap_or_default().min(self.most.into());
+        let Some(prefetch) = u16::try_from(count).ok().filter(|count| *count > 0) else { return Ok(()) };
+        let options = ConsumeOptions { prefetch };
+        let mut letters = inner.broker.subscribe(&self.queue(), options, inner.deadline(PATIENCE))?;
         let mut held = Vec::new();
-        let decided = loop {
-            if held.len() == usize::from(PREFETCH) {
-                break Ok(());
+        for number in 0..count {
+            // Others may look at some of them at the same time.
+            let soon = inner.deadline(if number == 0 { PATIENCE } else { QUIET });
+            let Some(delivery) = self.client.waiting(Wait::Message, soon, || letters.next(soon))? else { break };
+            match decide(DeadLetter::of(&delivery, &inner.settings.limits), &delivery) {
+                Fate::Remove => delivery.settler.ack(),
+                Fate::Hold => held.push(delivery.settler),
             }
-            let soon = inner.deadline(QUIET);
-            let delivery = match self.client.waiting(Wait::Message, soon, || letters.next(soon)) {
-                Ok(Some(delivery)) => delivery,
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(Error::from(error)),
-            };
-            let letter = DeadLetter::of(&delivery, &inner.settings.limits);
-            // Made since: it may be one of those that were just handled again.
-            let is_new = letter.replays > 0 && letter.at.is_some_and(|at| at + Duration::from_secs(1) > begun);
-            if is_new {
-                held.push(delivery);
-                continue;
-            }
-            match decide(letter, &delivery) {
-                Ok(Fate::Remove) => delivery.settler.ack(),
-                Ok(Fate::Hold) => held.push(delivery),
-                Err(error) => {
-                    held.push(delivery);
-                    break Err(error);
-                }
-            }
-        };
+        }
         // Put back by name, the last one first: where the queue keeps places, they keep theirs.
-        held.iter().rev().for_each(|delivery| delivery.settler.settle(Verdict::Requeue));
-        decided
+        held.iter().rev().for_each(|settler| settler.settle(Verdict::Requeue));
+        // Where the connection is lost by now, nobody knows which verdicts it took: what was removed may come again.
+        Ok(letters.cancel(inner.deadline(PATIENCE))?)
     }
 
     /// A letter as it goes to the service once more; or why it does not.
@@ -282,8 +300,13 @@ impl DeadLetters {
         if letter.replays >= replay.most {
             return Err(format!("it was handled again {} times already", letter.replays));
         }
-        let mut properties =
-            Properties { delivery_mode: Some(2), user_id: None, ..letter.message.properties().clone() };
+        let mut properties = Properties {
+            delivery_mode: Some(2),
+            // What would end the copy, and what the broker would refuse it for.
+            expiration: None,
+            user_id: None,
+            ..letter.message.properties().clone()
+        };
         let headers = properties.headers.get_or_insert_default();
         headers.retain(|name, _| !WHY.contains(&name.as_str()) && !name.starts_with("x-death"));
         headers.insert(REPLAYS.to_owned(), HeaderValue::Int(i64::from(letter.replays) + 1));
@@ -299,7 +322,8 @@ impl DeadLetters {
         let inner = self.client.inner();
         let deadline = inner.deadline(inner.settings.publish_timeout);
         let message = Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body };
-        Ok(inner.broker.send(&message, deadline)?.wait(deadline)?)
+        let receipt = self.client.waiting(Wait::Room, deadline, || inner.broker.send(&message, deadline))?;
+        Ok(receipt.wait(deadline)?)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::output::{GOOD, Line, note};
 use crate::session::{Client, Session};
 
 /// How many the library looks at in one call; see [`DeadLetters`].
-const AT_MOST: usize = 2000;
+const AT_MOST: u16 = 20_000;
 
 /// Whose, and what is done.
 #[derive(Debug, clap::Args)]
@@ -96,6 +96,11 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     })?;
     let letters =
         client.dead_letters().map_err(|error| Failure::from(error).hint("name the service with --service"))?;
+    let letters = letters.at_most(AT_MOST);
+    if letters.count()?.is_none() {
+        return Err(Failure::new(Exit::Failed, format!("there is no queue {}", letters.queue()))
+            .hint("a service declares it when it starts: look at the name of the service, and at the virtual host"));
+    }
     match &options.action {
         Action::List => list(session, &letters),
         Action::Show { id } => {
@@ -117,7 +122,7 @@ fn list(session: &Session, letters: &DeadLetters) -> Result<(), Failure> {
     if !session.output.is_json() {
         note(format_args!("{} in {}", counted(listed.len()), letters.queue()));
     }
-    if listed.len() >= AT_MOST {
+    if listed.len() >= AT_MOST.into() {
         note("there may be more: no look sees more than that");
     }
     Ok(())
@@ -146,6 +151,9 @@ fn replay_these(session: &Session, letters: &DeadLetters, which: &Which, replay:
     }
     interrupt.check()?;
     which.check(&found, &letters.queue())?;
+    if let Some(error) = replayed.stopped_by {
+        return Err(Failure::from(error));
+    }
     match replayed.left.len() {
         0 => {
             if !output.is_json() {
