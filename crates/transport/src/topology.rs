@@ -240,6 +240,16 @@ impl Topology {
         self
     }
 
+    /// Takes out what stands in `gone`, and bindings of it. Says whether something is left.
+    pub(crate) fn lose(&mut self, gone: &Topology) -> bool {
+        let is_exchange = |name: &str| gone.exchanges.iter().any(|gone| gone.name == name);
+        let is_queue = |name: &str| gone.queues.iter().any(|gone| gone.name == name);
+        self.exchanges.retain(|it| !is_exchange(&it.name));
+        self.queues.retain(|it| !is_queue(&it.name));
+        self.bindings.retain(|it| !is_queue(&it.queue) && !is_exchange(&it.exchange));
+        !(self.exchanges.is_empty() && self.queues.is_empty() && self.bindings.is_empty())
+    }
+
     /// Adds a binding.
     #[must_use]
     pub fn bind(
@@ -259,6 +269,20 @@ mod tests {
 
     fn queue(topology: &Topology) -> (&Headers, &Headers) {
         (&topology.queues[0].arguments, topology.queues[0].fallback.as_ref().unwrap())
+    }
+
+    #[test]
+    fn what_is_gone_is_lost_with_its_bindings_and_nothing_else_is() {
+        let mut topology = Topology::new()
+            .exchange("e", ExchangeKind::Fanout)
+            .queue_with_priority("gone", None)
+            .queue_with_priority("kept", None)
+            .bind("gone", "e", "")
+            .bind("kept", "e", "");
+        assert!(topology.lose(&Topology::new().queue(Queue::durable("gone"))));
+        let kept = Topology::new().exchange("e", ExchangeKind::Fanout).queue_with_priority("kept", None);
+        assert_eq!(topology, kept.clone().bind("kept", "e", ""));
+        assert!(!topology.lose(&kept));
     }
 
     /// From 4.0 on, RabbitMQ drops from a quorum queue what came back 20 times, unless it is told otherwise.

@@ -37,7 +37,10 @@ impl<'a> Fleet<'a> {
             Some(service) => {
                 let wanted = topology::of_events(settings, service);
                 let wanted = topology::with_notifications(wanted, settings, service);
-                RUNGS.iter().fold(wanted, |wanted, delay| topology::with_delay(wanted, service, *delay))
+                let events = names::events_queue(service);
+                RUNGS.iter().fold(wanted, |wanted, delay| {
+                    wanted.retry_queue(names::retry_queue(service, *delay), *delay, &events)
+                })
             }
             None => Topology::new()
                 .exchange(settings.events_exchange(), ExchangeKind::Fanout)

@@ -1,7 +1,5 @@
-//! What a service has in the broker: exchanges, queues, bindings. Declared by `builder` and, the delays, by `forward`;
-//! compared with what is there by the doctor.
-
-use std::time::Duration;
+//! What a service has in the broker: exchanges, queues, bindings. Declared by `builder` (the delays, when they are first
+//! needed, by `forward`), compared with what is there by the doctor.
 
 use zc_events_protocol::names;
 use zc_events_transport::{ExchangeKind, Topology};
@@ -22,14 +20,9 @@ pub(crate) fn of_events(settings: &Settings, service: &str) -> Topology {
 /// What one that listens to notifications has beside that.
 pub(crate) fn with_notifications(topology: Topology, settings: &Settings, service: &str) -> Topology {
     let (queue, exchange) = (names::notifications_queue(service), &settings.notifications_exchange);
-    topology.exchange(exchange, ExchangeKind::Topic).queue_with_priority(&queue, settings.queue_max_priority).bind(
-        queue,
-        exchange,
-        names::NOTIFICATION_WILDCARD,
-    )
-}
-
-/// The queue in which events wait for so long.
-pub(crate) fn with_delay(topology: Topology, service: &str, delay: Duration) -> Topology {
-    topology.retry_queue(names::retry_queue(service, delay), delay, names::events_queue(service))
+    topology
+        .exchange(exchange, ExchangeKind::Topic)
+        // Without priorities, as Python declares it: whichever comes second is refused where they differ.
+        .queue_with_priority(&queue, None)
+        .bind(queue, exchange, names::NOTIFICATION_WILDCARD)
 }

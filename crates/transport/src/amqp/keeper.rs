@@ -189,16 +189,7 @@ impl Keeper {
 
     /// Forgets what was declared of a topology.
     pub(super) fn forget(&self, gone: &Topology) {
-        let mut state = self.state();
-        for topology in &mut state.topologies {
-            topology.exchanges.retain(|it| !gone.exchanges.iter().any(|gone| gone.name == it.name));
-            topology.queues.retain(|it| !gone.queues.iter().any(|gone| gone.name == it.name));
-            topology.bindings.retain(|it| {
-                !gone.queues.iter().any(|gone| gone.name == it.queue)
-                    && !gone.exchanges.iter().any(|gone| gone.name == it.exchange)
-            });
-        }
-        state.topologies.retain(|it| !(it.exchanges.is_empty() && it.queues.is_empty() && it.bindings.is_empty()));
+        self.state().topologies.retain_mut(|topology| topology.lose(gone));
     }
 
     fn open_declaring(
