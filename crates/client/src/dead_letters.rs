@@ -2,6 +2,7 @@
 //! the business of `service`.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -273,12 +274,16 @@ impl DeadLetters {
         let count = self.count()?.unwrap_or_default().min(self.most.into());
         let Some(prefetch) = u16::try_from(count).ok().filter(|count| *count > 0) else { return Ok(()) };
         let options = ConsumeOptions { prefetch };
-        let mut letters = inner.broker.subscribe(&self.queue(), options, inner.deadline(PATIENCE))?;
+        let queue: Arc<str> = self.queue().into();
+        let mut letters = inner.broker.subscribe(&queue, options, inner.deadline(PATIENCE))?;
         let mut held = Vec::new();
         for number in 0..count {
             // Others may look at some of them at the same time.
             let soon = inner.deadline(if number == 0 { PATIENCE } else { QUIET });
-            let Some(delivery) = self.client.waiting(Wait::Message, soon, || letters.next(soon))? else { break };
+            let Some(delivery) = self.client.waiting(Wait::Message(Arc::clone(&queue)), soon, || letters.next(soon))?
+            else {
+                break;
+            };
             match decide(DeadLetter::of(&delivery, &inner.settings.limits), &delivery) {
                 Fate::Remove => delivery.settler.ack(),
                 Fate::Hold => held.push(delivery.settler),

@@ -1,6 +1,7 @@
 //! Looking on: what passes over the exchanges, through a temporary queue that takes nothing from anybody.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -29,6 +30,7 @@ pub enum Watched {
 /// What passes over the exchanges; made by [`EventClient::watch`].
 pub struct Watch {
     client: EventClient,
+    queue: Arc<str>,
     subscription: Box<dyn Subscription>,
 }
 
@@ -42,7 +44,8 @@ impl Watch {
         let inner = self.client.inner();
         let deadline = inner.deadline(timeout);
         let subscription = &mut self.subscription;
-        let next = self.client.waiting(Wait::Message, deadline, || subscription.next(deadline))?;
+        let next =
+            self.client.waiting(Wait::Message(Arc::clone(&self.queue)), deadline, || subscription.next(deadline))?;
         let Some(delivery) = next else { return Ok(None) };
         delivery.settler.ack();
         let (exchange, key, limits) = (&delivery.exchange, &delivery.routing_key, &inner.settings.limits);
@@ -90,6 +93,6 @@ impl EventClient {
         }
         let (topology, options) = (settings.fitted(topology), ConsumeOptions { prefetch: PREFETCH });
         let subscription = inner.broker.subscribe_with(&topology, &queue, options, inner.deadline(CONNECT))?;
-        Ok(Watch { client: self.clone(), subscription })
+        Ok(Watch { client: self.clone(), queue: queue.into(), subscription })
     }
 }

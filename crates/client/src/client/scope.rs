@@ -22,6 +22,11 @@ impl Scope {
         let fit = |id: &String| {
             !id.is_empty() && id.len() <= names::MAX_NAME && id.bytes().all(|byte| byte.is_ascii_graphic())
         };
-        Self { root_id: self.root_id.filter(fit), parent_id: self.parent_id.filter(fit), deadline: self.deadline, job: self.job }
+        Self {
+            root_id: self.root_id.filter(fit),
+            parent_id: self.parent_id.filter(fit),
+            deadline: self.deadline,
+            job: self.job,
+        }
     }
 }

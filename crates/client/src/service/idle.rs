@@ -22,13 +22,18 @@ impl Idle {
         let _ = self.jobs.set(jobs.clone());
     }
 
-    /// Waits for something to do.
-    pub(super) fn while_idle<T>(&self, takes_events: bool, wait: impl FnOnce() -> T) -> T {
-        let count = if takes_events { &self.all } else { &self.for_requests };
-        count.fetch_add(1, Ordering::AcqRel);
-        let done = wait();
-        count.fetch_sub(1, Ordering::AcqRel);
-        done
+    /// A worker is there, or has nothing to do any more. A new one counts before its thread runs: it will come.
+    pub(super) fn free(&self, jobs: &Jobs) {
+        self.of(jobs).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It has something to do.
+    pub(super) fn busy(&self, jobs: &Jobs) {
+        self.of(jobs).fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn of(&self, jobs: &Jobs) -> &AtomicUsize {
+        if jobs.takes_events { &self.all } else { &self.for_requests }
     }
 
     /// How much waits for a worker, and whether one is free for it.

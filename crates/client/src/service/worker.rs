@@ -56,17 +56,20 @@ pub(super) fn spawn(shared: &Arc<Shared>, jobs: &Jobs) -> Result<()> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let (shared, jobs) = (Arc::clone(shared), jobs.clone());
     let name = format!("zc-events-worker-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    shared.idle.free(&jobs);
     thread(name, move || run(&shared, &jobs)).map(drop)
 }
 
 /// A worker's life: work until there is no more to come, or another has taken its place.
 fn run(shared: &Arc<Shared>, jobs: &Jobs) {
-    while let Some(item) = shared.idle.while_idle(jobs.takes_events, || jobs.take()) {
+    while let Some(item) = jobs.take() {
+        shared.idle.busy(jobs);
         let job = Arc::clone(item.job());
         let _at_work = testing::at_work(job.number);
         if shared.is_stopping() {
             job.give_back();
             job.finished();
+            shared.idle.free(jobs);
             continue;
         }
         // Handlers are caught where they are called. This is for whatever else panics: the worker goes on, and the
@@ -91,6 +94,7 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
                 job.finished();
             }
         }
+        shared.idle.free(jobs);
     }
 }
 

@@ -31,7 +31,11 @@ impl World {
         if count(Wait::Room) != self.broker.waiting_to_send() {
             return Err("somebody is about to send a message".to_owned());
         }
-        if self.broker.is_about_to_give() {
+        let is_there = |waiting: &Waiting| match &waiting.what {
+            Wait::Message(queue) => self.broker.taken_and_untaken(queue) != (waiting.taken, 0),
+            _ => false,
+        };
+        if waiting.iter().any(is_there) {
             return Err("a message is on its way to whoever waits for it".to_owned());
         }
         let sights: Vec<Sight> = self.services().iter().filter_map(Observed::look).collect();

@@ -113,7 +113,9 @@ impl World {
                 return Ok(());
             }
             match moved {
-                Ok(_) => return Err("it did not become so in a day of the test's time; nothing is left to do".to_owned()),
+                Ok(_) => {
+                    return Err("it did not become so in a day of the test's time; nothing is left to do".to_owned());
+                }
                 Err(what) if started.elapsed() > PATIENCE => {
                     return Err(format!("it did not become so within {PATIENCE:?}: {what}"));
                 }

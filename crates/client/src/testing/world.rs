@@ -18,14 +18,14 @@ use super::stub_queue::StubQueue;
 use crate::service::Observed;
 
 /// What somebody waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
     /// An answer in the reply store.
     Answer,
     /// That the broker takes messages again.
     Room,
-    /// A message, on a queue that is no service's.
-    Message,
+    /// A message of this queue, which is no service's.
+    Message(Arc<str>),
     /// That a service has stopped.
     Stop,
     /// That it is time to connect again.
@@ -33,12 +33,14 @@ pub(crate) enum Wait {
 }
 
 /// Somebody who waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) what: Wait,
     /// The message in whose handler it is; `None` where it is the test.
     pub(super) job: Option<u64>,
     pub(super) deadline: Deadline,
+    /// For a message: how many its queue had given out when the waiting began. One more, and it is over.
+    pub(super) taken: u64,
 }
 
 impl Waiting {
@@ -91,9 +93,14 @@ impl World {
 
     /// Waits, and lets it be known meanwhile.
     pub(crate) fn waiting<T>(&self, what: Wait, job: Option<u64>, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
-        let waiting = Waiting { what, job: at_work::job().or(job), deadline };
+        let taken = match &what {
+            Wait::Message(queue) => self.broker.taken_and_untaken(queue).0,
+            _ => 0,
+        };
+        let waiting = Waiting { what, job: at_work::job().or(job), deadline, taken };
+        let is_the_tests = waiting.is_the_tests();
         let _entry = self.enter(waiting);
-        if waiting.is_the_tests() {
+        if is_the_tests {
             // A bell that was rung already is heard as well.
             let _ = self.bell.try_send(());
         }
@@ -125,14 +132,14 @@ impl World {
     }
 
     pub(super) fn all_waiting(&self) -> Vec<Waiting> {
-        self.lock().waiting.values().copied().collect()
+        self.lock().waiting.values().cloned().collect()
     }
 
     /// The numbers of the test's own waits, and whether any is for more than the end of a service.
     pub(super) fn waits_of_test(&self) -> Vec<(u64, Wait)> {
         let state = self.lock();
         let of_test = state.waiting.iter().filter(|(_, waiting)| waiting.is_the_tests());
-        of_test.map(|(number, waiting)| (*number, waiting.what)).collect()
+        of_test.map(|(number, waiting)| (*number, waiting.what.clone())).collect()
     }
 
     pub(super) fn services(&self) -> Vec<Observed> {

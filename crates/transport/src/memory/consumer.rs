@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::Sender;
 
@@ -38,20 +37,13 @@ pub(super) struct Consumer {
     unsettled: BTreeMap<u64, Message>,
     /// Those of them that were not given out yet.
     waiting: VecDeque<u64>,
+    taken: u64,
     wake: Sender<()>,
-    /// Whether somebody waits in `next`.
-    awaited: Arc<AtomicBool>,
 }
 
 impl Consumer {
     /// `wake` has room for one message.
-    pub(super) fn new(
-        queue: Arc<str>,
-        connection: u64,
-        prefetch: u16,
-        wake: Sender<()>,
-        awaited: Arc<AtomicBool>,
-    ) -> Self {
+    pub(super) fn new(queue: Arc<str>, connection: u64, prefetch: u16, wake: Sender<()>) -> Self {
         Self {
             queue,
             connection,
@@ -60,14 +52,14 @@ impl Consumer {
             last_tag: 0,
             unsettled: BTreeMap::new(),
             waiting: VecDeque::new(),
+            taken: 0,
             wake,
-            awaited,
         }
     }
 
-    /// Whether somebody waits for a message, and there is one.
-    pub(super) fn is_about_to_give(&self) -> bool {
-        !self.waiting.is_empty() && self.awaited.load(Ordering::SeqCst)
+    /// How many were given out, and how many were not yet.
+    pub(super) fn taken_and_untaken(&self) -> (u64, usize) {
+        (self.taken, self.waiting.len())
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -94,6 +86,7 @@ impl Consumer {
 
     pub(super) fn take(&mut self) -> Option<Taken> {
         let tag = self.waiting.pop_front()?;
+        self.taken += 1;
         let message = self.unsettled.get(&tag)?;
         Some(Taken {
             tag,

@@ -129,10 +129,11 @@ impl MemoryBroker {
         self.0.server.gate.waiting()
     }
 
-    /// Whether somebody waits for a message of a subscription that there is, and is about to get it.
+    /// How many messages of a queue [`Subscription::next`] has given out so far to the subscriptions that there are, and how
+    /// many are with them and were not given out yet.
     #[must_use]
-    pub fn is_about_to_give(&self) -> bool {
-        self.0.server.with(|state, _| state.is_about_to_give())
+    pub fn taken_and_untaken(&self, queue: &str) -> (u64, usize) {
+        self.0.server.with(|state, _| state.taken_and_untaken(queue))
     }
 
     /// When a message expires next, or comes out of a queue that delays it; `None` where none does.
@@ -220,13 +221,11 @@ impl Broker for MemoryBroker {
     fn subscribe(&self, queue: &str, options: ConsumeOptions, _deadline: Deadline) -> Result<Box<dyn Subscription>> {
         limits::name("the name of a queue", queue)?;
         let (wake, woken) = bounded(1);
-        let awaited = Arc::new(AtomicBool::new(false));
         let (consumer, counts) = self.with(|state, moment| {
-            let ends = (wake, Arc::clone(&awaited));
-            let consumer = state.subscribe(queue, self.0.id, options.prefetch, ends, moment)?;
+            let consumer = state.subscribe(queue, self.0.id, options.prefetch, wake, moment)?;
             Ok((consumer, state.is_quorum(queue)))
         })?;
-        Ok(Box::new(MemorySubscription::new(self.0.clone(), queue, consumer, counts, (woken, awaited))))
+        Ok(Box::new(MemorySubscription::new(self.0.clone(), queue, consumer, counts, woken)))
     }
 
     fn subscribe_with(

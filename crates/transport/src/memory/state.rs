@@ -6,7 +6,6 @@ mod inspect;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
@@ -144,7 +143,7 @@ impl State {
         queue: &str,
         connection: u64,
         prefetch: u16,
-        (wake, awaited): (Sender<()>, Arc<AtomicBool>),
+        wake: Sender<()>,
         moment: Moment,
     ) -> Result<u64> {
         let id = self.number();
@@ -154,7 +153,7 @@ impl State {
             unlocked(queue, existing, connection)?;
             existing.consumers.push_back(id);
         }
-        self.consumers.insert(id, Consumer::new(name.clone(), connection, prefetch, wake, awaited));
+        self.consumers.insert(id, Consumer::new(name.clone(), connection, prefetch, wake));
         self.advance(VecDeque::from([name]), moment);
         Ok(id)
     }
@@ -298,8 +297,9 @@ impl State {
         self.consumers.values().filter(|consumer| &*consumer.queue == name && consumer.ended.is_none()).count()
     }
 
-    pub(super) fn is_about_to_give(&self) -> bool {
-        self.consumers.values().any(Consumer::is_about_to_give)
+    pub(super) fn taken_and_untaken(&self, name: &str) -> (u64, usize) {
+        let consumers = self.consumers.values().filter(|consumer| &*consumer.queue == name);
+        consumers.map(Consumer::taken_and_untaken).fold((0, 0), |sum, of_one| (sum.0 + of_one.0, sum.1 + of_one.1))
     }
 
     pub(super) fn next_change(&self) -> Option<Instant> {

@@ -1,6 +1,5 @@
 //! The client's side of a subscription: waiting for messages, and passing verdicts on.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use crossbeam_channel::{Receiver, select};
@@ -21,7 +20,6 @@ pub(super) struct MemorySubscription {
     /// Whether it is a quorum queue, which stamps what comes back.
     counts: bool,
     wake: Receiver<()>,
-    awaited: Arc<AtomicBool>,
     verdicts: Arc<Verdicts>,
 }
 
@@ -31,10 +29,10 @@ impl MemorySubscription {
         queue: &str,
         consumer: u64,
         counts: bool,
-        (wake, awaited): (Receiver<()>, Arc<AtomicBool>),
+        wake: Receiver<()>,
     ) -> Self {
         let verdicts = Arc::new(Verdicts { server: Arc::downgrade(&connection.server), consumer });
-        Self { connection, queue: queue.to_owned(), consumer, counts, wake, awaited, verdicts }
+        Self { connection, queue: queue.to_owned(), consumer, counts, wake, verdicts }
     }
 
     fn error(&self, ended: Ended) -> Error {
@@ -75,7 +73,6 @@ impl Subscription for MemorySubscription {
     fn next_unless(&mut self, interrupt: &Receiver<()>, deadline: Deadline) -> Result<Option<Delivery>> {
         let server = &self.connection.server;
         let clock = &*server.clock;
-        let _awaited = Raised::raise(&self.awaited);
         loop {
             // In this order: what comes by the deadline is given out.
             let late = deadline.has_passed(clock);
@@ -108,22 +105,6 @@ impl Subscription for MemorySubscription {
 impl Drop for MemorySubscription {
     fn drop(&mut self) {
         self.connection.server.with(|state, moment| state.forget(self.consumer, moment));
-    }
-}
-
-/// A flag, for as long as it is up.
-struct Raised<'a>(&'a AtomicBool);
-
-impl<'a> Raised<'a> {
-    fn raise(flag: &'a AtomicBool) -> Self {
-        flag.store(true, Ordering::SeqCst);
-        Self(flag)
-    }
-}
-
-impl Drop for Raised<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
     }
 }
 
