@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 use tiny_http::{Header, Response, Server};
-use zc_events::{Error, EventClient, Value};
+use zc_events::{Clock, Error, EventClient, Value};
 
 /// How long a visitor waits at most.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,10 +46,14 @@ fn page(client: &EventClient, path: &str) -> Page {
 }
 
 fn order(client: &EventClient, number: u64) -> Result<Page, Error> {
+    // One deadline for all of it: what comes later has what is left.
+    let clock = client.settings().clock();
+    let deadline = clock.deadline(PATIENCE);
+    let left = || deadline.remaining(clock);
     // The menu does not depend on the order: both are asked for, and then waited for.
-    let menu = client.get("menu").timeout(PATIENCE).send::<Vec<String>>()?;
-    let order: Order = client.remote("Order").pk(number).timeout(PATIENCE).fetch()?;
-    let company: Company = client.remote("Company").pk(order.company_id).timeout(PATIENCE).fetch()?;
+    let menu = client.get("menu").timeout(left()).send::<Vec<String>>()?;
+    let order: Order = client.remote("Order").pk(number).timeout(left()).fetch()?;
+    let company: Company = client.remote("Company").pk(order.company_id).timeout(left()).fetch()?;
     // A page without it is better than none.
     let menu = menu.wait().unwrap_or_default();
     Ok(Page { status: 200, body: json!({"order": order.name, "company": company.name, "menu": menu}) })
@@ -58,7 +62,9 @@ fn order(client: &EventClient, number: u64) -> Result<Page, Error> {
 /// What a visitor is told of an error: whether to come back, and nothing of what went on inside.
 fn refusal(number: u64, error: &Error) -> Page {
     let (status, text) = match error {
-        Error::Remote { status: 404, .. } => (404, format!("there is no order {number}")),
+        Error::Remote { status: 404, resource, .. } if resource == "Order" => {
+            (404, format!("there is no order {number}"))
+        }
         Error::Remote { .. } | Error::Call { .. } | Error::Decode { .. } => (502, "a service failed".to_owned()),
         Error::Timeout { .. } => (504, "a service did not answer in time".to_owned()),
         error if error.is_retryable() => (503, "not available at the moment".to_owned()),
