@@ -3,7 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::output::Format;
-use crate::{bench, call, dead, doctor, emit, get, listen, shell, stub};
+use crate::{bench, call, dead, doctor, emit, get, listen, rebuild, shell, stub};
 
 /// Above the options that all commands take.
 const EVERYWHERE: &str = "Options of all commands";
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Demo,
     /// Emit an event, or many, and wait until the broker has confirmed them
     Emit(emit::Options),
+    /// Send all items of a kind to whoever indexes them, in stored batches
+    Rebuild(rebuild::Options),
     /// Ask another service for a resource, and print the JSON:API document
     Get(get::Options),
     /// Call a function of another service by its key, and print what it returns

@@ -3,10 +3,11 @@
 
 use log::LevelFilter;
 
-/// Starts logging: warnings, and with each `-v` more. Where failures are shown on purpose, only what was asked for.
-pub(crate) fn start(verbose: u8, fails_on_purpose: bool) {
+/// Starts logging: warnings, and with each `-v` more. Where the command tells failures itself,
+/// only what was asked for.
+pub(crate) fn start(verbose: u8, tells_failures: bool) {
     let level = match verbose {
-        0 if fails_on_purpose => LevelFilter::Off,
+        0 if tells_failures => LevelFilter::Off,
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
         2 => LevelFilter::Debug,

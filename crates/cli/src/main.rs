@@ -14,9 +14,11 @@ mod exit;
 mod failure;
 mod get;
 mod interrupt;
+mod lines;
 mod listen;
 mod logging;
 mod output;
+mod rebuild;
 mod session;
 mod shell;
 mod stub;
@@ -31,10 +33,11 @@ use session::Session;
 
 fn main() -> ExitCode {
     let Arguments { command, output, verbose } = Arguments::parse();
-    logging::start(verbose, matches!(command, Command::Demo));
+    logging::start(verbose, matches!(command, Command::Demo | Command::Rebuild(_)));
     let done = Session::begin(output).and_then(|session| match command {
         Command::Demo => demo::run(&session),
         Command::Emit(options) => emit::run(&session, &options),
+        Command::Rebuild(options) => rebuild::run(&session, &options),
         Command::Get(options) => get::run(&session, &options),
         Command::Call(options) => call::run(&session, &options),
         Command::Listen(options) => listen::run(&session, &options),

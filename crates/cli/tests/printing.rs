@@ -75,6 +75,8 @@ fn what_makes_no_sense_is_told_before_anything_is_asked_for() {
         &["emit", "e", "--count", "0"],
         &["emit", "-", "--count", "2"],
         &["emit", "-", "--kwargs", "{}"],
+        &["rebuild", "index_order", "Order"],
+        &["rebuild", "index_order", "Order", "-", "--batch-size", "0"],
         &["get"],
         &["get", "Order", "--query", "name"],
         &["get", "Order", "--method", "FETCH"],

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 use tiny_http::{Header, Response, Server};
-use zc_events::{Clock, Error, EventClient, Value};
+use zc_events::{Error, EventClient, Value};
 
 /// How long a visitor waits at most.
 const PATIENCE: Duration = Duration::from_secs(5);

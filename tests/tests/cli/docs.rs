@@ -23,6 +23,13 @@ fn the_sessions_that_need_servers_are_as_shown() {
                 let service = orders(&scene);
                 shell(&scene, service)
             }
+            "`rebuild`" => {
+                let indexer = indexer(&scene);
+                let contents = tempfile::tempdir().unwrap();
+                let url = format!("file://{}", contents.path().display());
+                let shell = shell(&scene, (indexer, contents));
+                shell.env("EVENTS_CONTENT_URL", url).env("AWS_INDEXER_BUCKET_NAME", "index")
+            }
             "`dead`" => {
                 letters(&scene);
                 shell(&scene, ())
@@ -59,6 +66,12 @@ fn wrong_password() -> String {
 /// A service that handles what comes.
 fn orders(scene: &Scene) -> Service {
     let service = Service::builder(&scene.client()).on("order_created", |_: &Context, _: Value| Ok(()));
+    service.start().unwrap()
+}
+
+/// A service that takes batches.
+fn indexer(scene: &Scene) -> Service {
+    let service = Service::builder(&scene.client()).on("index_order", |_: &Context, _: Value| Ok(()));
     service.start().unwrap()
 }
 

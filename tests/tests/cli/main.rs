@@ -11,4 +11,5 @@ mod examining;
 mod letters;
 mod listening;
 mod measuring;
+mod rebuilding;
 mod standing_in;

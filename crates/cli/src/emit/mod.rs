@@ -1,7 +1,6 @@
-//! `zc-events emit`: events of the command line, or of lines on stdin. How they are read is in `input`, what
-//! they hold in `line`, how many are out at once in `pipeline`, what is said of each in `report`.
+//! `zc-events emit`: events of the command line, or of lines on stdin. What these hold is in `line`, how many are out
+//! at once in `pipeline`, what is said of each in `report`.
 
-mod input;
 mod line;
 mod pipeline;
 mod report;
@@ -14,14 +13,12 @@ use serde_json::{Map, Value};
 use zc_events::{Event, Protocol};
 
 use crate::failure::Failure;
+use crate::lines::{self, TICK};
 use crate::output::note;
 use crate::session::Session;
 use crate::values::{self, Json};
 use pipeline::Pipeline;
 use report::Report;
-
-/// How soon a signal is noticed while nothing comes.
-const TICK: Duration = Duration::from_millis(50);
 
 /// What is emitted, and how.
 #[derive(Debug, clap::Args)]
@@ -152,7 +149,7 @@ fn stream(
         note("reading events from this terminal, one JSON object a line; Ctrl-D ends");
     }
     let interrupt = session.interrupt.politely();
-    let lines = input::lines()?;
+    let lines = lines::of_stdin()?;
     let mut pipeline = Pipeline::new(client, Report::new(session.output, None));
     while interrupt.check().is_ok() && !pipeline.is_pointless() {
         let next = if pipeline.is_empty() {

@@ -184,7 +184,8 @@ impl<'a> IndexRebuild<'a> {
             .resource(&self.resource_type, Value::Null)
             .user(Value::Null)
             .meta(&serde_json::json!({"s3_key": key}))?;
-        self.client.emit(&event)?;
+        // Not `emit`, which logs the failure that is logged here with how far it was.
+        self.client.start_emit(&event)?.wait()?;
         Ok(items)
     }
 }

@@ -1,42 +1,54 @@
-//! The lines of stdin.
+//! The lines of stdin, or of a file, read by a thread of their own, so that signals are noticed while none comes.
 
-use std::io::{self, BufRead as _, Read as _};
+use std::io::{self, BufRead, Read as _};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 
+/// How soon a signal is noticed while nothing comes.
+pub(crate) const TICK: Duration = Duration::from_millis(50);
 /// How many lines are read ahead.
 const READ_AHEAD: usize = 1000;
 /// The longest line that is read, in bytes.
 const LONGEST_LINE: u64 = 64 << 20;
 
 /// A line with its number, from 1 on; or why there is none.
-pub(super) type Numbered = (u64, Result<String, Failure>);
+pub(crate) type Numbered = (u64, Result<String, Failure>);
 
-/// The lines of stdin with their numbers, read by a thread, so that what was sent is waited for while none comes.
-pub(super) fn lines() -> Result<Receiver<Numbered>, Failure> {
+/// The lines of stdin with their numbers.
+pub(crate) fn of_stdin() -> Result<Receiver<Numbered>, Failure> {
+    of("stdin", || Box::new(io::stdin().lock()))
+}
+
+/// The lines of what `open` opens, which is named so.
+pub(crate) fn of(
+    name: &str,
+    open: impl FnOnce() -> Box<dyn BufRead> + Send + 'static,
+) -> Result<Receiver<Numbered>, Failure> {
     let (sender, receiver) = bounded(READ_AHEAD);
+    let source = name.to_owned();
     let read = move || {
-        let mut stdin = io::stdin().lock();
+        let mut input = open();
         for number in 1.. {
             let mut line = Vec::new();
-            let (read, goes_on) = match stdin.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
+            let (read, goes_on) = match input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
                 Ok(0) => return,
                 // What follows is in the middle of it.
                 Ok(length) if length as u64 == LONGEST_LINE => {
                     (Err(Failure::usage(format!("the line is longer than {LONGEST_LINE} bytes"))), false)
                 }
                 Ok(_) => (String::from_utf8(line).map_err(|_| Failure::usage("the line is not UTF-8")), true),
-                Err(error) => (Err(Failure::new(Exit::Failed, format!("stdin cannot be read: {error}"))), false),
+                Err(error) => (Err(Failure::new(Exit::Failed, format!("{source} cannot be read: {error}"))), false),
             };
             if sender.send((number, read)).is_err() || !goes_on {
                 return;
             }
         }
     };
-    let started = std::thread::Builder::new().name("stdin".to_owned()).spawn(read);
+    let started = std::thread::Builder::new().name("lines".to_owned()).spawn(read);
     started.map_err(|error| Failure::new(Exit::Failed, format!("the system gives no thread: {error}")))?;
     Ok(receiver)
 }
