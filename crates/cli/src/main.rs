@@ -18,6 +18,7 @@ mod lines;
 mod listen;
 mod logging;
 mod output;
+mod progress;
 mod rebuild;
 mod session;
 mod shell;

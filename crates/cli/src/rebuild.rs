@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 use zc_events::{Outcome, RebuildError, RebuildProgress};
@@ -17,6 +16,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::lines::{self, Numbered, TICK};
 use crate::output::{GOOD, note};
+use crate::progress;
 use crate::session::Session;
 
 /// What is sent, and how.
@@ -41,7 +41,7 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let client = session.client(|settings| settings)?;
     let interrupt = session.interrupt.politely();
     let items = Items::open(&options.items, options.skip, interrupt)?;
-    let bar = bar(items.total);
+    let bar = progress::bar(items.total, "items");
     let begun = Instant::now();
     let why = RefCell::new(None);
     let rebuilt = client
@@ -62,19 +62,6 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     };
     tell(session, options, out, rebuilt.is_ok(), begun.elapsed())?;
     rebuilt.map(drop).map_err(|ended| failure(ended, why.take(), options.skip))
-}
-
-/// A bar where the number of items is known, else how many are out. Hidden where stderr is no terminal.
-fn bar(total: Option<u64>) -> ProgressBar {
-    let (bar, template) = match total {
-        Some(total) => (ProgressBar::new(total), "{wide_bar} {pos}/{len} items, {per_sec:>12}, {eta} left"),
-        None => (ProgressBar::new_spinner(), "{spinner} {pos} items, {per_sec:>12}"),
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 /// What is out, as JSON.

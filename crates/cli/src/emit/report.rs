@@ -1,15 +1,16 @@
 //! What is said of the events: of each where that is JSON, of all together where it is for people, of failures always.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use zc_events::{Event, Outcome};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{GOOD, Line, Output};
+use crate::progress;
 
 /// A line of JSON about an event.
 #[derive(Serialize)]
@@ -68,15 +69,7 @@ pub(super) struct Report {
 impl Report {
     /// Of so many, where that is known.
     pub(super) fn new(output: Output, total: Option<u64>) -> Self {
-        // Hidden where stderr is no terminal.
-        let (bar, template) = match total {
-            Some(total) => (ProgressBar::new(total), "{wide_bar} {pos}/{len} events, {per_sec:>12}"),
-            None => (ProgressBar::new_spinner(), "{spinner} {pos} events, {per_sec:>12}"),
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(200));
+        let bar = progress::bar(total, "events");
         Self { output, bar, begun: Instant::now(), confirmed: 0, failed: 0, worst: None }
     }
 
