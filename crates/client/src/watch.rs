@@ -64,6 +64,9 @@ impl EventClient {
     /// the [`Watch`]. Nothing is taken from any service. The exchanges are declared where they are missing. Whoever does not
     /// ask for the [next](Watch::next) one for long misses the oldest: the queue holds 10,000 messages and 64 MiB.
     ///
+    /// The queue is bound: while it is, an event that no service is bound for is delivered, to whoever looks on, and is no
+    /// [`Error::Unroutable`](crate::Error::Unroutable).
+    ///
     /// ```
     /// use std::time::Duration;
     /// use zc_events::{Event, EventClient, Settings, Watched};
