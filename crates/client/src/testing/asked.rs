@@ -117,14 +117,23 @@ impl fmt::Display for Asked {
         if let Some(pk) = &self.pk {
             write!(f, " {pk:?}")?;
         }
-        for name in [&self.related_resource, &self.relationship].into_iter().flatten() {
-            write!(f, "/{name}")?;
-        }
-        let mut mark = '?';
-        for (name, value) in &self.query {
-            write!(f, "{mark}{name}={value}")?;
-            mark = '&';
-        }
-        Ok(())
+        write_rest(f, [&self.related_resource, &self.relationship], &self.query)
     }
+}
+
+/// What stands behind the resource and its keys, as in a URL.
+pub(super) fn write_rest(
+    f: &mut fmt::Formatter<'_>,
+    names: [&Option<String>; 2],
+    query: &[(String, String)],
+) -> fmt::Result {
+    for name in names.into_iter().flatten() {
+        write!(f, "/{name}")?;
+    }
+    let mut mark = '?';
+    for (name, value) in query {
+        write!(f, "{mark}{name}={value}")?;
+        mark = '&';
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use zc_events_protocol::{Method, RemoteError};
 
-use super::asked::{Asked, What, text};
+use super::asked::{Asked, What, text, write_rest};
 
 /// A request for a resource, or a call by key, that is expected; and its answer. Answered once unless it says
 /// otherwise: [`Expectation::times`], [`Expectation::always`].
@@ -332,15 +332,7 @@ impl Display for Expectation {
             Pk::One(pk) => write!(f, " {pk:?}")?,
             Pk::Any => f.write_str(" (any pk)")?,
         }
-        for name in [&self.related_resource, &self.relationship].into_iter().flatten() {
-            write!(f, "/{name}")?;
-        }
-        let mut mark = '?';
-        for (name, value) in &self.query {
-            write!(f, "{mark}{name}={value}")?;
-            mark = '&';
-        }
-        Ok(())
+        write_rest(f, [&self.related_resource, &self.relationship], &self.query)
     }
 }
 
