@@ -187,6 +187,11 @@ impl ServiceBuilder {
     /// [`Error::Config`]: no `SERVICE_NAME`, or an event type with two handlers.
     /// [`Error::Unavailable`], [`Error::Rejected`], [`Error::Timeout`].
     pub fn start(self) -> Result<Service> {
+        Service::start(Arc::new(self.build()?))
+    }
+
+    /// What the service's threads are to share, none of which runs yet.
+    pub(super) fn build(self) -> Result<Shared> {
         let settings = self.client.settings();
         if let Some(wrong) = self.wrong {
             return Err(Error::config(wrong));
@@ -210,7 +215,7 @@ impl ServiceBuilder {
             lanes.push(Lane::new(queue, settings.prefetch, Brings::Notifications));
         }
         topology.strict = self.strict;
-        Service::start(Arc::new(Shared::new(Parts {
+        Ok(Shared::new(Parts {
             service,
             topology: settings.fitted(topology),
             lanes,
@@ -218,6 +223,6 @@ impl ServiceBuilder {
             retry: self.retry,
             workers: self.workers,
             client: self.client,
-        })))
+        }))
     }
 }

@@ -147,8 +147,10 @@ impl Listener {
         drop(self.lane.take_held());
     }
 
-    /// Takes this lane's items from the workers' queues.
+    /// Takes this lane's items from the workers' queues. One lane at a time: it has those of the others in hand meanwhile,
+    /// and where all workers are stuck, nobody but their own lane would ever give them back.
     fn take_back(&self, mut then: impl FnMut(&Job)) {
+        let _alone = self.shared.taking_back();
         for (waiting, queue) in self.waiting.iter().zip([&self.requests, &self.events]) {
             let items: Vec<_> = waiting.try_iter().collect();
             for item in items {
@@ -209,4 +211,89 @@ pub(super) fn subscribe(shared: &Shared, lane: &Lane) -> Result<Box<dyn Subscrip
     let subscription = inner.broker.subscribe(&lane.queue, ConsumeOptions { prefetch: lane.prefetch }, deadline)?;
     log::info!("consuming queue `{}`", lane.queue);
     Ok(subscription)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use crossbeam_channel::unbounded;
+    use zc_events_protocol::Properties;
+    use zc_events_transport::{Settle, Settler, Verdict};
+
+    use super::*;
+    use crate::{Context, EventClient, Service, Settings, Value};
+
+    const ROUNDS: usize = 2_000;
+    const MESSAGES: usize = 32;
+
+    #[derive(Default)]
+    struct Given(AtomicUsize);
+
+    impl Settle for Given {
+        fn settle(&self, _: u64, verdict: Verdict) {
+            assert_eq!(verdict, Verdict::Requeue);
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A listener of a lane, none of whose messages a worker takes: all of them are stuck.
+    fn listener(shared: &Arc<Shared>, lane: usize, events: &(Sender<Item>, Receiver<Item>)) -> Listener {
+        let (requests, waiting) = unbounded();
+        Listener {
+            shared: Arc::clone(shared),
+            lane: Arc::clone(&shared.lanes[lane]),
+            events: events.0.clone(),
+            requests,
+            waiting: [waiting, events.1.clone()],
+        }
+    }
+
+    #[test]
+    fn lanes_that_drain_at_once_leave_nothing_with_each_other() {
+        let settings =
+            Settings::builder().broker_url("memory://").staging_name("test").service_name("stuck").build().unwrap();
+        let client = EventClient::new(settings).unwrap();
+        let shared = Service::builder(&client).on("job", |_: &Context, _: Value| Ok(())).build().unwrap();
+        let (shared, events) = (Arc::new(shared), unbounded());
+        let listeners = [listener(&shared, 0, &events), listener(&shared, 1, &events)];
+        let given = Arc::new(Given::default());
+        for round in 1..=ROUNDS {
+            for (tag, listener) in (0..MESSAGES as u64).zip(listeners.iter().cycle()) {
+                let settler = Settler::new(tag, given.clone());
+                listener.hand_out(Item::Message(Job::new(
+                    delivery(settler),
+                    Instant::now(),
+                    Arc::clone(&listener.lane),
+                )));
+            }
+            let together = Barrier::new(2);
+            std::thread::scope(|scope| {
+                for listener in &listeners {
+                    scope.spawn(|| {
+                        together.wait();
+                        listener.take_back(Job::give_back);
+                    });
+                }
+            });
+            for listener in &listeners {
+                assert_eq!(listener.lane.under_way(), 0, "round {round}: left of queue `{}`", listener.lane.queue);
+            }
+            assert_eq!(given.0.load(Ordering::Relaxed), round * MESSAGES);
+        }
+    }
+
+    fn delivery(settler: Settler) -> Delivery {
+        Delivery {
+            exchange: String::new(),
+            routing_key: String::new(),
+            redelivered: false,
+            properties: Properties::default(),
+            body: Vec::new(),
+            settler,
+            defect: None,
+        }
+    }
 }

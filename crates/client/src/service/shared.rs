@@ -39,6 +39,8 @@ pub(super) struct Shared {
     counts: [AtomicU64; Tally::COUNT],
     state: Mutex<State>,
     stopping: AtomicBool,
+    /// Held by the lane that takes back its messages from the workers' queues.
+    taking_back: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -78,6 +80,7 @@ impl Shared {
             counts: Default::default(),
             state: Mutex::default(),
             stopping: AtomicBool::new(false),
+            taking_back: Mutex::default(),
         }
     }
 
@@ -149,6 +152,10 @@ impl Shared {
             quarantined: read(Tally::Quarantined),
             dead_lettered: read(Tally::DeadLettered),
         }
+    }
+
+    pub(super) fn taking_back(&self) -> MutexGuard<'_, ()> {
+        self.taking_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

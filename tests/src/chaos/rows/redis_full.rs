@@ -52,9 +52,11 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
             wait_until(PATIENCE, || calls.begun() >= first + BATCH / 3)?;
             fill(&mut redis, "1")?;
             refused += u64::from(redis.command::<i64>(&["RPUSH", "zc-chaos-full", "x"]).is_err());
-            let failed = wait_until(PATIENCE, || service.health().unanswered >= unanswered + FAILURES);
-            fill(&mut redis, &before.1)?;
-            failed
+            wait_until(PATIENCE, || service.health().unanswered >= unanswered + FAILURES)?;
+            // Until one more is put off, whose second attempt is a second away: it finds room.
+            let put_off = service.health().retried;
+            wait_until(PATIENCE, || service.health().retried > put_off)?;
+            fill(&mut redis, &before.1)
         });
         fill(&mut redis, &before.1)?;
         done?;
