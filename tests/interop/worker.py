@@ -1,7 +1,10 @@
 """Runs the Celery worker of `service`, until its input ends: that is the death of the test that started it."""
 import lifeline  # noqa: F401  first
+import os
 import sys
 
 import service
 
-service.app.worker_main(["worker", "--loglevel", "INFO", "--without-gossip", "--without-mingle"] + sys.argv[1:])
+# A name of its own: workers of one name share the queue for remote control, and who leaves deletes it.
+options = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--hostname", f"worker-{os.getpid()}@%h"]
+service.app.worker_main(["worker"] + options + sys.argv[1:])

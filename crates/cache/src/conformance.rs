@@ -29,6 +29,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("values_and_keys_are_kept_to_the_byte", values_and_keys_are_kept_to_the_byte),
     ("a_value_of_5_mib_passes", a_value_of_5_mib_passes),
     ("the_first_key_with_a_value_wins", the_first_key_with_a_value_wins),
+    ("what_is_there_is_taken_at_once", what_is_there_is_taken_at_once),
     ("no_keys_is_an_error", no_keys_is_an_error),
     ("a_pop_without_a_value_ends_on_time", a_pop_without_a_value_ends_on_time),
     ("a_passed_deadline_still_takes_what_is_there", a_passed_deadline_still_takes_what_is_there),
@@ -142,6 +143,27 @@ pub fn the_first_key_with_a_value_wins(make: Make<'_>) {
     assert_eq!(store.pop(&keys, soon()).unwrap(), found(&b, "b"));
     assert_eq!(store.pop(&keys, soon()).unwrap(), found(&c, "c"));
     assert_eq!(store.pop(&keys, within(50)).unwrap(), None);
+}
+
+/// The oldest of each key, in the order of the keys; nobody is waited for, and one wrong key is no obstacle.
+pub fn what_is_there_is_taken_at_once(make: Make<'_>) {
+    let store = make();
+    let keys: Vec<String> = (0..600).map(|_| key()).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    assert!(store.take(&keys, soon()).unwrap().is_empty());
+    for key in [keys[599], keys[300], keys[0], keys[0]] {
+        store.push(key, key.as_bytes(), TTL, soon()).unwrap();
+    }
+    store.claim(keys[1], "owner", TTL, soon()).unwrap();
+    let mut taken = store.take(&keys, soon()).unwrap();
+    let (wrong, refused) = taken.remove(1);
+    assert!(wrong == keys[1] && matches!(refused, Err(Error::Rejected { .. })), "{refused:?}");
+    let taken: Vec<_> = taken.into_iter().map(|(key, value)| (key.clone(), value.unwrap() == key.as_bytes())).collect();
+    assert_eq!(taken, [keys[0], keys[300], keys[599]].map(|key| (key.to_owned(), true)));
+    // Late, but it is there.
+    let again = store.take(&keys[..1], within(0)).unwrap();
+    assert!(matches!(&again[..], [(key, Ok(_))] if key == keys[0]), "{again:?}");
+    assert!(store.take(&keys[..1], within(0)).unwrap().is_empty() && store.take(&[], soon()).unwrap().is_empty());
 }
 
 /// Nothing to wait for is a mistake of the caller, told at once.
@@ -332,11 +354,11 @@ pub fn a_lease_ends_and_the_next_gets_it(make: Make<'_>) {
 pub fn a_renewed_lease_lasts_longer(make: Make<'_>) {
     let (store, renewed, again, left) = (make(), key(), key(), key());
     for key in [&renewed, &again, &left] {
-        assert_eq!(store.claim(key, "a", Duration::from_millis(400), soon()).unwrap(), Claim::Granted);
+        assert_eq!(store.claim(key, "a", Duration::from_millis(1500), soon()).unwrap(), Claim::Granted);
     }
     assert!(store.renew(&renewed, "a", TTL, soon()).unwrap());
     assert_eq!(store.claim(&again, "a", TTL, soon()).unwrap(), Claim::Granted);
-    pass(500);
+    pass(1600);
     for key in [&renewed, &again] {
         assert!(matches!(store.claim(key, "b", TTL, soon()).unwrap(), Claim::Held { .. }));
     }

@@ -18,4 +18,4 @@ pub use error::{Error, Result};
 pub use health::StoreHealth;
 pub use inspection::StoreInspection;
 pub use open::open;
-pub use store::ReplyStore;
+pub use store::{ReplyStore, Taken};

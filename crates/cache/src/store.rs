@@ -7,6 +7,9 @@ use zc_events_protocol::Deadline;
 
 use crate::{Claim, Result, StoreHealth, StoreInspection};
 
+/// A key, and the value that was taken under it, or that may have been lost.
+pub type Taken = (String, Result<Vec<u8>>);
+
 /// Lists of answers, each under its key, each for a while; and idempotency records, which
 /// say who works on something, or what came of it.
 ///
@@ -32,6 +35,19 @@ pub trait ReplyStore: Send + Sync {
     /// [`Config`](crate::Error::Config) when `keys` is empty; otherwise as for [`ReplyStore::push`]. After an error a value may have been taken and lost:
     /// the outcome of the request is unknown, and asking again would wait in vain.
     fn pop(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>>;
+
+    /// Takes the oldest value of each of `keys` that has one, without waiting for any: for whoever waits for so many
+    /// that a [`pop`](ReplyStore::pop) for each, with all keys, costs too much. In the order of the keys. Blocks for a
+    /// round trip for each 256 keys. A deadline that has passed still looks, where a connection is at hand.
+    ///
+    /// With a key stands an error in place of a value where one may have been taken and lost. Stores of your own may leave
+    /// it out: nothing is taken then.
+    ///
+    /// # Errors
+    /// As for [`ReplyStore::push`]; nothing was taken.
+    fn take(&self, _keys: &[&str], _deadline: Deadline) -> Result<Vec<Taken>> {
+        Ok(Vec::new())
+    }
 
     /// Makes sure that the store answers.
     ///

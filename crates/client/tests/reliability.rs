@@ -89,7 +89,8 @@ fn a_handler_says_when_it_wants_to_be_asked_again() {
     fleet.pass_time_until(&service, || service.health().processed == 1);
     let times: Vec<_> = handled.try_iter().collect();
     assert!(times.len() == 2 && times[1] - times[0] >= Duration::from_secs(100), "{times:?}");
-    assert!(times[1] - times[0] < Duration::from_secs(130), "{times:?}");
+    // Sooner than the next delay that there is a queue for. The clock of this test may run ahead of a busy machine.
+    assert!(times[1] - times[0] < Duration::from_secs(250), "{times:?}");
 }
 
 #[test]

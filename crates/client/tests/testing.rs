@@ -314,10 +314,10 @@ fn a_stand_in_works_for_any_client_and_leaves_to_others_what_it_does_not_know() 
     assert_eq!(order["name"], "Lunch");
     assert_eq!(client.get("add").fetch::<i64>().unwrap(), 3);
     assert_eq!(client.get("late").fetch::<i64>().unwrap(), 4);
-    let unknown = client.get("unknown").timeout(Duration::from_millis(20)).fetch::<i64>();
+    let unknown = client.get("unknown").timeout(Duration::from_secs(2)).fetch::<i64>();
     assert!(matches!(unknown, Err(Error::Timeout { stage: Stage::Reply })), "{unknown:?}");
+    let told = Vec::from_iter(told.iter().take(4).map(|line| (line.to_string(), line.expected)));
     drop(stub);
-    let told: Vec<_> = told.iter().map(|line| (line.to_string(), line.expected)).collect();
     assert_eq!(told[0], (r#"GET Order "5": answered with status 200"#.to_owned(), true));
     assert_eq!(told[1], ("GET call of `add`: answered with a result".to_owned(), true));
     assert!(

@@ -1,6 +1,7 @@
 //! A Python program that calls others: `caller.py`, told what to do line by line.
 
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -77,9 +78,20 @@ impl Caller {
     /// What it raised.
     ///
     /// # Panics
-    /// Where it takes too long.
+    /// Where it takes longer than two minutes.
     pub fn answer(&mut self) -> Result<Value, Raised> {
-        let line = self.process.line(PATIENCE * 2);
+        self.answer_within(PATIENCE * 2)
+    }
+
+    /// [`Caller::answer`] of what may take long.
+    ///
+    /// # Errors
+    /// What it raised.
+    ///
+    /// # Panics
+    /// Where it takes longer.
+    pub fn answer_within(&mut self, patience: Duration) -> Result<Value, Raised> {
+        let line = self.process.line(patience);
         let mut answer: Value =
             serde_json::from_str(&line).unwrap_or_else(|error| panic!("not an answer: {error}: {line}"));
         if answer.get("raised").is_none() {

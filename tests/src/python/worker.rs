@@ -63,7 +63,8 @@ impl WorkerBuilder {
         let process = Process::start(&mut self.command);
         let mut worker = Worker { process, redis, key: records, taken: 0, records: Vec::new() };
         worker.until("it is ready", |records| records.iter().any(|record| record["what"] == "ready"));
-        worker.records.clear();
+        // What came with it stays: its queue may have held messages.
+        worker.records.retain(|record| record["what"] != "ready");
         worker
     }
 }

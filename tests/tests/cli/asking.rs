@@ -69,7 +69,8 @@ fn where_nobody_is_bound_nobody_is_waited_for() {
 fn all_that_can_be_asked_arrives() {
     let scene = Scene::new();
     let mut watch = scene.client().watch(Watched::Events).unwrap();
-    let brief = ["--timeout", "50ms"];
+    // It covers connecting, too, and the message is to go out.
+    let brief = ["--timeout", "3s"];
     let request = [
         "get",
         "OrderItem",

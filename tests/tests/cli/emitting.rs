@@ -116,7 +116,7 @@ fn what_was_listened_to_can_be_emitted_again() {
         .run(&["emit", "order_created", "--kwargs", "{\"resource_id\": 5}", "--arg", "1", "--priority", "3"])
         .with_code(0);
     scene.run(&["emit", "order_created", "--protocol", "2", "--kwargs", "{\"resource_id\": 6}"]).with_code(0);
-    scene.run(&["get", "Order", "1", "--timeout", "100ms"]).with_code(5);
+    scene.run(&["get", "Order", "1", "--timeout", "3s"]).with_code(5);
     let seen = listening.end().with_code(0).stdout;
     let mut watch = scene.client().watch(Watched::Events).unwrap();
     let ended = scene.run_with(&["emit", "-"], &seen).with_code(2);

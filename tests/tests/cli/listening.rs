@@ -61,7 +61,7 @@ fn each_kind_of_message_is_told_with_all_its_members() {
     assert_eq!(members, [json!(2), json!("2"), json!("2"), json!("m"), json!("1"), json!({"a": 1})]);
     assert_eq!(told["headers"]["root_id"], "1");
 
-    scene.run(&["get", "Order", "5", "--timeout", "50ms"]).with_code(5);
+    scene.run(&["get", "Order", "5", "--timeout", "3s"]).with_code(5);
     let told = listening.json();
     assert_eq!((&told["kind"], &told["event_type"]), (&json!("request"), &json!("order_request")));
     assert_eq!((&told["request"], &told["kwargs"]["pk"]), (&json!(true), &json!("5")));

@@ -58,7 +58,7 @@ fn fails(canary: &Canary, url: &str, says: &str) -> Vec<Error> {
 #[test]
 fn a_server_that_is_down() {
     let canary = Canary::new();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = 1;
     for login in [format!(":{}", canary.encoded()), format!("app:{}", canary.encoded())] {
         let errors = fails(&canary, &format!("redis://{login}@127.0.0.1:{port}/0"), "nothing listens");
         assert!(errors.iter().all(|error| matches!(error, Error::Unavailable { .. })), "{errors:?}");

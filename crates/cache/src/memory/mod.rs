@@ -15,7 +15,7 @@ use zc_events_protocol::{Clock, Deadline, Stage};
 use self::records::Records;
 use crate::store::{some_keys, whole_millis, whole_seconds};
 use crate::waiters::{Found, Waiters};
-use crate::{Claim, Error, ReplyStore, Result, StoreHealth, StoreInspection};
+use crate::{Claim, Error, ReplyStore, Result, StoreHealth, StoreInspection, Taken};
 
 /// Named stores, for as long as somebody holds them.
 static NAMED: LazyLock<Mutex<HashMap<String, Weak<Shared>>>> = LazyLock::new(Mutex::default);
@@ -121,6 +121,20 @@ impl Shared {
         result
     }
 
+    /// What is there under each of the keys.
+    fn take(&self, keys: &[&str]) -> Result<Vec<Taken>> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let working = state.working();
+        state.note(working.as_ref().err(), now);
+        working?;
+        let taken = keys.iter().filter_map(|key| match state.no_record(key, now) {
+            Ok(()) => state.take(key, now).map(|(key, value)| (key, Ok(value))),
+            Err(refused) => Some(((*key).to_owned(), Err(refused))),
+        });
+        Ok(taken.collect())
+    }
+
     /// A value, or the number and the channel under which one will be handed over.
     fn take_or_wait(&self, keys: &[&str]) -> Result<Result<Found, Ticket>> {
         let now = self.clock.now();
@@ -214,6 +228,10 @@ impl ReplyStore for MemoryReplyStore {
                 receiver.try_recv().ok().transpose()
             }
         }
+    }
+
+    fn take(&self, keys: &[&str], _: Deadline) -> Result<Vec<Taken>> {
+        self.0.take(keys)
     }
 
     fn ping(&self, deadline: Deadline) -> Result<()> {

@@ -16,6 +16,11 @@ use crate::waiters::Found;
 pub(super) const SLICE: Duration = Duration::from_secs(1);
 /// How late the end of a BLPOP may come before the connection is given up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How late the end of a BLPOP may come before the server counts as stalled. One that has
+/// nothing to do looks at its timeouts ten times a second.
+pub(super) const OVERDUE: Duration = Duration::from_millis(300);
+/// How many keys are looked at in one go.
+pub(super) const BATCH: usize = 256;
 /// The shortest BLPOP. Zero would wait for ever.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// How long an answer lives that is put back: Redis forgets the ttl of what it gave.

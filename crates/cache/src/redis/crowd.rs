@@ -18,7 +18,7 @@ use r2d2_redis::redis::{RedisError, Value, cmd};
 use zc_events_protocol::Deadline;
 use zc_events_protocol::clock::{pause, receive};
 
-use super::commands::{PATIENCE, SLICE, blpop, found, put_back};
+use super::commands::{BATCH, PATIENCE, SLICE, blpop, found, put_back};
 use super::connect::Connector;
 use super::link::{Link, Trouble};
 use super::watch::Watch;
@@ -26,8 +26,6 @@ use super::{WAITING, refusal};
 use crate::waiters::{Found, Waiters};
 use crate::{Error, Result};
 
-/// How many keys are looked at in one go.
-const BATCH: usize = 256;
 /// How long a push that wakes may take, and how long its token lives.
 pub(super) const WAKE: Duration = Duration::from_secs(1);
 /// How often all keys are looked at when nobody can be woken.

@@ -59,6 +59,7 @@ mod records;
 mod refusal;
 mod resolve;
 mod store;
+mod sweep;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -10,23 +10,21 @@ use r2d2_redis::redis::{Cmd, RedisError, Value, cmd, pipe};
 use zc_events_protocol::clock::pause;
 use zc_events_protocol::{Clock, Deadline, Stage};
 
-use super::commands::{PATIENCE, SLICE, blpop, found};
+use super::commands::{BATCH, OVERDUE, PATIENCE, SLICE, blpop, found};
 use super::connect::Connector;
 use super::crowd::{Crowd, WAKE};
 use super::late::Late;
 use super::link::{Link, Trouble};
 use super::pool::{Lease, Pool};
+use super::sweep::sweep;
 use super::watch::Watch;
 use super::{RedisOptions, WAITING, inspect, records, refusal};
 use crate::store::{some_keys, whole_millis, whole_seconds};
 use crate::waiters::Found;
-use crate::{Claim, Error, ReplyStore, Result, StoreHealth, StoreInspection};
+use crate::{Claim, Error, ReplyStore, Result, StoreHealth, StoreInspection, Taken};
 
 /// How long a look that came at the end may still take.
 const GRACE: Duration = Duration::from_millis(30);
-/// How late the end of a BLPOP may come before the server counts as stalled. One that has
-/// nothing to do looks at its timeouts ten times a second.
-const OVERDUE: Duration = Duration::from_millis(300);
 /// How often a server that cannot count parts of a second is asked instead.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -109,6 +107,19 @@ impl ReplyStore for RedisReplyStore {
         let result = self.0.wait(keys, deadline);
         // That nothing came may also mean that the server is silent.
         if let Ok(None) = result { result } else { self.0.noted(result) }
+    }
+
+    fn take(&self, keys: &[&str], deadline: Deadline) -> Result<Vec<Taken>> {
+        let mut all = Vec::new();
+        for batch in keys.chunks(BATCH) {
+            match self.0.brief.lend(deadline).and_then(|lease| sweep(&self.0.connector, lease, batch, deadline)) {
+                Ok(taken) => all.extend(taken),
+                // What was taken is not to be lost with it.
+                Err(_) if !all.is_empty() => break,
+                failed => return self.0.noted(failed),
+            }
+        }
+        self.0.noted(Ok(all))
     }
 
     fn ping(&self, deadline: Deadline) -> Result<()> {

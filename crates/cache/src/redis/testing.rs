@@ -155,3 +155,13 @@ pub(super) fn healthy(command: &[String]) -> Option<String> {
 pub(super) fn within(millis: u64) -> Deadline {
     SystemClock.deadline(Duration::from_millis(millis))
 }
+
+/// Waits until it is so.
+#[track_caller]
+pub(super) fn eventually(condition: impl Fn() -> bool) {
+    let deadline = within(20_000);
+    while !condition() {
+        assert!(!deadline.has_passed(&SystemClock), "it did not happen within 20 s");
+        thread::yield_now();
+    }
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use zc_events_protocol::{Clock, Deadline, ManualClock, SystemClock};
 
-use super::testing::{CANARY, Server, healthy, within};
+use super::testing::{CANARY, Server, eventually, healthy, within};
 use super::{RedisOptions, RedisReplyStore, RedisUrl};
 use crate::{Error, ReplyStore, Result};
 
@@ -60,7 +60,7 @@ fn crossed_replies_after_a_read_timeout() {
         }
     });
     let store = server.store();
-    assert_eq!(store.pop(&["first"], within(100)).unwrap(), None);
+    assert_eq!(store.pop(&["first"], within(1000)).unwrap(), None);
     let mut first = late.lock().unwrap().take().unwrap();
     let _ = std::io::Write::write_all(&mut first, key_and_value("first", "stale").as_bytes());
     assert_eq!(store.pop(&["second"], within(2000)).unwrap().unwrap().1, b"own");
@@ -82,7 +82,7 @@ fn a_connection_that_owes_an_answer_is_not_lent_again() {
         }
     });
     let store = server.store();
-    assert_eq!(store.pop(&["k"], within(100)).unwrap(), None);
+    assert_eq!(store.pop(&["k"], within(1000)).unwrap(), None);
     assert_eq!(store.pop(&["k"], within(2000)).unwrap().unwrap().1, b"own");
 }
 
@@ -200,11 +200,9 @@ fn an_answer_that_comes_after_its_caller_left_is_put_back() {
         _ => healthy(command),
     });
     let store = server.store();
-    assert_eq!(store.pop(&["k"], within(50)).unwrap(), None);
+    assert_eq!(store.pop(&["k"], within(1000)).unwrap(), None);
     go.send(()).unwrap();
-    while server.count("EVAL") == 0 {
-        thread::yield_now();
-    }
+    eventually(|| server.count("EVAL") > 0);
     let commands = server.commands.lock().unwrap();
     let back = commands.iter().find(|words| words[0] == "EVAL").unwrap();
     assert!(back[1].contains("LPUSH") && back[3..] == ["k", "late", "60"], "{back:?}");
@@ -214,20 +212,19 @@ fn an_answer_that_comes_after_its_caller_left_is_put_back() {
 
 #[test]
 fn an_answer_that_cannot_be_put_back_is_counted() {
-    let server = Server::answering(|command| match command[0].as_str() {
+    let (go, going) = crossbeam_channel::bounded::<()>(0);
+    let server = Server::answering(move |command| match command[0].as_str() {
         "BLPOP" => {
-            let (_never, later) = crossbeam_channel::bounded::<()>(0);
-            let _ = later.recv_timeout(Duration::from_millis(150));
+            going.recv().unwrap();
             Some(key_and_value("k", "late"))
         }
         "EVAL" => Some("-OOM command not allowed\r\n".to_owned()),
         _ => healthy(command),
     });
     let store = server.store();
-    assert_eq!(store.pop(&["k"], within(50)).unwrap(), None);
-    while store.health().lost == 0 {
-        thread::yield_now();
-    }
+    assert_eq!(store.pop(&["k"], within(1000)).unwrap(), None);
+    go.send(()).unwrap();
+    eventually(|| store.health().lost > 0);
     assert_eq!(store.health().lost, 1);
 }
 
@@ -247,9 +244,7 @@ fn a_server_that_dies_while_a_pop_waits_is_noticed() {
     let server = Server::answering(|command| healthy(command).filter(|_| command[0] != "BLPOP"));
     let store = server.store();
     let waiting = thread::spawn(move || store.pop(&["k"], within(60_000)));
-    while server.count("BLPOP") == 0 {
-        thread::yield_now();
-    }
+    eventually(|| server.count("BLPOP") > 0);
     drop(server);
     let error = waiting.join().unwrap().unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
@@ -309,8 +304,7 @@ fn checkout_does_not_ping_each_time() {
 
 #[test]
 fn build_does_not_need_a_server() {
-    let place = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = RedisUrl::parse(&format!("redis://:{CANARY}@{place}")).unwrap();
+    let url = RedisUrl::parse(&format!("redis://:{CANARY}@127.0.0.1:1")).unwrap();
     let store = RedisReplyStore::new(RedisOptions::new(url, Arc::new(SystemClock))).unwrap();
     // Refused at once, each time, and not after a backoff.
     let start = Instant::now();
@@ -426,10 +420,8 @@ fn more_callers_than_connections_wait_their_turn_and_no_longer() {
     options.pool_size = 1;
     let store = RedisReplyStore::new(options).unwrap();
     thread::scope(|scope| {
-        let holding = scope.spawn(|| store.push("k", b"v", TTL, within(600)).unwrap_err());
-        while server.count("EXEC") == 0 {
-            thread::yield_now();
-        }
+        let holding = scope.spawn(|| store.push("k", b"v", TTL, within(2000)).unwrap_err());
+        eventually(|| server.count("EXEC") > 0);
         let error = store.push("k", b"v", TTL, within(50)).unwrap_err();
         assert_eq!(error.to_string(), "the deadline passed while waiting for a free connection");
         assert!(holding.join().unwrap().is_timeout());

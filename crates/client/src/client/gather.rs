@@ -1,6 +1,6 @@
 //! Many requests or calls awaited at once, on one connection to the reply store. Awaiting one is in `pending`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,8 @@ use crate::{Error, Result};
 #[must_use = "what is not waited for has no answer"]
 pub struct PendingSet<T = Answer> {
     pending: BTreeMap<usize, Pending<T>>,
+    /// Which of them each response key belongs to.
+    by_key: HashMap<String, usize>,
     /// What ended before anybody waited for it.
     ended: BTreeMap<usize, Result<T>>,
     next: usize,
@@ -37,7 +39,7 @@ pub struct PendingSet<T = Answer> {
 impl<T> PendingSet<T> {
     /// An empty set.
     pub fn new() -> Self {
-        Self { pending: BTreeMap::new(), ended: BTreeMap::new(), next: 0 }
+        Self { pending: BTreeMap::new(), by_key: HashMap::new(), ended: BTreeMap::new(), next: 0 }
     }
 
     /// Adds one, and gives its index: 0 for the first, and so on.
@@ -49,6 +51,7 @@ impl<T> PendingSet<T> {
         self.next += 1;
         let is_ours = self.client().is_none_or(|ours| Arc::ptr_eq(ours.inner(), pending.client().inner()));
         if is_ours {
+            self.by_key.insert(pending.response_key().to_owned(), index);
             self.pending.insert(index, pending);
         } else {
             let why = format!("{} is of another client than the rest of its PendingSet", pending.what());
@@ -86,6 +89,7 @@ impl<T> PendingSet<T> {
         let mut all = std::mem::take(&mut self.ended);
         while let Some((index, ended)) = deadline.and_then(|deadline| self.next_by(deadline)) {
             all.insert(index, ended);
+            all.append(&mut self.ended);
         }
         for (index, pending) in self.pending {
             all.insert(index, pending.end(Err(Error::Timeout { stage: Stage::Reply })));
@@ -103,7 +107,11 @@ impl<T> PendingSet<T> {
         let mut until = client.inner().deadline(FIRST_LOOK);
         loop {
             match self.pop(&client, until.min(deadline)) {
-                Ok(Some((index, bytes))) => return self.end(index, Ok(bytes)),
+                Ok(Some((index, bytes))) => {
+                    let ended = self.end(index, Ok(bytes));
+                    self.take_more(&client, deadline);
+                    return ended;
+                }
                 // A store that was slow for one look has until the deadline.
                 Ok(None) | Err(Error::Timeout { .. }) => {}
                 // The others are told when they are asked for: the store may be back by then.
@@ -130,8 +138,20 @@ impl<T> PendingSet<T> {
         let until = self.pending.values().map(Pending::deadline).fold(until, Deadline::min);
         let keys: Vec<&str> = self.pending.values().map(Pending::response_key).collect();
         let popped = client.pop(&keys, until)?;
-        let of = |key: &str| self.pending.iter().find(|(_, it)| it.response_key() == key).map(|(index, _)| *index);
-        Ok(popped.and_then(|(key, value)| Some((of(&key)?, value))))
+        Ok(popped.and_then(|(key, value)| Some((*self.by_key.get(&key)?, value))))
+    }
+
+    /// Where one is answered, others are: they end as well, and are kept. One by one, each would cost a question about all.
+    fn take_more(&mut self, client: &EventClient, deadline: Deadline) {
+        if self.pending.len() < 2 {
+            return;
+        }
+        let keys: Vec<&str> = self.pending.values().map(Pending::response_key).collect();
+        // What keeps it from asking, the next question meets again.
+        for (key, value) in client.take(&keys, deadline).unwrap_or_default() {
+            let ended = self.by_key.get(&key).copied().and_then(|index| self.end(index, value));
+            self.ended.extend(ended);
+        }
     }
 
     fn late(&self, clock: &dyn Clock) -> Option<usize> {
@@ -140,6 +160,7 @@ impl<T> PendingSet<T> {
 
     fn end(&mut self, index: usize, awaited: Result<Vec<u8>>) -> Option<(usize, Result<T>)> {
         let mut pending = self.pending.remove(&index)?;
+        self.by_key.remove(pending.response_key());
         let awaited = match awaited {
             Err(timeout @ Error::Timeout { stage: Stage::Reply }) => Err(pending.doubt().unwrap_or(timeout)),
             other => other,

@@ -209,6 +209,12 @@ impl EventClient {
         self.waiting(Wait::Answer, deadline, pop).map_err(in_redis_url)
     }
 
+    /// The answers that are there under the keys.
+    fn take(&self, keys: &[&str], deadline: Deadline) -> Result<Vec<(String, Result<Vec<u8>>)>> {
+        let taken = self.inner.store()?.take(keys, deadline).map_err(in_redis_url)?;
+        Ok(taken.into_iter().map(|(key, value)| (key, value.map_err(in_redis_url))).collect())
+    }
+
     /// Hands over a message, waiting while the broker takes none.
     fn hand_over(&self, to: To, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
         self.waiting(Wait::Room, deadline, || self.inner.send(to, message, deadline))

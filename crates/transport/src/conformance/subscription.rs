@@ -22,17 +22,17 @@ fn deadline(scene: &Scene<'_>) {
     let mut subscription = scene.subscribe(&scene.queue("queue"), 1);
     let clock = scene.suite.clock;
     let wait = Duration::from_millis(200);
-    for _ in 0..2 {
-        let start = clock.now();
-        assert!(subscription.next(clock.deadline(wait)).expect("waiting").is_none());
-        let took = clock.now() - start;
-        // The upper bound is for busy machines; a poll by the second would not hold it.
-        assert!(took >= wait, "it gave up after {took:?}");
-        assert!(took < wait + Duration::from_millis(800), "it took {took:?}");
+    for wait in [wait, Duration::ZERO] {
+        let mut time = || {
+            let start = clock.now();
+            assert!(subscription.next(clock.deadline(wait)).expect("waiting").is_none());
+            clock.now() - start
+        };
+        let times = [time(), time(), time()];
+        assert!(times.iter().all(|took| *took >= wait), "it gave up after {times:?}");
+        // A busy machine may be late once; a poll by the second is late each time.
+        assert!(times.iter().any(|took| *took < wait + Duration::from_millis(800)), "it took {times:?}");
     }
-    let start = clock.now();
-    assert!(subscription.next(clock.deadline(Duration::ZERO)).expect("looking").is_none());
-    assert!(clock.now() - start < Duration::from_millis(800));
 }
 
 fn waiting(scene: &Scene<'_>) {

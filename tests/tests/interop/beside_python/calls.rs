@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use integration_tests::python::{Fleet, client};
+use integration_tests::python::{Fleet, PATIENCE, client};
+use integration_tests::{eventually, redis_url};
+use r2d2_redis::redis;
 use serde_json::{Value, json};
 use zc_events::{Context, Error, EventClient, HandlerError, Protocol, Service, Stage};
 
-use crate::ours::{Seen, values};
+use super::replay::message;
+use crate::ours::{Seen, values, vector};
 
 #[derive(serde::Deserialize, serde::Serialize)]
 struct Add {
@@ -70,6 +73,52 @@ fn python_calls_and_ours_answers() {
     assert_eq!((health.dead_lettered, health.unanswered), (0, 0));
 }
 
+/// 0.4 does not run beside today's Celery: its calls are sent as they were captured, and its answers are held to those.
+#[test]
+fn calls_as_zc_events_0_4_makes_them_are_answered() {
+    let fleet = Fleet::new();
+    let (service, _) = serving(&fleet.client("ours"));
+    let mut python = fleet.caller("caller");
+    let mut redis = redis::Client::open(redis_url()).unwrap().get_connection().unwrap();
+    let sum: Value = serde_json::from_str(vector("redis_head_dispatch_add")["value_utf8"].as_str().unwrap()).unwrap();
+    for (name, answer) in [
+        ("head_verb_get", Some(&sum)),
+        ("head_verb_put", Some(&sum)),
+        ("head_verb_post", Some(&sum)),
+        ("head_verb_delete", Some(&sum)),
+        ("head_verb_get_headers", None),
+        ("head_verb_post_unicode", None),
+        ("head_verb_post_data_none", None),
+        ("head_verb_get_error", None),
+    ] {
+        let (message, call) = (message(name).unwrap(), vector(name));
+        python.does("publish", json!({"messages": [message]}));
+        let call: Value = serde_json::from_str(call["body_utf8"].as_str().unwrap()).unwrap();
+        let call = &call[0][1];
+        let popped: Option<(String, String)> =
+            redis::cmd("BLPOP").arg(call["response_key"].as_str()).arg(60).query(&mut redis).unwrap();
+        let (_, found) = popped.unwrap_or_else(|| panic!("{name} is not answered"));
+        let found: Value = serde_json::from_str(&found).unwrap();
+        if let Some(answer) = answer {
+            assert_eq!(&found, answer, "{name}");
+            continue;
+        }
+        if name == "head_verb_get_error" {
+            assert_eq!((&found["data"], &found["has_errors"]), (&Value::Null, &json!(true)));
+            continue;
+        }
+        let headers = if call["headers"].is_null() { json!({}) } else { call["headers"].clone() };
+        let members = ["data", "headers", "id"].map(|member| &found["data"][member]);
+        assert_eq!(members, [&call["data"], &headers, &call["id"]], "{name}");
+        assert_eq!(found["data"]["method"], call["_backend"]["method"], "{name}");
+    }
+    // One that waits for nothing.
+    python.does("publish", json!({"messages": [message("head_verb_post_no_wait").unwrap()]}));
+    eventually(PATIENCE, || service.health().processed == 9);
+    let health = service.health();
+    assert_eq!((health.dead_lettered, health.unanswered, health.ignored), (0, 0, 0));
+}
+
 #[test]
 fn python_is_told_of_a_failed_function() {
     let fleet = Fleet::new();
@@ -127,9 +176,12 @@ fn ours_calls_and_python_answers() {
         assert_eq!(sums, Vec::from_iter((1000..1020).rev()));
     }
     let client = fleet.client("ours");
-    client.post("note").data(json!({"number": 1})).unwrap().no_wait().unwrap();
-    assert_eq!(python.told("noted", 1)[0]["data"], json!({"number": 1}));
-    assert_eq!(python.told("noted", 1)[0]["response_key"], Value::Null);
+    let calls = [client.get("note"), client.put("note"), client.post("note"), client.delete("note")];
+    for (number, call) in calls.into_iter().enumerate() {
+        call.data(json!({"number": number})).unwrap().no_wait().unwrap();
+        let noted = &python.told("noted", number + 1)[number];
+        assert_eq!((&noted["data"], &noted["response_key"]), (&json!({"number": number}), &Value::Null));
+    }
 }
 
 #[test]

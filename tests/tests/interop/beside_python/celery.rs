@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use integration_tests::eventually;
+use integration_tests::chaos::Plain;
 use integration_tests::python::{Fleet, PATIENCE};
+use integration_tests::{broker_url, eventually};
 use serde_json::{Value, json};
-use zc_events::{Error, Event, Protocol, Stage};
+use zc_events::{Event, Protocol};
 use zc_events_transport::ExchangeKind;
 
 use crate::ours::{Tap, decoded, listening};
@@ -49,20 +50,23 @@ fn a_countdown_is_waited_for() {
     let (service, seen) = listening(&fleet.client("ours"));
     let service = service.start().unwrap();
     let mut python = fleet.caller("python");
-    let begun = Instant::now();
-    let held = [1, 2].map(|protocol| {
-        let how = json!({"args": ["seen"], "protocol": protocol, "countdown": 3, "expires": 600});
+    let mut send = |protocol, countdown| {
+        let how = json!({"args": ["seen"], "protocol": protocol, "countdown": countdown, "expires": 900});
         python.does("send_task", how)
-    });
-    // What is not held back goes first.
-    let first = python.does("send_task", json!({"args": ["seen"]}));
+    };
+    // What is not held back passes by.
+    for protocol in [1, 2] {
+        send(protocol, 600);
+    }
+    let first = send(1, 0);
     seen.of_id(first.as_str().unwrap());
     assert_eq!(seen.count(), 1);
-    for id in held {
+    let begun = Instant::now();
+    for id in [1, 2].map(|protocol| send(protocol, 3)) {
         seen.of_id(id.as_str().unwrap());
         assert!(begun.elapsed() >= Duration::from_secs(3), "after {:?}", begun.elapsed());
     }
-    assert_eq!(service.health().expired, 0);
+    assert_eq!((seen.count(), service.health().expired), (3, 0));
 }
 
 #[test]
@@ -97,6 +101,31 @@ fn what_has_expired_is_handled_by_nobody() {
     assert!(revoked.iter().all(|record| record["expired"] == true), "{revoked:?}");
     assert_eq!(worker.told("seen", 1)[0]["request"]["id"], "in time");
     assert_eq!(worker.told("seen", 1).len(), 1);
+}
+
+/// What Celery gives a time of its own ends with it in the queues of both, and what has more time is there for whoever comes.
+#[test]
+fn what_expires_while_nobody_is_there_reaches_nobody() {
+    let fleet = Fleet::new();
+    assert!(fleet.worker("python").start().stop(PATIENCE));
+    let (service, _) = listening(&fleet.client("ours"));
+    drop(service.start().unwrap());
+    let mut python = fleet.caller("caller");
+    for protocol in [1, 2] {
+        python.does("send_task", json!({"args": ["seen"], "expires": 1, "protocol": protocol}));
+    }
+    python.does("send_task", json!({"args": ["seen"], "expires": 600, "task_id": "in time"}));
+    let plain = Plain::open(&broker_url()).unwrap();
+    for name in ["python", "ours"] {
+        let queue = format!("{}-events", fleet.service_name(name));
+        eventually(PATIENCE, || plain.ready(&queue).unwrap() == 1);
+    }
+    let mut worker = fleet.worker("python").start();
+    let (service, seen) = listening(&fleet.client("ours"));
+    let service = service.start().unwrap();
+    assert_eq!(worker.told("seen", 1)[0]["request"]["id"], "in time");
+    seen.of_id("in time");
+    assert_eq!((seen.count(), worker.told("seen", 1).len(), service.health().expired), (1, 1, 0));
 }
 
 /// A task that Celery tries again is the same task with another count, and comes to all services once more.
@@ -158,7 +187,7 @@ fn a_python_service_that_was_away_finds_events_and_no_old_requests() {
     client.emit(&event).unwrap();
     let request = client.remote("Order").pk("1").timeout(Duration::from_millis(300));
     let error = request.fetch::<Value>().unwrap_err();
-    assert!(matches!(error, Error::Timeout { stage: Stage::Reply }), "{error:?}");
+    assert!(error.is_timeout(), "{error:?}");
     let call = client.get("add").data(json!({"x": 1, "y": 2})).unwrap().timeout(Duration::from_millis(300));
     assert!(call.fetch::<i64>().unwrap_err().is_timeout());
     client.emit(&Event::new("seen").set("last", true).unwrap()).unwrap();

@@ -1,5 +1,7 @@
 //! Messages that one side, or both, cannot take: a dead letter with its reason for ours, and everybody goes on.
 
+use std::collections::BTreeMap;
+
 use base64::prelude::{BASE64_STANDARD, Engine};
 use integration_tests::eventually;
 use integration_tests::python::{Fleet, PATIENCE, client};
@@ -81,11 +83,31 @@ fn every_bad_message_ends_and_the_service_lives() {
     });
     let health = service.health();
     assert!(health.is_ready() && health.last_error.is_none() && health.failed == 0, "{health:?}");
-    let reasons: Vec<_> = dead_letters(&ours).into_iter().map(|(reason, _)| reason).collect();
-    assert_eq!(u64::try_from(reasons.len()).unwrap(), health.dead_lettered);
-    for reason in ["missing_header", "bad_field", "too_deep", "not_a_task", "malformed", "inflate", "content_type"] {
-        assert!(reasons.iter().any(|found| found == reason), "{reason} is missing: {reasons:?}");
+    // Which of them has which reason is held to the same vector in the protocol's tests (`malformed`).
+    let mut reasons = BTreeMap::new();
+    for (reason, _) in dead_letters(&ours) {
+        *reasons.entry(reason).or_insert(0) += 1;
     }
+    let found: Vec<_> = reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+    assert_eq!(
+        found,
+        [
+            ("bad_field", 12),
+            ("byte_order_mark", 1),
+            ("charset", 2),
+            ("compression", 1),
+            ("content_type", 1),
+            ("empty", 1),
+            ("inflate", 1),
+            ("lone_surrogate", 1),
+            ("malformed", 2),
+            ("missing_header", 1),
+            ("not_a_number", 1),
+            ("not_a_task", 6),
+            ("rich_type", 2),
+            ("too_deep", 2),
+        ]
+    );
 }
 
 /// Three messages and nesting of 900 levels end a worker of Celery, which gets them again when it is started again. Ours, on the
@@ -106,6 +128,11 @@ fn what_ends_a_worker_of_celery_is_a_dead_letter_for_ours() {
         eventually(PATIENCE, || service.health().dead_lettered == 1);
         eventually(PATIENCE, || !worker.runs());
         assert!(service.health().is_ready(), "{name}");
-        assert_eq!(dead_letters(&ours).len(), 1);
+        let reason = match name.as_str() {
+            "v2_deep_nesting_900" => "too_deep",
+            "v2_task_only_header" => "missing_header",
+            _ => "bad_field",
+        };
+        assert_eq!(dead_letters(&ours).into_iter().map(|(reason, _)| reason).collect::<Vec<_>>(), [reason], "{name}");
     }
 }

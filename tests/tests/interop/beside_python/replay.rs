@@ -24,7 +24,7 @@ const NOT_FOR_THE_LISTENER: [&str; 4] = [
 ];
 
 /// A message of the vectors, as a Python program publishes it.
-fn message(name: &str) -> Option<Value> {
+pub(super) fn message(name: &str) -> Option<Value> {
     let vector = vector(name);
     let body = match (vector["body_utf8"].as_str(), vector["body_b64"].as_str()) {
         (Some(text), _) => BASE64_STANDARD.encode(text),

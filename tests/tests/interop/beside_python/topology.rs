@@ -100,7 +100,7 @@ fn ours_first_without_priorities() {
 /// The queue of notifications is Python's, too, with priorities or without in that of events.
 #[test]
 fn the_queue_of_notifications_is_declared_by_either_first() {
-    for (max_priority, ours_is_first) in [(Some(10), true), (None, true), (Some(10), false)] {
+    for (max_priority, ours_is_first) in [(Some(10), true), (None, true), (Some(10), false), (None, false)] {
         let fleet = Fleet::new();
         let (service, seen) = listening(&ours(&fleet, max_priority));
         let service = service.on_notification(None, "send_it", seen.handler()).strict_topology();
@@ -118,6 +118,10 @@ fn the_queue_of_notifications_is_declared_by_either_first() {
         }
         eventually(PATIENCE, || seen.count() + worker.all().len() == EVENTS);
         assert!(seen.count() > 0 && !worker.told("notified", 1).is_empty());
+        let both = [seen.after(0), worker.told("notified", 1)].concat();
+        let mut numbers = Vec::from_iter(both.iter().map(|record| record["kwargs"]["number"].as_u64().unwrap()));
+        numbers.sort_unstable();
+        assert_eq!(numbers, Vec::from_iter(0..EVENTS as u64));
         assert!(service.health().is_ready() && worker.runs());
     }
 }
