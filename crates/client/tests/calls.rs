@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fleet::{Fleet, PATIENCE, eventually};
-use serde_json::json;
+use serde_json::{Map, json};
 use zc_events::{
-    Clock, Context, Error, Event, HandlerError, Method, Outcome, PendingSet, Retry, Service, Stage, Value,
+    Clock, Context, Document, Error, Event, HandlerError, Method, Outcome, PendingSet, ResourceObject, ResourceView,
+    Retry, Served, Service, Stage, Value, ViewResult,
 };
 
 const SOON: Duration = Duration::from_secs(5);
@@ -197,4 +198,103 @@ fn a_set_is_told_soon_that_nobody_is_there() {
         assert!(matches!(ended, Err(Error::Unroutable { .. })), "{ended:?}");
     }
     assert!(fleet.clock.now() - start < PATIENCE);
+}
+
+/// What the captured Django views answered.
+struct Orders;
+
+impl ResourceView for Orders {
+    fn list(&self, context: &Context) -> ViewResult {
+        let query: Map<String, Value> =
+            context.query_params().pairs().map(|(name, value)| (name.to_owned(), json!([value]))).collect();
+        Ok(Served::with_status(200, json!({"data": [{"type": "Order", "id": "1"}], "q": query})))
+    }
+
+    fn retrieve(&self, context: &Context, pk: &str) -> ViewResult {
+        if pk == "404" {
+            return Err(HandlerError::not_found());
+        }
+        if pk == "3" {
+            assert_eq!((context.user_id(), context.roles()), (Some(&json!("5")), &["user".to_owned()][..]));
+        }
+        let order = ResourceObject::new("Order", pk).attributes(&json!({"name": "Café / 🍕"}))?;
+        Ok(Document::one(order).into())
+    }
+
+    fn create(&self, context: &Context) -> ViewResult {
+        #[derive(serde::Deserialize)]
+        struct Order {
+            name: String,
+        }
+        let order: Order = context.body()?;
+        Ok(Served::with_status(201, json!({"name": order.name})))
+    }
+
+    fn destroy(&self, _: &Context, _: &str) -> ViewResult {
+        Ok(Served::no_content())
+    }
+
+    fn related(&self, _: &Context, pk: &str, name: &str) -> ViewResult {
+        match name {
+            "inside" => Err(HandlerError::new("hush")),
+            "odd" => Ok(Served::with_status(418, json!({"errors": [{"detail": "a teapot"}]}))),
+            _ => Ok(Served::with_status(200, json!([pk, name]))),
+        }
+    }
+}
+
+#[test]
+fn a_view_answers_the_calls_of_its_key_as_in_python() {
+    let fleet = Fleet::new("calls-views");
+    let client = fleet.client();
+    let service = Service::builder(&client).call_view("vs", Orders).start().unwrap();
+    let captured = |name: &str| -> Value {
+        let vector = fleet::vectors::read(&format!("redis_v0310_dispatch_drf_{name}"));
+        serde_json::from_str(vector["value_utf8"].as_str().unwrap()).unwrap()
+    };
+    let ask = |method: Method, headers: Value| client.call("vs", method).headers(headers).unwrap().fetch::<Value>();
+    let detail = ask(Method::Get, json!({"pk": "3", "roles": ["user"], "user_id": "5"})).unwrap();
+    assert_eq!(detail, captured("detail")["data"]);
+    assert_eq!(ask(Method::Get, json!({"query_string": "a=1"})).unwrap(), captured("list")["data"]);
+    for (name, method, headers) in
+        [("404", Method::Get, json!({"pk": "404"})), ("405", Method::Put, json!({})), ("405", Method::Put, json!(null))]
+    {
+        let theirs = captured(name);
+        assert_eq!((&theirs["data"], &theirs["has_errors"]), (&Value::Null, &json!(true)));
+        // There by REST framework's own handler; ours are those of its JSON:API.
+        let told = kinds(&ask(method, headers).unwrap_err());
+        assert_eq!(told, [(told[0].0.clone(), theirs["errors"]["detail"].as_str().unwrap().to_owned())]);
+    }
+    // Python's service fails at its own empty answer.
+    assert_eq!(ask(Method::Delete, json!({"pk": "3"})).unwrap(), Value::Null);
+
+    assert_eq!(ask(Method::Get, json!({"pk": 7, "related_resource": "items"})).unwrap(), json!(["7", "items"]));
+    let inside = kinds(&ask(Method::Get, json!({"pk": 7, "related_resource": "inside"})).unwrap_err());
+    assert_eq!(inside, [("error".to_owned(), "The service failed to answer.".to_owned())]);
+    let odd = kinds(&ask(Method::Get, json!({"pk": 7, "related_resource": "odd"})).unwrap_err());
+    assert_eq!(odd, [("error".to_owned(), "a teapot".to_owned())]);
+    let body = json!({"data": {"type": "Order", "attributes": {"name": "n"}}});
+    let made: Value = client.post("vs").data(&body).unwrap().fetch().unwrap();
+    assert_eq!(made, json!({"name": "n"}));
+    let body = json!({"data": {"type": "Order", "attributes": {}}});
+    let Error::Call { failure, .. } = client.post("vs").data(&body).unwrap().fetch::<Value>().unwrap_err() else {
+        panic!()
+    };
+    assert_eq!(failure.errors()[0].message, "This field is required.");
+    client.delete("vs").headers(json!({"pk": 1})).unwrap().no_wait().unwrap();
+    eventually(|| service.health().processed == 12);
+    assert_eq!((service.health().dead_lettered, service.health().failed), (0, 1));
+}
+
+#[test]
+fn a_function_is_told_the_query_of_its_call() {
+    let fleet = Fleet::new("calls-query");
+    let client = fleet.client();
+    let _service = Service::builder(&client)
+        .call("query", |context: &Context, _: Value| Ok(json!([context.query("a"), context.filter_ids()])))
+        .start()
+        .unwrap();
+    let headers = json!({"query_string": "a=1&filter%5Bid__in%5D=5%2C6"});
+    let found: Value = client.get("query").headers(headers).unwrap().fetch().unwrap();
+    assert_eq!(found, json!(["1", ["5", "6"]]));
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::reply::check_size;
+use crate::resource::ErrorObject;
 use crate::{DecodeError, EncodeError, Limits, json, payload};
 
 /// The answer to a call.
@@ -69,6 +70,13 @@ impl CallReply {
             )
             .collect();
         Self { data: Value::Null, has_errors: true, errors: Value::Array(errors) }
+    }
+
+    /// The answer of a view that refuses: what it says against it, as Django REST framework's JSON:API has it.
+    #[must_use]
+    pub fn refused(errors: &[ErrorObject]) -> Self {
+        // Only text as keys and JSON as values: nothing that serialising could refuse.
+        Self { data: Value::Null, has_errors: true, errors: serde_json::to_value(errors).unwrap_or_default() }
     }
 
     /// Whether the function failed.

@@ -152,6 +152,21 @@ impl IncomingCall {
     pub fn roles(&self) -> Vec<String> {
         roles(self.headers.get("roles"))
     }
+
+    /// The call as a request that a view can answer, as Python has it: the data is the body, and the headers say the rest
+    /// (`pk`, `roles`, `user_id`, `query_string`, `related_resource`, `relationship`, `http_host`).
+    #[must_use]
+    pub fn request(&self) -> IncomingRequest {
+        let headers = self.headers.as_object().cloned().unwrap_or_default();
+        IncomingRequest {
+            response_key: self.response_key.clone(),
+            method: self.method,
+            method_name: self.method.map(|method| method.to_string()),
+            pk: headers.get("pk").filter(|pk| !is_falsy(pk)).cloned(),
+            body: Some(self.data.clone()).filter(|data| !is_falsy(data)),
+            ..IncomingRequest::read(&headers)
+        }
+    }
 }
 
 impl fmt::Debug for IncomingRequest {

@@ -3,16 +3,17 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zc_events_protocol::resource::{Document, ErrorObject, Relationship, RelationshipData, ResourceError, fit};
+use zc_events_protocol::resource::{Document, Relationship, RelationshipData, ResourceError, ResourceObject, fit};
 use zc_events_protocol::{Method, Query};
 
 use super::context::Context;
 use super::failure::HandlerError;
+use super::wording;
 
 const NO_DATA: &str = "Received document does not contain primary data";
 const NO_RESOURCE: &str = "Received data is not a valid JSON:API Resource Identifier Object";
 const NO_RESOURCES: &str = "Received data contains one or more malformed JSON:API Resource Identifier Object(s)";
-const REQUIRED: &str = "This field is required.";
+const NO_ID: &str = "The resource identifier object must contain an 'id' member";
 
 impl Context {
     /// The body of a request as a `T`: the attributes of the one resource in it, with `id`, `type` and the ids of
@@ -50,17 +51,19 @@ impl Context {
     ///
     /// # Errors
     /// One with status 400 that points to what does not fit, the first where there are several, and holds no value; 409
-    /// where a PUT or PATCH names another resource in its body than it is for.
+    /// where the body is of another type than the resource's ([`Context::resource_name`], in whatever case, with
+    /// hyphens or in the plural), or a PUT or PATCH names another resource in its body than it is for.
     pub fn body<T: DeserializeOwned>(&self) -> Result<T, HandlerError> {
         let document = self.document()?;
         let object = document.object().map_err(|error| {
             HandlerError::malformed(if matches!(error, ResourceError::NoData) { NO_DATA } else { NO_RESOURCE })
         })?;
+        self.check_type(object)?;
         self.check_id(object.id.as_deref())?;
         document.attributes().map_err(|error| match error {
             ResourceError::Field(misfit) => {
                 let pointer = format!("/data{}", misfit.pointer());
-                HandlerError::with_errors(400, [does_not_fit(pointer, misfit.is_missing(), misfit.problem())])
+                HandlerError::with_errors(400, [wording::error(misfit.is_missing(), misfit.problem()).pointer(pointer)])
             }
             other => HandlerError::malformed(other.to_string()),
         })
@@ -81,10 +84,8 @@ impl Context {
     /// # Errors
     /// One with status 400 that points to what does not fit.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HandlerError> {
-        fit(&self.value()?.unwrap_or_default()).map_err(|misfit| {
-            let pointer = misfit.pointer().to_owned();
-            HandlerError::with_errors(400, [does_not_fit(pointer, misfit.is_missing(), misfit.problem())])
-        })
+        fit(&self.value()?.unwrap_or_default())
+            .map_err(|misfit| HandlerError::with_errors(400, [wording::of_value(&misfit)]))
     }
 
     /// The body of a request as it came: JSON, or a text, which some versions of Python send.
@@ -146,25 +147,35 @@ impl Context {
 
     fn check_id(&self, id: Option<&str>) -> Result<(), HandlerError> {
         let changes = |method| matches!(method, Method::Put | Method::Patch);
-        let request = self.request.as_ref().filter(|request| request.method.is_some_and(changes));
-        let pk = request.and_then(|request| match request.pk.as_ref()? {
-            Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        });
-        match (id, pk) {
-            (Some(id), Some(pk)) if id != pk => Err(HandlerError::conflict(format!(
+        let Some(request) = self.request.as_ref().filter(|request| request.method.is_some_and(changes)) else {
+            return Ok(());
+        };
+        let id = id.filter(|id| !id.is_empty()).ok_or_else(|| HandlerError::malformed(NO_ID))?;
+        let pk = request.pk.as_ref().map(|pk| pk.as_str().map_or_else(|| pk.to_string(), str::to_owned));
+        match pk {
+            Some(pk) if id != pk => Err(HandlerError::conflict(format!(
                 "The resource object's id ({id}) does not match url's lookup id ({pk})"
             ))),
             _ => Ok(()),
         }
     }
-}
 
-fn does_not_fit(pointer: String, is_missing: bool, problem: &str) -> ErrorObject {
-    let error = if is_missing {
-        ErrorObject::new(400, REQUIRED).code("required")
-    } else {
-        ErrorObject::new(400, problem).code("invalid")
-    };
-    error.pointer(pointer)
+    /// The names under which views are served need not be written as the types are.
+    fn check_type(&self, object: &ResourceObject) -> Result<(), HandlerError> {
+        // The key of a call is no type.
+        let Some(own) = self.resource.as_ref().filter(|_| self.call.is_none()) else { return Ok(()) };
+        let plain = |name: &str| {
+            let letters = name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase);
+            letters.collect::<String>().trim_end_matches('s').to_owned()
+        };
+        let found = Some(&object.type_).filter(|name| !name.is_empty());
+        if found.is_some_and(|found| plain(found) == plain(own)) {
+            return Ok(());
+        }
+        Err(HandlerError::conflict(format!(
+            "The resource object's type ({}) is not the type that constitute the collection represented by the endpoint \
+             ({own}).",
+            found.map_or("None", String::as_str)
+        )))
+    }
 }

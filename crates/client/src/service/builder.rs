@@ -8,7 +8,7 @@ use zc_events_protocol::{Channel, names};
 
 use super::context::Context;
 use super::failure::HandlerError;
-use super::handler::{erase, erase_call};
+use super::handler::{Called, erase, erase_call};
 use super::lane::{Brings, Lane};
 use super::retry::Retry;
 use super::routes::{Key, Route, Routes};
@@ -78,6 +78,36 @@ impl ServiceBuilder {
         F: Fn(&Context, T) -> Result<R, HandlerError> + Send + Sync + 'static,
     {
         self.route(Key::Event(key.into()), Route::Call { handler: erase_call(function), retry: None })
+    }
+
+    /// Answers the calls of a key with a view, as Python's `JOB_MAPPING` does where a viewset stands in it: the headers of
+    /// the call say what is asked for (`pk`, `query_string`, `related_resource`, `relationship`, `user_id`, `roles`), the
+    /// data is the body, and which method it goes to is as for [`resource`](ServiceBuilder::resource). The caller gets the
+    /// document as the call's data, null for 204, and for a refusal JSON:API errors.
+    ///
+    /// ```
+    /// # use serde_json::json;
+    /// # use zc_events::{Context, Document, Error, EventClient, ResourceObject, ResourceView, Service, Settings, Value, ViewResult};
+    /// # let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").service_name("orders").build()?;
+    /// # let client = EventClient::new(settings)?;
+    /// struct Orders;
+    ///
+    /// impl ResourceView for Orders {
+    ///     fn retrieve(&self, _: &Context, pk: &str) -> ViewResult {
+    ///         Ok(Document::one(ResourceObject::new("Order", pk)).into())
+    ///     }
+    /// }
+    ///
+    /// let service = Service::builder(&client).call_view("orders", Orders).start()?;
+    /// let order: Value = client.get("orders").headers(json!({"pk": "5"}))?.fetch()?;
+    /// assert_eq!(order["data"]["id"], "5");
+    /// let Err(Error::Call { failure, .. }) = client.post("orders").fetch::<Value>() else { panic!() };
+    /// assert_eq!(failure.errors()[0].message, "Method \"POST\" not allowed.");
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    #[doc(alias = "JOB_MAPPING")]
+    pub fn call_view(self, key: impl Into<String>, view: impl ResourceView + 'static) -> Self {
+        self.route(Key::Event(key.into()), Route::Call { handler: Called::View(Box::new(view)), retry: None })
     }
 
     /// Handles notifications of a type: of one channel, or, with `None`, of all that have no handler of their own,

@@ -1,6 +1,8 @@
 //! Which method of a view a request goes to, as Python's `handle_request_event` and Django REST framework have it, and
 //! how its result becomes an answer. No request is left without one.
 
+use std::ops::RangeInclusive;
+
 use zc_events_protocol::{IncomingRequest, Method, Reply};
 
 use serde_json::Value;
@@ -12,6 +14,9 @@ use super::view::{ResourceView, Served, ViewResult};
 
 /// A method's name as an answer shows it.
 const LONGEST_METHOD: usize = 32;
+
+/// What there is of them.
+pub(super) const STATUSES: RangeInclusive<u16> = 100..=599;
 
 /// What a request is about.
 enum About<'a> {
@@ -72,6 +77,10 @@ pub(super) fn reply(result: Result<Served, Failed>) -> Reply {
         Served::with_status(status, document.to_value())
     });
     let (status, body) = served.into_parts();
+    if !STATUSES.contains(&status) {
+        log::error!("a view answers with status {status}, which there is none of: the caller is told 500");
+        return Reply::empty(500);
+    }
     match body {
         Some(body) => Reply::new(status, &body).unwrap_or_else(|_| Reply::empty(500)),
         None => Reply::empty(status),

@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use zc_events_protocol::resource::{Document, ErrorObject};
@@ -43,6 +44,8 @@ struct Told {
 
 /// What a dead letter's reason is when the handler gave none.
 const FAILED: &str = "failed";
+/// The statuses of failures.
+const FAILURES: RangeInclusive<u16> = 400..=599;
 /// Where an error lies of which nothing more is known, as djangorestframework-jsonapi has it.
 const SOMEWHERE: &str = "/data";
 
@@ -72,9 +75,11 @@ impl HandlerError {
         self.reason
     }
 
-    /// A failure that the caller is told of, with this status and text.
+    /// A failure that the caller is told of, with this status and text. What is no status of a failure (400 to 599)
+    /// becomes 500: the caller would take it for success.
     #[must_use]
     pub fn with_status(status: u16, detail: impl Into<String>) -> Self {
+        let status = if FAILURES.contains(&status) { status } else { 500 };
         Self { status: Some(status), ..Self::new(detail) }
     }
 

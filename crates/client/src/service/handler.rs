@@ -7,12 +7,19 @@ use zc_events_protocol::resource::fit;
 
 use super::context::Context;
 use super::failure::HandlerError;
+use super::view::ResourceView;
 
 /// An event handler without the type of its payload.
 pub(super) type EventHandler = Box<dyn Fn(&Context, Map<String, Value>) -> Result<(), HandlerError> + Send + Sync>;
 
 /// A function without the types of its data and its result.
-pub(super) type CallHandler = Box<dyn Fn(&Context, &Value) -> Result<Value, HandlerError> + Send + Sync>;
+pub(super) type Function = Box<dyn Fn(&Context, &Value) -> Result<Value, HandlerError> + Send + Sync>;
+
+/// What answers the calls of a key.
+pub(super) enum Called {
+    Function(Function),
+    View(Box<dyn ResourceView>),
+}
 
 /// Hides the type: the payload is the keyword arguments without `task_id`.
 pub(super) fn erase<T, F>(handler: F) -> EventHandler
@@ -31,18 +38,18 @@ where
 }
 
 /// Hides the types of a function: the payload is the call's data.
-pub(super) fn erase_call<T, R, F>(handler: F) -> CallHandler
+pub(super) fn erase_call<T, R, F>(handler: F) -> Called
 where
     T: DeserializeOwned,
     R: Serialize,
     F: Fn(&Context, T) -> Result<R, HandlerError> + Send + Sync + 'static,
 {
-    Box::new(move |context, data| {
+    Called::Function(Box::new(move |context, data| {
         let payload = fit(data).map_err(|misfit| {
             let text = format!("the data does not fit: {misfit}");
             HandlerError::with_status(400, text).permanent().because("payload_mismatch")
         })?;
         let result = handler(context, payload)?;
         serde_json::to_value(result).map_err(|_| HandlerError::new("the result cannot be written as JSON").permanent())
-    })
+    }))
 }

@@ -34,6 +34,7 @@ mod seen;
 mod shared;
 pub(crate) mod topology;
 mod view;
+mod wording;
 mod work;
 mod worker;
 

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use zc_events_protocol::{Channel, Task, names};
 
-use super::handler::{CallHandler, EventHandler};
+use super::handler::{Called, EventHandler};
 use super::retry::Retry;
 use super::view::ResourceView;
 
 /// What a message leads to.
 pub(super) enum Route {
     Event { handler: EventHandler, retry: Option<Retry> },
-    Call { handler: CallHandler, retry: Option<Retry> },
+    Call { handler: Called, retry: Option<Retry> },
     Resource { name: String, view: Box<dyn ResourceView> },
 }
 

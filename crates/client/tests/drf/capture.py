@@ -152,6 +152,15 @@ def main():
         ask("POST", body=body)
     ask("PATCH", pk="1", body={"data": {**order, "id": "1"}})
     ask("PATCH", pk="1", body={"data": {**order, "id": "2"}})
+    ask("PATCH", pk="1", body={"data": order})
+    for kind in ("Other", None):
+        ask("POST", body={"data": {**order, "type": kind}})
+        ask("PATCH", pk="1", body={"data": {**order, "id": "1", "type": kind}})
+    ask("POST", body={"data": {"attributes": order["attributes"]}})
+    for value in (None, "x", 1.5, [], {}):
+        ask("POST", body={"data": {"type": "Order", "attributes": {"name": "n9", "total_cents": value}}})
+    for value in (None, True, [], {}):
+        ask("POST", body={"data": {"type": "Order", "attributes": {"name": value, "total_cents": 9}}})
     ask("DELETE", pk="3")
     for name, exception in dict(
         not_authenticated=exceptions.NotAuthenticated(),

@@ -20,6 +20,9 @@ const EMITTERS: usize = 4;
 fn run(scene: &Scene, report: &mut Report) -> Done {
     let (crashes, between) = (scene.scale(20, 2), scene.scale(500, 500));
     let mut load = Load::start(scene.settings("crash").build()?, EMITTERS)?;
+    // Its queues are declared. Which are not on disk yet would be forgotten, with confirmed messages in them.
+    wait_until(PATIENCE, || load.service.health().is_ready())?;
+    scene.keep_topology()?;
     let late = scene.lateness();
     let (mut publishing, mut consuming) = (Vec::new(), Vec::new());
     let mut noticed = 0;

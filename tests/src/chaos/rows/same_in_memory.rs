@@ -38,6 +38,7 @@ fn run(scene: &Scene, report: &mut Report) -> Done {
     };
     let breaker = Breaker {
         restart: &|| {
+            scene.keep_topology().expect("RabbitMQ writes down its queues");
             scene.kill_broker();
             scene.start_broker().expect("RabbitMQ comes back");
         },
