@@ -327,3 +327,47 @@ fn a_stand_in_works_for_any_client_and_leaves_to_others_what_it_does_not_know() 
     assert!(!told[3].1);
     assert!(answers.unmet().is_empty());
 }
+
+#[test]
+fn a_request_to_a_service_that_was_stopped_waits_for_it_and_is_no_complaint() {
+    let fleet = Fleet::new();
+    let service = || Service::builder(&fleet.client("sums")).call("square", |_: &Context, x: i64| Ok(x * x)).start();
+    assert_eq!(service().unwrap().stop(Duration::from_secs(5)).abandoned, 0);
+    let caller = fleet.client("shop");
+    let call = |seconds| caller.get("square").data(3).unwrap().timeout(Duration::from_secs(seconds)).send::<i64>();
+    let (early, late) = (call(1).unwrap(), call(60).unwrap());
+    assert!(early.wait().unwrap_err().is_timeout());
+    let _service = service().unwrap();
+    assert_eq!(late.wait().unwrap(), 9);
+    assert!(fleet.complaints().is_empty(), "{:?}", fleet.complaints());
+    // Somebody else may stand in for it meanwhile.
+    drop(_service);
+    fleet.expect(Expectation::call("square").returns(16));
+    assert_eq!(caller.get("square").data(4).unwrap().fetch::<i64>().unwrap(), 16);
+}
+
+#[test]
+fn a_notification_comes_again_whatever_its_id_and_a_fault_that_does_not_happen_fails_the_test() {
+    let fleet = Fleet::new();
+    let _service = Service::builder(&fleet.client("mails"))
+        .on_notification(None, "shipped", |_: &Context, _: Value| Ok(()))
+        .start()
+        .unwrap();
+    let shipped = Event::new("shipped").task_id("with \"quotes\" and é");
+    fleet.deliver_again("mails", &shipped);
+    fleet.client("shop").notify(Channel::Email, &shipped).unwrap();
+    fleet.settle();
+    assert_eq!(fleet.endings(&shipped), [Ending::Handled, Ending::Duplicate]);
+
+    let failed = |fault: fn(&Fleet)| {
+        let panic = std::panic::catch_unwind(|| {
+            let fleet = Fleet::new();
+            fault(&fleet);
+        });
+        panic.unwrap_err().downcast_ref::<String>().cloned().unwrap()
+    };
+    let text = failed(|fleet| fleet.deliver_next_again("mails", "order_created"));
+    assert!(text.contains("no message with `\"order_created\"` was acknowledged in mails-events"), "{text}");
+    let text = failed(|fleet| fleet.fail_sends(SendFault::Nacked, 3));
+    assert!(text.contains("none of 3 sends"), "{text}");
+}

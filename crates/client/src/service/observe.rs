@@ -45,6 +45,11 @@ impl Observed {
         (!shared.is_stopping() && shared.routes.know(event_type)).then(|| shared.service.clone())
     }
 
+    /// What it handles, notifications included.
+    pub(crate) fn event_types(&self) -> Vec<String> {
+        self.0.upgrade().map(|shared| shared.routes.event_types()).unwrap_or_default()
+    }
+
     /// How it is now; `None` where it is gone.
     pub(crate) fn look(&self) -> Option<Sight> {
         let shared = self.0.upgrade()?;

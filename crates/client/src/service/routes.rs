@@ -104,6 +104,11 @@ impl Routes {
         self.events.contains_key(event_type) || self.notifications.contains_key(event_type)
     }
 
+    /// All types of messages that have a route.
+    pub(super) fn event_types(&self) -> Vec<String> {
+        self.events.keys().chain(self.notifications.keys()).cloned().collect()
+    }
+
     /// Whether somebody may wait for the answer to an event of that type.
     pub(super) fn answer(&self, event_type: &str) -> bool {
         self.events.get(event_type).is_some_and(Route::answers)

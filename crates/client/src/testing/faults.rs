@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, reason = "a test fails by panicking, and this is called by tests")]
 
+use serde_json::Value;
 use zc_events_protocol::{Event, names};
 use zc_events_transport::memory::SendFault;
 
@@ -26,17 +27,50 @@ use crate::service::{Observed, Sight};
 /// assert!(matches!(error, Error::Blocked { .. })); // after EVENTS_PUBLISH_TIMEOUT of the test's time
 /// ```
 impl Fleet {
-    /// The next messages that are sent, by whomever and whatever they are, end so.
+    /// The next messages that are sent, by whomever and whatever they are, end so. Where none is sent at all, that is a
+    /// [complaint](Fleet::complaints).
     pub fn fail_sends(&self, fault: SendFault, count: usize) {
         self.world.broker.fail_sends(fault, count);
     }
 
-    /// A service gets this event once more, with the redelivered flag: its next acknowledgement gets lost, which is that of
-    /// the first attempt. To be said before the event is emitted.
+    /// A service gets this event, or notification, once more, with the redelivered flag: its next acknowledgement gets
+    /// lost, which is that of the first attempt. To be said before the event is emitted. One that never comes is a
+    /// [complaint](Fleet::complaints).
     pub fn deliver_again(&self, service: &str, event: &Event) {
         // It stands in the body so in both protocols; other messages name its id as that of their parent.
-        let its = format!("\"task_id\":\"{}\"", event.effective_task_id());
-        self.world.broker.lose_acks(&names::events_queue(service), its.as_bytes(), 1);
+        self.lose_ack(service, &format!("\"task_id\":{}", Value::from(event.effective_task_id())));
+    }
+
+    /// [`Fleet::deliver_again`], for the next message of a type, whatever it is: a request (`order_request`), a call (its
+    /// key), an event that a handler emits.
+    ///
+    /// ```
+    /// # use std::sync::atomic::{AtomicU32, Ordering};
+    /// use zc_events::testing::Fleet;
+    /// use zc_events::{Context, Service};
+    ///
+    /// static RUNS: AtomicU32 = AtomicU32::new(0);
+    ///
+    /// let fleet = Fleet::new();
+    /// let service = Service::builder(&fleet.client("sums"))
+    ///     .call("square", |_: &Context, x: i64| {
+    ///         RUNS.fetch_add(1, Ordering::SeqCst);
+    ///         Ok(x * x)
+    ///     })
+    ///     .start()?;
+    /// fleet.deliver_next_again("sums", "square");
+    /// assert_eq!(fleet.client("shop").get("square").data(3)?.fetch::<i64>()?, 9);
+    /// fleet.settle();
+    /// assert_eq!(RUNS.load(Ordering::SeqCst), 1); // its answer was remembered
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    pub fn deliver_next_again(&self, service: &str, event_type: &str) {
+        self.lose_ack(service, &Value::from(event_type).to_string());
+    }
+
+    fn lose_ack(&self, service: &str, containing: &str) {
+        let queues = [names::events_queue(service), names::notifications_queue(service)];
+        self.world.broker.lose_acks(&[&queues[0], &queues[1]], containing.as_bytes(), 1);
     }
 
     /// The broker takes no messages, as under a memory alarm: whoever sends waits until his deadline. `None` ends that.

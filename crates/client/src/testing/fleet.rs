@@ -238,7 +238,8 @@ impl Fleet {
     pub fn until_ended(&self, event: &Event) -> Vec<Ending> {
         let handlers = self.world.who_handles(event.event_type());
         if handlers.is_empty() {
-            panic!("no service of this fleet handles `{}`", event.event_type());
+            let stopped = if self.world.has_served(event.event_type()) { ": the one that did has stopped" } else { "" };
+            panic!("no service of this fleet handles `{}`{stopped}", event.event_type());
         }
         let has_ended = |service: &String| {
             let is_it = |ended: &Ended| ended.service == *service && ended.id.as_deref() == Some(event.id());
@@ -254,9 +255,11 @@ impl Fleet {
     pub fn forgive(&self) {
         self.world.settle_stub();
         self.answers.clear();
+        let _ = self.world.broker.take_unused_faults();
     }
 
-    /// What is wrong so far: what was expected and has not come, and what came and was not expected.
+    /// What is wrong so far: what was expected and has not come, and what came and was not expected. When the fleet is
+    /// dropped, faults that were asked for and never happened are complaints as well.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         let unmet = self.answers.unmet().into_iter().map(|what| format!("did not come: {what}"));
@@ -291,7 +294,8 @@ impl Drop for Fleet {
         }
         self.stub = None;
         self.world.set_stub(None);
-        let complaints = self.complaints();
+        let mut complaints = self.complaints();
+        complaints.extend(self.world.broker.take_unused_faults());
         if complaints.is_empty() {
             return;
         }

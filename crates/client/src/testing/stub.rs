@@ -293,6 +293,10 @@ impl Responder {
         if self.world.is_none() {
             return (self.tell)(line(format!("left to others; {nearest}")));
         }
+        // It waits in the queue of a service that was stopped, and may come back.
+        if self.world.as_ref().is_some_and(|world| world.has_served(asked.what.event_type())) {
+            return;
+        }
         // What nobody waits for is an event like any other: most of them are for somebody else.
         let Some(key) = asked.response_key.as_deref() else { return };
         let text = format!("unexpected: {asked}; {nearest}");

@@ -2,7 +2,7 @@
 //! clock, who waits for what, what became of each message. When time passes is decided in `time`; what a user of the
 //! kit sees is in `fleet`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -66,6 +66,8 @@ pub(crate) struct World {
 #[derive(Default)]
 struct State {
     services: Vec<Observed>,
+    /// Whatever the services so far have handled. Their queues are there, though they may have stopped.
+    served: HashSet<String>,
     waiting: BTreeMap<u64, Waiting>,
     next: u64,
     ended: Vec<Ended>,
@@ -118,7 +120,9 @@ impl World {
     /// A service has started.
     pub(crate) fn started(&self, service: Observed) {
         self.settle_stub();
-        self.lock().services.push(service);
+        let mut state = self.lock();
+        state.served.extend(service.event_types());
+        state.services.push(service);
     }
 
     /// A message of a service has come to an end.
@@ -149,6 +153,11 @@ impl World {
     /// The names of the services that run and handle this event type.
     pub(super) fn who_handles(&self, event_type: &str) -> Vec<String> {
         self.services().iter().filter_map(|service| service.handles(event_type)).collect()
+    }
+
+    /// Whether a service that runs or has run handles this event type.
+    pub(super) fn has_served(&self, event_type: &str) -> bool {
+        self.lock().served.contains(event_type)
     }
 
     /// There is a stand-in, or none any more.

@@ -33,22 +33,25 @@ pub(super) struct Faults {
     pub(super) down: Option<String>,
     /// For the next messages, one each.
     pub(super) sends: VecDeque<SendFault>,
+    /// Whether one of them has come to pass since they were asked for.
+    a_send_failed: bool,
     /// Which acknowledgements get lost.
     lost_acks: Vec<LostAcks>,
 }
 
-/// So many acknowledgements of messages of a queue whose bodies have these bytes in them.
+/// So many acknowledgements of messages of one of these queues whose bodies have these bytes in them.
 #[derive(Debug)]
 struct LostAcks {
-    queue: String,
+    queues: Vec<String>,
     containing: Vec<u8>,
     left: usize,
+    has_happened: bool,
 }
 
 impl LostAcks {
     fn is_for(&self, queue: &str, body: &[u8]) -> bool {
         let is_in = |part: &[u8]| part.is_empty() || body.windows(part.len()).any(|bytes| bytes == part);
-        self.left > 0 && self.queue == queue && is_in(&self.containing)
+        self.left > 0 && self.queues.iter().any(|own| own == queue) && is_in(&self.containing)
     }
 }
 
@@ -93,15 +96,37 @@ pub(super) fn unavailable(what: String, outcome: Outcome) -> Error {
 impl MemoryBroker {
     /// The next `count` messages end so, those of retries and dead letters included; what was asked for before comes first.
     pub fn fail_sends(&self, fault: SendFault, count: usize) {
-        self.0.server.with(|state, _| state.faults.sends.extend(std::iter::repeat_n(fault, count)));
+        self.0.server.with(|state, _| {
+            state.faults.a_send_failed &= !state.faults.sends.is_empty();
+            state.faults.sends.extend(std::iter::repeat_n(fault, count));
+        });
     }
 
-    /// The next `count` acknowledgements of messages of `queue` that have the bytes of `containing` in their bodies get
-    /// lost, and the broker delivers those messages again, with the redelivered flag: a handled message comes twice.
+    /// The next `count` acknowledgements of messages of any of `queues` that have the bytes of `containing` in their bodies
+    /// get lost, and the broker delivers those messages again, with the redelivered flag: a handled message comes twice.
     /// Without any bytes it is whatever is acknowledged next.
-    pub fn lose_acks(&self, queue: &str, containing: &[u8], count: usize) {
-        let (queue, containing) = (queue.to_owned(), containing.to_owned());
-        self.0.server.with(|state, _| state.faults.lost_acks.push(LostAcks { queue, containing, left: count }));
+    pub fn lose_acks(&self, queues: &[&str], containing: &[u8], count: usize) {
+        let (queues, containing) = (queues.iter().map(|&queue| queue.to_owned()).collect(), containing.to_owned());
+        let lost = LostAcks { queues, containing, left: count, has_happened: false };
+        self.0.server.with(|state, _| state.faults.lost_acks.push(lost));
+    }
+
+    /// The faults of sends and acknowledgements that were asked for and did not happen even once, in words; they are
+    /// forgotten. A test that relies on one which does not come has shown nothing.
+    #[must_use]
+    pub fn take_unused_faults(&self) -> Vec<String> {
+        self.0.server.with(|state, _| {
+            let faults = &mut state.faults;
+            let lost = std::mem::take(&mut faults.lost_acks).into_iter().filter(|lost| !lost.has_happened);
+            let lost = lost.map(|lost| {
+                let what = String::from_utf8_lossy(&lost.containing);
+                format!("no message with `{what}` was acknowledged in {}", lost.queues.join(", "))
+            });
+            let sends = std::mem::take(&mut faults.sends);
+            let unused = (!sends.is_empty() && !faults.a_send_failed)
+                .then(|| format!("none of {} sends that were to fail took place", sends.len()));
+            lost.chain(unused).collect()
+        })
     }
 
     /// Takes no messages from now on, as RabbitMQ under a memory or disk alarm: whoever sends waits, and gets
@@ -146,12 +171,18 @@ impl State {
 
     /// The fault for one more message; one is used up.
     pub(super) fn next_send_fault(&mut self) -> Option<SendFault> {
-        self.faults.sends.pop_front()
+        let fault = self.faults.sends.pop_front();
+        self.faults.a_send_failed |= fault.is_some();
+        fault
     }
 
     /// Whether this acknowledgement gets lost; one is used up.
     pub(super) fn loses_ack(&mut self, queue: &str, body: &[u8]) -> bool {
         let lost = self.faults.lost_acks.iter_mut().find(|lost| lost.is_for(queue, body));
-        lost.map(|lost| lost.left -= 1).is_some()
+        let happens = |lost: &mut LostAcks| {
+            lost.left -= 1;
+            lost.has_happened = true;
+        };
+        lost.map(happens).is_some()
     }
 }

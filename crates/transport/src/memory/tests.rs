@@ -358,7 +358,7 @@ fn a_lost_acknowledgement_brings_its_message_back() {
     fixture.put("q", None, "m");
     fixture.put("other", None, "o");
     fixture.put("q", None, "another");
-    fixture.broker.lose_acks("q", b"m", 1);
+    fixture.broker.lose_acks(&["other", "q"], b"m", 1);
     let mut other = fixture.subscribe("other", 1);
     fixture.next(&mut other).unwrap().settler.ack();
     assert!(fixture.next(&mut other).is_none());
@@ -369,7 +369,7 @@ fn a_lost_acknowledgement_brings_its_message_back() {
         delivery.settler.ack();
     }
     assert!(fixture.next(&mut subscription).is_none());
-    fixture.broker.lose_acks("q", b"", 1);
+    fixture.broker.lose_acks(&["q"], b"", 1);
     fixture.put("q", None, "any");
     fixture.next(&mut subscription).unwrap().settler.ack();
     assert!(fixture.next(&mut subscription).unwrap().redelivered);
@@ -453,4 +453,23 @@ fn what_is_published_is_recorded_once_somebody_asks() {
     assert_eq!(bodies, [b"one", b"two"]);
     assert_eq!((published[0].exchange(), published[0].routing_key()), ("", "q"));
     assert!(!format!("{published:?}").contains("one"));
+}
+
+#[test]
+fn a_fault_that_does_not_happen_is_told_once() {
+    let fixture = Fixture::new();
+    fixture.queue("q", []);
+    let broker = &fixture.broker;
+    assert!(broker.take_unused_faults().is_empty());
+    broker.fail_sends(SendFault::Nacked, 2);
+    broker.lose_acks(&["q", "other"], b"5", 1);
+    assert_eq!(
+        broker.take_unused_faults(),
+        ["no message with `5` was acknowledged in q, other", "none of 2 sends that were to fail took place"]
+    );
+    assert!(broker.take_unused_faults().is_empty());
+    // One of several is enough.
+    broker.fail_sends(SendFault::Nacked, 2);
+    assert!(put(broker, "q", &Properties::default(), "m").is_err());
+    assert!(broker.take_unused_faults().is_empty());
 }
