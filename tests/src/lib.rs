@@ -8,6 +8,7 @@ pub mod command;
 pub mod proxy;
 pub mod python;
 pub mod raw;
+pub mod tls;
 
 use std::time::{Duration, Instant};
 

@@ -5,9 +5,6 @@ use std::process::Command;
 
 use crate::failure::{Failure, Result};
 
-/// Features that need a library of the system to build (OpenSSL's headers), and so are not part of "every feature".
-const NEEDS_THE_SYSTEM: [&str; 1] = ["tls"];
-
 /// The folder that holds the workspace's `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
@@ -21,7 +18,7 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
-/// `--workspace`, and every feature that builds on a machine with only Rust.
+/// `--workspace`, and every feature.
 pub(crate) fn whole(root: &Path) -> Result<Vec<String>> {
     let mut arguments = vec!["--workspace".to_owned()];
     let features = features(root)?;
@@ -38,7 +35,7 @@ pub(crate) fn features(root: &Path) -> Result<Vec<String>> {
         let Some(package) = manifest.name() else { continue };
         let features = manifest.table.get("features").and_then(toml::Value::as_table);
         for feature in features.into_iter().flat_map(toml::Table::keys) {
-            if feature != "default" && !NEEDS_THE_SYSTEM.contains(&feature.as_str()) {
+            if feature != "default" {
                 all.push(format!("{package}/{feature}"));
             }
         }
@@ -82,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_feature_is_named_but_for_those_that_need_the_system() {
+    fn every_feature_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = folder.path().join(path);
@@ -90,7 +87,7 @@ mod tests {
             std::fs::write(path, text).unwrap();
         };
         write("Cargo.toml", "[workspace]\nmembers = ['b', 'a']");
-        write("a/Cargo.toml", "[package]\nname = 'alpha'\n[features]\ndefault = []\nloud = []\ntls = []");
+        write("a/Cargo.toml", "[package]\nname = 'alpha'\n[features]\ndefault = []\nloud = []");
         write("b/Cargo.toml", "[package]\nname = 'beta'\n[features]\nquiet = []");
         assert_eq!(features(folder.path()).unwrap(), ["alpha/loud", "beta/quiet"]);
         write("Cargo.toml", "[workspace]\nmembers = ['b', 'missing']");

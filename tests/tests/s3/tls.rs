@@ -2,47 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use integration_tests::tls::Authority;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use zc_events::Error;
 use zc_events::content::{ContentStore, S3Store};
 
 use crate::server::{BUCKET, Server, soon};
-
-/// Somebody who vouches for others, and whom nobody knows.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
-    }
-
-    /// What a server needs to be `name`.
-    fn config(&self, name: &str) -> Arc<ServerConfig> {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap())
-    }
-
-    fn write(&self, path: &Path) {
-        std::fs::write(path, &self.pem).unwrap();
-    }
-}
 
 /// TLS in front of a server: one request after the other, and its answer.
 fn in_front_of(server: SocketAddr, config: Arc<ServerConfig>) -> u16 {
@@ -85,9 +53,8 @@ fn read_message(stream: &mut impl Read) -> Option<Vec<u8>> {
 
 #[test]
 fn a_server_is_believed_where_those_who_vouch_for_it_are_named() {
-    let (server, authority, folder) = (Server::start(), Authority::new(), tempfile::tempdir().unwrap());
-    let bundle = folder.path().join("ca.pem");
-    authority.write(&bundle);
+    let (server, authority) = (Server::start(), Authority::new());
+    let bundle = authority.file();
     let url = format!("https://localhost:{}", in_front_of(server.address, authority.config("localhost")));
     let store = S3Store::new(server.options().endpoint(&url).ca_bundle(&bundle)).unwrap();
     store.put("a b", "text/plain", b"v", soon()).unwrap();

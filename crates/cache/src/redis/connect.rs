@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use r2d2_redis::redis::{Cmd, Value, cmd};
 use zc_events_protocol::{Clock, Deadline, Stage};
+#[cfg(feature = "tls")]
+use zc_events_tls::TlsOptions;
 
 use super::link::{Answer, Link, Trouble};
 use super::reach::{Hurdle, Obstacle, Steps};
@@ -52,6 +54,10 @@ impl Connector {
         let dialled = self.clock.now();
         let mut link = self.dial(&addresses, limit, deadline)?;
         steps.connected_in = Some(self.clock.now().saturating_duration_since(dialled));
+        #[cfg(feature = "tls")]
+        if let Some(options) = self.url.tls() {
+            (link, steps.tls) = self.secure(options, link, limit, deadline)?;
+        }
         self.log_in(&mut link, limit, deadline).map_err(|error| {
             let said = error.to_string();
             Obstacle { at: Hurdle::Login, said, error }
@@ -95,6 +101,36 @@ impl Connector {
             _ => ("no answer in time".to_owned(), self.too_late("opening the connection", deadline)),
         };
         Err(Obstacle { at: Hurdle::Connect, said, error })
+    }
+
+    #[cfg(feature = "tls")]
+    fn secure(
+        &self,
+        options: &TlsOptions,
+        link: Link,
+        limit: Deadline,
+        deadline: Deadline,
+    ) -> Result<(Link, Option<&'static str>), Obstacle> {
+        let not_secured = |said: String, error| Obstacle { at: Hurdle::Tls, said, error };
+        // Read for each connection: certificates are renewed.
+        let connector = zc_events_tls::Connector::new(options, self.url.host()).map_err(|error| {
+            let why = format!("the Redis URL asks for TLS with what cannot be used: {error}");
+            not_secured(error.to_string(), Error::Config { why })
+        })?;
+        match link.secure(&connector, &*self.clock, limit) {
+            Ok((link, version)) => Ok((link, Some(version))),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(not_secured("no answer in time".to_owned(), self.too_late("opening the connection", deadline)))
+            }
+            Err(error) => {
+                let said = zc_events_tls::explain(&error).unwrap_or_else(|| error.to_string());
+                let what = format!(
+                    "no TLS with Redis at {}: {said} (ssl_ca_certs=PATH in the URL names who vouches for the server)",
+                    self.url.place()
+                );
+                Err(not_secured(said, Error::Unavailable { what, source: Some(error.into()) }))
+            }
+        }
     }
 
     fn unreachable(&self, address: SocketAddr, error: io::Error) -> Error {

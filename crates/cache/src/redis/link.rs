@@ -10,6 +10,7 @@ use r2d2_redis::redis::{RedisResult, Value, parse_redis_value};
 use zc_events_protocol::{Clock, Deadline};
 
 use super::frame::{Bad, Progress, Scan};
+use super::wire::Wire;
 
 /// What a server answered: a value, or its refusal.
 pub(super) type Answer = RedisResult<Value>;
@@ -51,7 +52,7 @@ impl From<Bad> for Trouble {
 }
 
 pub(super) struct Link {
-    socket: TcpStream,
+    wire: Wire,
     input: Vec<u8>,
     /// Whether each question that was asked has been answered, in full.
     clean: bool,
@@ -64,7 +65,25 @@ impl Link {
         let socket = TcpStream::connect_timeout(&address, within.max(Duration::from_millis(1)))?;
         // A long value goes out in several segments; the last must not wait for an acknowledgement.
         socket.set_nodelay(true)?;
-        Ok(Self { socket, input: Vec::new(), clean: true, used: now, max_reply })
+        Ok(Self { wire: Wire::Plain(socket), input: Vec::new(), clean: true, used: now, max_reply })
+    }
+
+    /// Puts TLS over it, before anything is asked. Says which.
+    #[cfg(feature = "tls")]
+    pub(super) fn secure(
+        self,
+        connector: &zc_events_tls::Connector,
+        clock: &dyn Clock,
+        until: Deadline,
+    ) -> io::Result<(Self, &'static str)> {
+        let Wire::Plain(socket) = self.wire else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let stream = connector.connect_in_steps(socket, |socket: &TcpStream| {
+            let left = left(clock, until).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+            socket.set_read_timeout(Some(step(left)))?;
+            socket.set_write_timeout(Some(step(left)))
+        })?;
+        let version = stream.version();
+        Ok((Self { wire: Wire::Tls(Box::new(stream)), ..self }, version))
     }
 
     /// Sends `request` and takes `answers` answers. A refusal is an answer. When it fails,
@@ -132,8 +151,8 @@ impl Link {
         while !request.is_empty() {
             let end = Instant::now() + left(clock, until)?;
             let written = in_steps(end, |step| {
-                self.socket.set_write_timeout(Some(step))?;
-                self.socket.write(request)
+                self.wire.set_timeout(step)?;
+                self.wire.write(request)
             });
             match written {
                 Ok(0) => return Err(Trouble::Closed),
@@ -164,8 +183,8 @@ impl Link {
         let before = self.input.len();
         self.input.resize(before + wanted, 0);
         let result = in_steps(end, |step| {
-            self.socket.set_read_timeout(Some(step))?;
-            self.socket.read(&mut self.input[before..])
+            self.wire.set_timeout(step)?;
+            self.wire.read(&mut self.input[before..])
         });
         self.input.truncate(before + result.as_ref().copied().unwrap_or(0));
         match result {
@@ -188,14 +207,8 @@ impl Link {
 
     /// Whether it can be lent: nothing is owed on it, nothing lies in it that nobody asked
     /// for, and as far as this side knows the server has not closed it. No round trip.
-    pub(super) fn is_quiet(&self) -> bool {
-        let quiet = || {
-            self.socket.set_nonblocking(true)?;
-            let silent = matches!(self.socket.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-            self.socket.set_nonblocking(false)?;
-            Ok::<bool, io::Error>(silent)
-        };
-        self.clean && quiet().unwrap_or(false)
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.clean && self.wire.is_silent()
     }
 
     /// How long nothing was asked.

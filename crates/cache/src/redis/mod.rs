@@ -64,8 +64,10 @@ mod sweep;
 mod testing;
 #[cfg(test)]
 mod traps;
+mod trust;
 mod url;
 mod watch;
+mod wire;
 
 /// What a waiting call does, in words for its errors.
 const WAITING: &str = "waiting for an answer, which may have been taken and lost,";

@@ -18,6 +18,8 @@ pub enum Hurdle {
     Name,
     /// The TCP connection.
     Connect,
+    /// TLS, where the URL asks for it.
+    Tls,
     /// The login, and the choice of the database.
     Login,
 }
@@ -44,6 +46,10 @@ pub struct Reach {
     pub addresses: Vec<IpAddr>,
     /// How long connecting took, where it succeeded.
     pub connected_in: Option<Duration>,
+    /// Whether the URL asks for TLS.
+    pub tls: bool,
+    /// What was agreed on, such as `TLS 1.3`.
+    pub agreed: Option<&'static str>,
     /// At which step it ended, and why; `None` where one got in.
     pub obstacle: Option<Obstacle>,
 }
@@ -61,6 +67,8 @@ impl Reach {
 pub(super) struct Steps {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) connected_in: Option<Duration>,
+    /// What was agreed on, such as `TLS 1.3`.
+    pub(super) tls: Option<&'static str>,
 }
 
 /// Opens a connection, logs in, and closes it again. Blocks for the options' connect timeout
@@ -80,11 +88,11 @@ pub(super) struct Steps {
 #[must_use]
 pub fn reach(options: &RedisOptions, deadline: Deadline) -> Reach {
     let RedisOptions { url, connect_timeout, max_reply, clock, .. } = options.clone();
-    let place = url.place();
+    let (place, tls) = (url.place(), url.tls().is_some());
     let connector = Connector::new(url, clock, connect_timeout, max_reply);
     let mut steps = Steps::default();
     let obstacle = connector.approach(deadline, &mut steps).err();
-    Reach { place, addresses: steps.addresses, connected_in: steps.connected_in, obstacle }
+    Reach { place, addresses: steps.addresses, connected_in: steps.connected_in, tls, agreed: steps.tls, obstacle }
 }
 
 #[cfg(test)]

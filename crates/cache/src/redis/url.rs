@@ -5,6 +5,9 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use zc_events_tls::TlsOptions;
+
+use super::trust;
 use crate::{Error, Result};
 
 const PORT: u16 = 6379;
@@ -20,7 +23,10 @@ const SHOWN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 /// - As in redis-py, `db` in the query wins over the path, and the user information before
 ///   the `@` over the query. Other parameters belong to other clients: they are ignored,
 ///   with a warning in the log that names them.
-/// - `rediss://` is refused, this build has no TLS; so are sockets of the file system.
+/// - `rediss://` asks for TLS, for which the feature `tls` is needed, with a server that is always verified. The parameters
+///   are those of redis-py, paths of files in PEM: `ssl_ca_certs` for those who vouch for the server, in place of those whom
+///   the system believes; `ssl_certfile` and `ssl_keyfile` for what is shown to a server that asks.
+/// - Sockets of the file system are refused.
 ///
 /// `Display` and `Debug` show everything but the password.
 ///
@@ -39,6 +45,8 @@ pub struct RedisUrl {
     db: u32,
     username: Option<String>,
     password: Option<String>,
+    /// Whom to believe, where it asks for TLS.
+    tls: Option<TlsOptions>,
 }
 
 impl RedisUrl {
@@ -48,7 +56,7 @@ impl RedisUrl {
     /// [`Config`](Error::Config), saying what is wrong without quoting it.
     pub fn parse(url: &str) -> Result<Self> {
         let url = url.trim();
-        let rest = after_scheme(url)?;
+        let (rest, is_tls) = after_scheme(url)?;
         if rest.contains(|c: char| c.is_control() || c.is_whitespace()) {
             return Err(wrong("it has a blank or a control character in it"));
         }
@@ -65,7 +73,8 @@ impl RedisUrl {
             return Err(wrong("a / or ? comes before the @: write them in a password as %2F and %3F"));
         }
         let (host, port) = host_and_port(place)?;
-        let mut parsed = Self { host, port, db: 0, username: None, password: None };
+        let tls = is_tls.then(TlsOptions::default);
+        let mut parsed = Self { host, port, db: 0, username: None, password: None, tls };
         if !path.trim_matches('/').is_empty() {
             parsed.db = database(path.trim_matches('/'))?;
         }
@@ -97,6 +106,13 @@ impl RedisUrl {
                 "db" => self.db = database(value)?,
                 "username" => self.username = Some(decoded(value, "user name")?),
                 "password" => self.password = Some(decoded(value, "password")?),
+                _ if trust::NAMES.contains(&name) => {
+                    let value = decoded(value, "parameter")?;
+                    match &mut self.tls {
+                        Some(options) => trust::take(options, name, &value).map_err(wrong)?,
+                        None => log::warn!("the parameter {name} in the Redis URL has no effect without rediss://"),
+                    }
+                }
                 _ => {
                     // A parameter without `=` may be the rest of a password.
                     let shown = if pair.contains('=') && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
@@ -139,6 +155,11 @@ impl RedisUrl {
         self.password.as_deref()
     }
 
+    /// Whom to believe, where it asks for TLS.
+    pub(super) fn tls(&self) -> Option<&TlsOptions> {
+        self.tls.as_ref()
+    }
+
     /// `host:port`, for people.
     pub(super) fn place(&self) -> String {
         if self.host.contains(':') {
@@ -151,7 +172,7 @@ impl RedisUrl {
 
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("redis://")?;
+        f.write_str(if self.tls.is_some() { "rediss://" } else { "redis://" })?;
         // Behind a colon that somebody encoded there is the password.
         let user = self.username.as_deref().unwrap_or_default().split(':').next().unwrap_or_default();
         if !user.is_empty() || self.password.is_some() {
@@ -185,14 +206,18 @@ fn wrong(why: &str) -> Error {
     }
 }
 
-fn after_scheme(url: &str) -> Result<&str> {
+/// What stands behind the scheme, and whether that asks for TLS.
+fn after_scheme(url: &str) -> Result<(&str, bool)> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
     match scheme.to_ascii_lowercase().as_str() {
-        "redis" => Ok(rest),
+        "redis" => Ok((rest, false)),
         "rediss" if rest.to_ascii_lowercase().ends_with("#insecure") => {
             Err(wrong("#insecure would turn off the verification of the server's certificate"))
         }
-        "rediss" => Err(wrong("rediss:// asks for TLS, and this build has no TLS; use redis:// through a tunnel")),
+        "rediss" if cfg!(feature = "tls") => Ok((rest, true)),
+        "rediss" => {
+            Err(wrong("rediss:// asks for TLS, which this build does not have: it is the feature `tls` of zc-events"))
+        }
         "unix" | "redis+unix" | "redis+socket" => {
             Err(wrong("sockets of the file system are not supported; let the server listen on 127.0.0.1"))
         }
@@ -290,7 +315,6 @@ mod tests {
         for (url, said) in [
             ("host-canary:6379", "no scheme"),
             ("amqp://:canary@host", "scheme is not known"),
-            ("rediss://:canary@host", "this build has no TLS"),
             ("unix:///canary.sock", "sockets of the file system"),
             ("redis+socket:///canary.sock", "sockets of the file system"),
             ("sentinel://canary", "name the master"),
@@ -316,6 +340,26 @@ mod tests {
             assert!(why.contains(said), "{url}: {why}");
             assert!(!why.contains("canary") && !why.contains("ary@"), "{url}: {why}");
         }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn what_is_said_of_tls_is_read_and_nothing_turns_verifying_off() {
+        let url = RedisUrl::parse("rediss://:pw@host/2?ssl_ca_certs=/a%20b/ca.pem&ssl_cert_reqs=required").unwrap();
+        assert_eq!(url.to_string(), "rediss://:***@host:6379/2");
+        assert_eq!(url.tls().unwrap().ca_file.as_deref(), Some("/a b/ca.pem".as_ref()));
+        assert!(RedisUrl::parse("redis://host?ssl_ca_certs=/ca.pem").unwrap().tls().is_none());
+        for wrong in ["ssl_cert_reqs=none", "ssl_cert_reqs=CERT_NONE", "ssl_check_hostname=False"] {
+            let why = RedisUrl::parse(&format!("rediss://host?{wrong}")).unwrap_err().to_string();
+            assert!(why.contains("ssl_ca_certs"), "{why}");
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn a_build_without_tls_says_so() {
+        let why = RedisUrl::parse("rediss://:canary@host").unwrap_err().to_string();
+        assert!(why.contains("feature `tls`") && !why.contains("canary"), "{why}");
     }
 
     #[test]

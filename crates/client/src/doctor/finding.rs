@@ -15,7 +15,7 @@ pub enum Check {
     Dns,
     /// Whether something listens there.
     Tcp,
-    /// Whether TLS is asked for, which this version does not have.
+    /// Whether TLS is asked for, and what was agreed on.
     Tls,
     /// Whether the broker takes user and password.
     Login,

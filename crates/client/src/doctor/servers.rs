@@ -109,20 +109,33 @@ impl Ways {
     }
 
     pub(super) fn tls(&self) -> Finding {
-        let asked: Vec<&str> =
-            self.nodes.iter().flatten().filter(|node| node.tls).map(|node| node.node.as_str()).collect();
-        if !asked.is_empty() {
-            let seen = format!(
-                "{} asks for TLS (amqps://) at {}, which this version does not have",
-                self.setting,
-                asked.join(", ")
-            );
-            return Finding::failed(Check::Tls, seen, "use amqp:// and a tunnel that does it, such as stunnel");
-        }
-        if self.nodes.is_none() && self.redis.is_none() {
+        let (nodes, redis) = (self.nodes.iter().flatten(), self.redis.iter());
+        let asked: Vec<bool> = nodes.map(|node| node.tls).chain(redis.map(|redis| redis.tls)).collect();
+        if asked.is_empty() {
             return Finding::skipped(Check::Tls, IN_MEMORY);
         }
-        Finding::ok(Check::Tls, "not asked for: what is sent can be read on its way")
+        if !asked.contains(&true) {
+            return Finding::ok(Check::Tls, "not asked for: what is sent can be read on its way");
+        }
+        let setting = self.setting;
+        let nodes = self.step(Hurdle::Tls, |node| match &node.obstacle {
+            Some(it) if it.at == Hurdle::Tls => {
+                not_secured(&node.node, &it.said, &format!("cacertfile=PATH in {setting}"), 5671)
+            }
+            _ => secured(&node.node, node.agreed),
+        });
+        let redis = self.redis_step(RedisHurdle::Tls, |redis| match &redis.obstacle {
+            Some(it) if it.at == RedisHurdle::Tls => {
+                not_secured(&redis.place, &it.said, "ssl_ca_certs=PATH in EVENTS_REDIS_URL", 6379)
+            }
+            _ => secured(&format!("Redis at {}", redis.place), redis.agreed),
+        });
+        let found = self.finding(Check::Tls, nodes, redis);
+        if found.status == Status::Ok && asked.contains(&false) {
+            let remedy = format!("amqps:// in {setting}, rediss:// in EVENTS_REDIS_URL: passwords go both ways");
+            return Finding::new(Check::Tls, Status::Warning, found.seen, Some(remedy));
+        }
+        found
     }
 
     pub(super) fn login(&self) -> Finding {
@@ -215,4 +228,21 @@ fn as_user(node: &str, user: &str, server: Option<&str>) -> String {
         Some(server) => format!("`{user}` at {node}, {server}"),
         None => format!("`{user}` at {node}"),
     }
+}
+
+fn secured(place: &str, agreed: Option<&str>) -> Sight {
+    let text = match agreed {
+        Some(version) => format!("{version} with {place}"),
+        None => format!("none with {place}"),
+    };
+    Sight { text, remedy: None }
+}
+
+fn not_secured(place: &str, said: &str, parameter: &str, port: u16) -> Sight {
+    let remedy = if cfg!(feature = "tls") {
+        format!("{parameter} names who vouches for the server; is its port that of TLS ({port} unless changed)?")
+    } else {
+        "build with the feature `tls` of zc-events".to_owned()
+    };
+    Sight { text: format!("no TLS with {place} ({said})"), remedy: Some(remedy) }
 }

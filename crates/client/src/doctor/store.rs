@@ -18,6 +18,7 @@ pub(super) fn login(way: Option<&Reach>, found: Option<&Result<StoreInspection, 
         return match obstacle.at {
             Hurdle::Login => Finding::failed(CHECK, obstacle.error.to_string(), LOGIN),
             Hurdle::Name => Finding::skipped(CHECK, format!("{} failed", Check::Dns)),
+            Hurdle::Tls => Finding::skipped(CHECK, format!("{} failed", Check::Tls)),
             _ => Finding::skipped(CHECK, format!("{} failed", Check::Tcp)),
         };
     }

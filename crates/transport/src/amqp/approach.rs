@@ -1,4 +1,4 @@
-//! The way to an open connection, step by step: name, TCP, login, virtual host. What is done
+//! The way to an open connection, step by step: name, TCP, TLS, login, virtual host. What is done
 //! with a connection then is in `link`, and how far one got, for diagnosis, in `reach`.
 
 use std::io;
@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use amiquip::{Connection, ConnectionOptions, ConnectionTuning};
 use zc_events_protocol::Deadline;
+#[cfg(feature = "tls")]
+use zc_events_protocol::Outcome;
 
 use super::dial::{dial, resolve};
 use super::failure;
@@ -17,6 +19,7 @@ use super::options::AmqpOptions;
 use super::reach::{Hurdle, Obstacle};
 use super::url::Node;
 use super::watchdog::{Lifeline, Watchdog};
+use super::wire::{NoWire, Wire};
 use crate::Error;
 
 /// RabbitMQ's own default, and far below what overflows in amiquip.
@@ -37,6 +40,8 @@ pub(super) struct Opened {
 pub(super) struct Steps {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) connected_in: Option<Duration>,
+    /// What was agreed on, such as `TLS 1.3`.
+    pub(super) tls: Option<&'static str>,
 }
 
 /// Why a login did not lead to a connection.
@@ -54,13 +59,13 @@ pub(super) fn approach(
     deadline: Deadline,
     steps: &mut Steps,
 ) -> Result<Opened, Obstacle> {
-    if node.tls {
-        return Err(no_tls(options));
-    }
     let mut attempt = 1;
     loop {
         let stream = connect(options, node, deadline, steps)?;
-        match log_in(options, node, watchdog, stream, deadline) {
+        if cfg!(not(feature = "tls")) && node.tls {
+            return Err(no_tls(options));
+        }
+        match log_in(options, node, watchdog, stream, deadline, steps) {
             Err(NotOpened::CutOff) if attempt < LOGIN_ATTEMPTS => attempt += 1,
             Ok(opened) => return Ok(opened),
             Err(NotOpened::For(obstacle)) => return Err(obstacle),
@@ -91,12 +96,33 @@ pub(super) fn connect(
     Ok(stream)
 }
 
-pub(super) fn no_tls(options: &AmqpOptions) -> Obstacle {
+fn no_tls(options: &AmqpOptions) -> Obstacle {
     let why = format!(
-        "{} asks for TLS (amqps://), which this build does not have: use amqp:// behind a TLS tunnel",
+        "{} asks for TLS (amqps://), which this build does not have: it is the feature `tls` of zc-events",
         options.setting
     );
     Obstacle { at: Hurdle::Tls, said: "this build has no TLS".to_owned(), error: Error::Config { why } }
+}
+
+/// Why TLS did not come about.
+#[cfg(feature = "tls")]
+fn no_handshake(why: NoWire, is_late: bool, options: &AmqpOptions, node: &Node) -> Obstacle {
+    let setting = &options.setting;
+    let (said, error) = match why {
+        NoWire::Here(error) => (error.to_string(), Error::Config { why: format!("{setting}: {error}") }),
+        NoWire::Socket(error) | NoWire::Handshake(error) if is_late => {
+            (error.to_string(), failure::not_connected(io::ErrorKind::TimedOut.into(), node, setting))
+        }
+        NoWire::Socket(error) | NoWire::Handshake(error) => {
+            let said = zc_events_tls::explain(&error).unwrap_or_else(|| error.to_string());
+            let what = format!(
+                "no TLS with the broker at {node}: {said} (see {setting}: the port of TLS is 5671 as a rule, and cacertfile=PATH \
+                 names who vouches for the broker)"
+            );
+            (said, Error::Unavailable { what, outcome: Outcome::NotSent, source: Some(Box::new(error)) })
+        }
+    };
+    Obstacle { at: Hurdle::Tls, said, error }
 }
 
 fn refused(error: &amiquip::Error, options: &AmqpOptions, node: &Node) -> Obstacle {
@@ -110,6 +136,7 @@ fn log_in(
     watchdog: &Arc<Watchdog>,
     stream: TcpStream,
     deadline: Deadline,
+    steps: &mut Steps,
 ) -> Result<Opened, NotOpened> {
     let not_connected = |error: io::Error| {
         let said = error.to_string();
@@ -120,8 +147,13 @@ fn log_in(
         })
     };
     let lifeline = Arc::new(Lifeline::new(stream.try_clone().map_err(not_connected)?));
-    let stream = mio::net::TcpStream::from_stream(stream).map_err(not_connected)?;
     let guard = watchdog.watch(&lifeline, deadline);
+    let wire = Wire::open(node, stream).map_err(|why| match why {
+        NoWire::Socket(error) => not_connected(error),
+        #[cfg(feature = "tls")]
+        why => NotOpened::For(no_handshake(why, guard.has_fired(), options, node)),
+    })?;
+    steps.tls = wire.tls();
     let login = Login {
         user: node.user.clone(),
         password: node.password.clone(),
@@ -133,7 +165,7 @@ fn log_in(
         .channel_max(CHANNEL_MAX)
         .frame_max(FRAME_MAX);
     let watch = Arc::new(Watch::new());
-    let stream = GuardedStream::new(LoginStream::new(stream, login), Arc::clone(&watch));
+    let stream = GuardedStream::new(LoginStream::new(wire, login), Arc::clone(&watch));
     let opened = Connection::insecure_open_stream(stream, wanted, ConnectionTuning::default());
     match opened {
         Ok(connection) => {

@@ -7,8 +7,9 @@ use std::io::{self, Read, Write};
 
 use amiquip::{IoStream, Sasl};
 use mio::event::Evented;
-use mio::net::TcpStream;
 use mio::{Poll, PollOpt, Ready, Token};
+
+use super::wire::Wire;
 
 /// `AMQP` 0 0 9 1
 const PROTOCOL_HEADER: usize = 8;
@@ -79,15 +80,15 @@ enum Phase {
     Open,
 }
 
-/// A TCP stream on which a login is completed.
+/// A stream on which a login is completed.
 pub(super) struct LoginStream {
-    inner: TcpStream,
+    inner: Wire,
     phase: Phase,
     login: Option<Login>,
 }
 
 impl LoginStream {
-    pub(super) fn new(inner: TcpStream, login: Login) -> Self {
+    pub(super) fn new(inner: Wire, login: Login) -> Self {
         Self { inner, phase: Phase::Header(PROTOCOL_HEADER), login: Some(login) }
     }
 }

@@ -27,8 +27,10 @@ mod options;
 mod publisher;
 mod reach;
 mod remove;
+mod trust;
 mod url;
 mod watchdog;
+mod wire;
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use amiquip::{AmqpValue, Connection};
 use zc_events_protocol::{Deadline, Outcome};
 
-use super::approach::{Opened, Steps, approach, connect, no_tls};
+use super::approach::{Opened, Steps, approach};
 use super::options::AmqpOptions;
 use super::url::Node;
 use super::watchdog::Watchdog;
@@ -25,7 +25,7 @@ pub enum Hurdle {
     Name,
     /// The TCP connection.
     Connect,
-    /// TLS, where the URL asks for it, which this build does not have.
+    /// TLS, where the URL asks for it.
     Tls,
     /// The handshake, and the login with user and password.
     Login,
@@ -63,6 +63,8 @@ pub struct Reach {
     pub server: Option<String>,
     /// Whether the URL asks for TLS.
     pub tls: bool,
+    /// What was agreed on, such as `TLS 1.3`.
+    pub agreed: Option<&'static str>,
     /// At which step it ended, and why; `None` where one got in.
     pub obstacle: Option<Obstacle>,
 }
@@ -107,11 +109,7 @@ fn towards_each(options: &AmqpOptions, watchdog: &Arc<Watchdog>, deadline: Deadl
         let share = deadline.remaining(&*options.clock) / u32::try_from(nodes.len() - index).unwrap_or(u32::MAX).max(1);
         let limit = options.clock.deadline(share);
         let mut steps = Steps::default();
-        let opened = if node.tls {
-            connect(options, node, limit, &mut steps).and_then(|_| Err(no_tls(options)))
-        } else {
-            approach(options, node, watchdog, limit, &mut steps)
-        };
+        let opened = approach(options, node, watchdog, limit, &mut steps);
         let mut server = None;
         let obstacle = match opened {
             Ok(Opened { connection, lifeline, .. }) => {
@@ -123,11 +121,11 @@ fn towards_each(options: &AmqpOptions, watchdog: &Arc<Watchdog>, deadline: Deadl
             }
             Err(obstacle) => Some(obstacle),
         };
-        let Steps { addresses, connected_in } = steps;
+        let Steps { addresses, connected_in, tls: agreed } = steps;
         // Behind a colon that somebody encoded there is the password.
         let user = node.user.split(':').next().unwrap_or_default().to_owned();
         let vhost = node.vhost.clone();
-        Reach { node: node.address(), user, vhost, addresses, connected_in, server, tls: node.tls, obstacle }
+        Reach { node: node.address(), user, vhost, addresses, connected_in, server, tls: node.tls, agreed, obstacle }
     };
     nodes.iter().enumerate().map(look).collect()
 }

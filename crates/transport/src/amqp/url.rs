@@ -7,7 +7,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use zc_events_tls::TlsOptions;
 
+use super::trust;
 use crate::{Error, Result};
 
 /// What may stand unescaped in a shown user name or virtual host.
@@ -19,7 +21,14 @@ const SHOWN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 /// with `;` between the URLs of several nodes, as kombu has it. User and password default
 /// to `guest`, the port to 5672 (5671 for `amqps`). No path, `/`, the old trailing `//` and
 /// `/%2F` all mean the virtual host `/`. Parameters that only other clients know are
-/// ignored with a warning. In user, password and virtual host `/`, `?`, `#`, `;` and `@` are written
+/// ignored with a warning.
+///
+/// `amqps://` asks for TLS, for which the feature `tls` is needed, with a server that is always verified. The parameters are
+/// those of RabbitMQ's clients, paths of files in PEM: `cacertfile` for those who vouch for the broker, in place of those
+/// whom the system believes; `certfile` and `keyfile` for what is shown to a broker that asks; `server_name_indication`
+/// where the broker's certificate is for another name than the host's.
+///
+/// In user, password and virtual host `/`, `?`, `#`, `;` and `@` are written
 /// `%2F`, `%3F`, `%23`, `%3B` and `%40`; a URL that looks torn by one of them is refused.
 ///
 /// `Display` and `Debug` show no password, and no error quotes what stands where one may be.
@@ -64,6 +73,7 @@ impl fmt::Display for BrokerUrl {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) tls: bool,
+    pub(super) trust: TlsOptions,
     /// Without the brackets of an IPv6 address.
     pub(super) host: String,
     pub(super) port: u16,
@@ -110,7 +120,9 @@ impl Node {
         };
         let (host, port) = host_and_port(address, if tls { 5671 } else { 5672 })?;
         let vhost = vhost(path)?;
-        let mut node = Self { tls, host, port, user, password, vhost, heartbeat: None, connection_timeout: None };
+        let trust = TlsOptions::default();
+        let mut node =
+            Self { tls, trust, host, port, user, password, vhost, heartbeat: None, connection_timeout: None };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             node.parameter(pair)?;
         }
@@ -135,6 +147,12 @@ impl Node {
                 }
                 Ok(millis) => self.connection_timeout = Some(Duration::from_millis(millis)),
             },
+            _ if trust::NAMES.contains(&name) => {
+                trust::take(&mut self.trust, name, &decode("parameter", value)?)?;
+                if !self.tls {
+                    log::warn!("the parameter {name} of the broker URL has no effect without amqps://");
+                }
+            }
             _ => {
                 // A parameter without `=` may be the rest of a password.
                 let is_name = pair.contains('=') && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
