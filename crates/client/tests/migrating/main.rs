@@ -181,10 +181,26 @@ fn the_page_has_the_settings_that_are_set_here() {
 }
 
 #[test]
-fn the_page_has_the_forms_that_are_compiled_here() {
-    page::hold("failures", &idioms::table(&idioms::failures()));
-    page::hold("listening", &idioms::table(&idioms::listening()));
-    page::hold("helpers", &idioms::table(&idioms::helpers()));
+fn the_page_has_the_forms_that_are_run_here() {
+    for (name, rows) in idioms() {
+        page::hold(name, &idioms::table(&rows));
+    }
+}
+
+#[test]
+fn each_form_does_what_the_page_says() {
+    idioms().iter().for_each(|(_, rows)| idioms::run(rows));
+}
+
+fn idioms() -> [(&'static str, Vec<idioms::Row>); 6] {
+    [
+        ("failures", idioms::failures()),
+        ("handlers", idioms::handlers()),
+        ("views", idioms::views()),
+        ("mails", idioms::mails()),
+        ("helpers", idioms::files()),
+        ("responses", idioms::responses()),
+    ]
 }
 
 #[test]
