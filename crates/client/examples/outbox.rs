@@ -12,10 +12,15 @@
 //! no harm where receivers go by the id: those in Rust do by themselves (`EVENTS_DEDUP`), those in Python have to look
 //! at the envelope's `id`.
 //!
+//! What can never be told (a row that cannot be read, an event that is too large) is set aside, with the reason, and keeps
+//! nothing else from going out: somebody has to look at it. A broker that takes nothing, or is away, ends the batch at
+//! the first event; all that is behind it stays.
+//!
 //! The database is `redb` here; with SQL it is a table `outbox (id, position, event)` that is written to in the same
 //! `BEGIN .. COMMIT` as the order. One relay runs at a time, or each takes rows with `FOR UPDATE SKIP LOCKED`.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redb::{Database, ReadableTable, ReadableTableMetadata, TableDefinition};
@@ -26,6 +31,8 @@ use zc_events::{Event, EventClient, Settings};
 const ORDERS: TableDefinition<'_, u64, &str> = TableDefinition::new("orders");
 /// Events by their position, in JSON.
 const OUTBOX: TableDefinition<'_, u64, &str> = TableDefinition::new("outbox");
+/// Rows that were set aside, in the order in which that was found: what stood in the outbox, and why it cannot go out.
+const SET_ASIDE: TableDefinition<'_, u64, (&str, &str)> = TableDefinition::new("set_aside");
 /// How many events are emitted at once.
 const BATCH: usize = 500;
 
@@ -57,6 +64,7 @@ impl Shop {
         let write = database.begin_write()?;
         write.open_table(ORDERS)?;
         write.open_table(OUTBOX)?;
+        write.open_table(SET_ASIDE)?;
         write.commit()?;
         Ok(Self(database))
     }
@@ -76,22 +84,29 @@ impl Shop {
         Ok(())
     }
 
-    /// The oldest rows of the outbox.
-    fn oldest(&self) -> Result<Vec<(u64, Row)>, Error> {
+    /// The oldest rows of the outbox, as they stand there.
+    fn oldest(&self) -> Result<Vec<(u64, String)>, Error> {
         let outbox = self.0.begin_read()?.open_table(OUTBOX)?;
         let rows = outbox.iter()?.take(BATCH).map(|row| {
             let (position, row) = row?;
-            Ok((position.value(), serde_json::from_str(row.value())?))
+            Ok((position.value(), row.value().to_owned()))
         });
         rows.collect()
     }
 
-    fn forget(&self, positions: &[u64]) -> Result<(), Error> {
+    /// Takes rows out: those that are told of for good, the others to where they are set aside.
+    fn take_out(&self, told: &[u64], hopeless: &[(u64, String)]) -> Result<(), Error> {
         let write = self.0.begin_write()?;
         {
-            let mut outbox = write.open_table(OUTBOX)?;
-            for position in positions {
+            let (mut outbox, mut set_aside) = (write.open_table(OUTBOX)?, write.open_table(SET_ASIDE)?);
+            for position in told {
                 outbox.remove(position)?;
+            }
+            for (position, why) in hopeless {
+                let next = set_aside.last()?.map_or(1, |(last, _)| last.value() + 1);
+                if let Some(row) = outbox.remove(position)? {
+                    set_aside.insert(next, (row.value(), why.as_str()))?;
+                }
             }
         }
         write.commit()?;
@@ -101,28 +116,64 @@ impl Shop {
     fn waiting(&self) -> Result<u64, Error> {
         Ok(self.0.begin_read()?.open_table(OUTBOX)?.len()?)
     }
+
+    /// How many rows somebody has to look at.
+    fn set_aside(&self) -> Result<u64, Error> {
+        Ok(self.0.begin_read()?.open_table(SET_ASIDE)?.len()?)
+    }
 }
 
 /// Emits what lies in the outbox, and takes out what is confirmed. The rest stays for the next time: what was not sent,
-/// and what may have been, too, since it keeps its id. Says how many events are out.
-fn relay(shop: &Shop, client: &EventClient) -> Result<usize, Error> {
+/// and what may have been, too, since it keeps its id. Says how many rows are done with. Begins with no event once `stop` is
+/// set; what is out by then is waited for, `EVENTS_PUBLISH_TIMEOUT` at most.
+fn relay(shop: &Shop, client: &EventClient, stop: &AtomicBool) -> Result<usize, Error> {
     let rows = shop.oldest()?;
-    let events = rows.iter().map(|(_, row)| row.event()).collect::<Result<Vec<_>, Error>>()?;
-    let emitted = client.emit_many(&events);
-    let done: Vec<u64> =
-        rows.iter().zip(&emitted).filter(|(_, emitted)| emitted.is_ok()).map(|((position, _), _)| *position).collect();
-    if let Some(error) = emitted.iter().find_map(|emitted| emitted.as_ref().err()) {
-        log::warn!("{} events stay in the outbox: {error}", rows.len() - done.len());
+    let (mut out, mut told, mut hopeless, mut trouble) = (Vec::new(), Vec::new(), Vec::new(), None);
+    for (position, row) in &rows {
+        if stop.load(Ordering::Acquire) {
+            break;
+        }
+        let event = serde_json::from_str::<Row>(row).map_err(Error::from).and_then(|row| row.event());
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                hopeless.push((*position, error.to_string()));
+                continue;
+            }
+        };
+        match client.start_emit(&event) {
+            Ok(receipt) => out.push((*position, receipt)),
+            Err(error @ (zc_events::Error::TooLarge { .. } | zc_events::Error::Encode { .. })) => {
+                hopeless.push((*position, error.to_string()));
+            }
+            // What keeps this one keeps all behind it, each for as long as an emit may take.
+            Err(error) => {
+                trouble = Some(error);
+                break;
+            }
+        }
     }
-    shop.forget(&done)?;
-    Ok(done.len())
+    for (position, receipt) in out {
+        match receipt.wait() {
+            Ok(()) => told.push(position),
+            Err(error) => trouble = Some(error),
+        }
+    }
+    shop.take_out(&told, &hopeless)?;
+    if let Some(error) = trouble {
+        log::warn!("{} events stay in the outbox: {error}", shop.waiting()?);
+    }
+    for (position, why) in &hopeless {
+        log::error!("row {position} of the outbox is set aside ({} are): {why}", shop.set_aside()?);
+    }
+    Ok(told.len() + hopeless.len())
 }
 
 /// Relays until `stop` is set, at short intervals; a service runs this on a thread of its own.
-fn relay_until(shop: &Shop, client: &EventClient, stop: &std::sync::atomic::AtomicBool) -> Result<(), Error> {
+fn relay_until(shop: &Shop, client: &EventClient, stop: &AtomicBool) -> Result<(), Error> {
     const PAUSE: Duration = Duration::from_millis(200);
-    while !stop.load(std::sync::atomic::Ordering::Acquire) {
-        if relay(shop, client)? == 0 {
+    while !stop.load(Ordering::Acquire) {
+        if relay(shop, client, stop)? == 0 {
             std::thread::sleep(PAUSE);
         }
     }
@@ -143,7 +194,7 @@ fn main() -> Result<(), Error> {
             Ok(())
         })
         .start()?;
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let relaying = scope.spawn(|| relay_until(&shop, &client, &stop));
         let ordered = (1..=3).try_for_each(|number| shop.order(number, "Lunch"));
@@ -151,11 +202,11 @@ fn main() -> Result<(), Error> {
         while stock.health().processed < 3 && started.elapsed() < Duration::from_secs(10) && !relaying.is_finished() {
             std::thread::yield_now();
         }
-        stop.store(true, std::sync::atomic::Ordering::Release);
+        stop.store(true, Ordering::Release);
         let relayed = relaying.join().unwrap_or_else(|_| Err("the relay panicked".into()));
         ordered.and(relayed)
     })?;
-    println!("{} events wait in the outbox", shop.waiting()?);
+    println!("{} events wait in the outbox, {} are set aside", shop.waiting()?, shop.set_aside()?);
     Ok(())
 }
 
@@ -165,9 +216,12 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use zc_events::testing::{Ending, Fleet, SendFault};
-    use zc_events::{Context, Service, Value};
+    use zc_events::{Clock, Context, Service, Value};
 
     use super::*;
+
+    /// How large an event may be here, in bytes.
+    const MOST: usize = 10_000;
 
     /// A shop whose events go to a stock service, which notes them.
     struct Scene {
@@ -177,6 +231,33 @@ mod tests {
         _service: Service,
         fleet: Fleet,
         _folder: tempfile::TempDir,
+    }
+
+    impl Scene {
+        fn relay(&self) -> usize {
+            relay(&self.shop, &self.client, &AtomicBool::new(false)).unwrap()
+        }
+
+        /// A row that nobody can read.
+        fn spoil(&self) {
+            let write = self.shop.0.begin_write().unwrap();
+            {
+                let mut outbox = write.open_table(OUTBOX).unwrap();
+                let next = outbox.last().unwrap().map_or(1, |(last, _)| last.value() + 1);
+                outbox.insert(next, "{}").unwrap();
+            }
+            write.commit().unwrap();
+        }
+
+        /// Those that were set aside: the row, and why.
+        fn set_aside(&self) -> Vec<(String, String)> {
+            let table = self.shop.0.begin_read().unwrap().open_table(SET_ASIDE).unwrap();
+            let read = |row: Result<(_, redb::AccessGuard<'_, (&str, &str)>), _>| {
+                let (_, row): (redb::AccessGuard<'_, u64>, _) = row.unwrap();
+                (row.value().0.to_owned(), row.value().1.to_owned())
+            };
+            table.iter().unwrap().map(read).collect()
+        }
     }
 
     fn scene() -> Scene {
@@ -191,7 +272,8 @@ mod tests {
             .start()
             .unwrap();
         let shop = Shop::open(&folder.path().join("shop.redb")).unwrap();
-        Scene { shop, client: fleet.client("shop"), noted, _service: service, fleet, _folder: folder }
+        let client = EventClient::new(fleet.settings("shop").events_max_body(MOST).build().unwrap()).unwrap();
+        Scene { shop, client, noted, _service: service, fleet, _folder: folder }
     }
 
     #[test]
@@ -199,9 +281,9 @@ mod tests {
         let scene = scene();
         (1..=700).for_each(|number| scene.shop.order(number, "Lunch").unwrap());
         assert!(scene.fleet.emitted("order_created").is_empty());
-        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), BATCH);
-        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), 200);
-        assert_eq!((relay(&scene.shop, &scene.client).unwrap(), scene.shop.waiting().unwrap()), (0, 0));
+        assert_eq!(scene.relay(), BATCH);
+        assert_eq!(scene.relay(), 200);
+        assert_eq!((scene.relay(), scene.shop.waiting().unwrap()), (0, 0));
         scene.fleet.settle();
         assert_eq!(scene.noted.lock().unwrap().len(), 700);
     }
@@ -212,7 +294,7 @@ mod tests {
         let write = scene.shop.0.begin_write().unwrap();
         write.open_table(OUTBOX).unwrap().insert(1, "{}").unwrap();
         drop(write);
-        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), 0);
+        assert_eq!(scene.relay(), 0);
     }
 
     #[test]
@@ -220,9 +302,9 @@ mod tests {
         let scene = scene();
         scene.shop.order(1, "Lunch").unwrap();
         scene.fleet.take_broker_down(Some("down"));
-        assert_eq!((relay(&scene.shop, &scene.client).unwrap(), scene.shop.waiting().unwrap()), (0, 1));
+        assert_eq!((scene.relay(), scene.shop.waiting().unwrap()), (0, 1));
         scene.fleet.take_broker_down(None);
-        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), 1);
+        assert_eq!(scene.relay(), 1);
         scene.fleet.settle();
         assert_eq!(*scene.noted.lock().unwrap(), [1]);
     }
@@ -233,8 +315,8 @@ mod tests {
         scene.shop.order(1, "Lunch").unwrap();
         // It is out, but the relay does not hear of it.
         scene.fleet.fail_sends(SendFault::ConfirmLost, 1);
-        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), 0);
-        assert_eq!(relay(&scene.shop, &scene.client).unwrap(), 1);
+        assert_eq!(scene.relay(), 0);
+        assert_eq!(scene.relay(), 1);
         scene.fleet.settle();
         let emitted = scene.fleet.emitted("order_created");
         let ids: HashSet<_> = emitted.iter().map(|emitted| emitted.id().unwrap()).collect();
@@ -242,5 +324,47 @@ mod tests {
         let endings: Vec<_> = scene.fleet.all_endings().into_iter().map(|ended| ended.ending).collect();
         assert_eq!(endings, [Ending::Handled, Ending::Duplicate]);
         assert_eq!(*scene.noted.lock().unwrap(), [1]);
+    }
+
+    #[test]
+    fn what_can_never_go_out_is_set_aside_and_keeps_nothing_back() {
+        let scene = scene();
+        scene.spoil();
+        scene.shop.order(1, "Lunch").unwrap();
+        scene.shop.order(2, &"x".repeat(MOST)).unwrap();
+        scene.spoil();
+        scene.shop.order(3, "Dinner").unwrap();
+        assert_eq!((scene.relay(), scene.shop.waiting().unwrap()), (5, 0));
+        scene.fleet.settle();
+        let noted: HashSet<u64> = scene.noted.lock().unwrap().iter().copied().collect();
+        assert_eq!(noted, HashSet::from([1, 3]));
+        let set_aside = scene.set_aside();
+        assert_eq!((set_aside.len(), scene.shop.set_aside().unwrap()), (3, 3));
+        assert!(set_aside[0].1.contains("missing field"), "{}", set_aside[0].1);
+        assert!(set_aside[1].1.contains("bytes"), "{}", set_aside[1].1);
+        // Once, and not again and again.
+        assert_eq!(scene.relay(), 0);
+    }
+
+    #[test]
+    fn a_broker_that_takes_nothing_costs_one_event_its_time_and_not_each() {
+        let scene = scene();
+        (1..=20).for_each(|number| scene.shop.order(number, "Lunch").unwrap());
+        scene.fleet.block_broker(Some("low on memory"));
+        let before = scene.fleet.clock().now();
+        assert_eq!((scene.relay(), scene.shop.waiting().unwrap()), (0, 20));
+        let took = scene.fleet.clock().now() - before;
+        assert!(took < Duration::from_secs(20), "{took:?}");
+        scene.fleet.block_broker(None);
+        assert_eq!((scene.relay(), scene.shop.waiting().unwrap()), (20, 0));
+    }
+
+    #[test]
+    fn one_that_is_told_to_stop_begins_with_nothing() {
+        let scene = scene();
+        scene.shop.order(1, "Lunch").unwrap();
+        assert_eq!(relay(&scene.shop, &scene.client, &AtomicBool::new(true)).unwrap(), 0);
+        relay_until(&scene.shop, &scene.client, &AtomicBool::new(true)).unwrap();
+        assert_eq!((scene.fleet.emitted("order_created").len(), scene.shop.waiting().unwrap()), (0, 1));
     }
 }

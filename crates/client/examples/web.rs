@@ -37,8 +37,9 @@ struct Page {
     body: Value,
 }
 
-/// The page at `path`.
-fn page(client: &EventClient, path: &str) -> Page {
+/// The page at `url`: a path, and maybe a query, of which no page here makes anything.
+fn page(client: &EventClient, url: &str) -> Page {
+    let path = url.split_once('?').map_or(url, |(path, _)| path);
     let Some(number) = path.strip_prefix("/orders/").and_then(|number| number.parse::<u64>().ok()) else {
         return Page { status: 404, body: json!({"error": "there is no such page"}) };
     };
@@ -133,6 +134,15 @@ mod tests {
         fleet.expect(Expectation::call("menu").returns(json!(["soup"])));
         let expected = json!({"order": "Lunch", "company": "Acme", "menu": ["soup"]});
         assert_eq!(get(&fleet, "/orders/5"), (200, expected));
+    }
+
+    #[test]
+    fn a_query_changes_no_page() {
+        let fleet = Fleet::new();
+        order_and_company(&fleet);
+        fleet.expect(Expectation::call("menu").returns(json!([])));
+        assert_eq!(get(&fleet, "/orders/5?from=mail").0, 200);
+        assert_eq!(get(&fleet, "/elsewhere?/orders/5").0, 404);
     }
 
     #[test]

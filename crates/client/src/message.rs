@@ -183,6 +183,18 @@ impl Message {
         self.properties.message_id.as_deref()
     }
 
+    /// The `content_type` of its properties: `application/json`, unless somebody sent something else.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.properties.content_type.as_deref()
+    }
+
+    /// The `content_encoding` of its properties: the character set of a body in JSON.
+    #[must_use]
+    pub fn content_encoding(&self) -> Option<&str> {
+        self.properties.content_encoding.as_deref()
+    }
+
     /// Its headers as JSON: times in seconds since 1970, bytes as lists of numbers.
     #[must_use]
     pub fn headers(&self) -> Map<String, Value> {

@@ -190,3 +190,47 @@ impl fmt::Debug for IncomingCall {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Limits, Properties};
+
+    fn task(envelope: &Value) -> Task {
+        Task::decode(&Properties::default(), envelope.to_string().as_bytes(), &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn all_that_pythons_responder_looks_for_is_read() {
+        let asked = task(&json!({"task": "microservice.event", "args": ["order_request"], "kwargs": {
+            "response_key": "k", "method": "PATCH", "pk": 5, "user_id": "56", "roles": ["user"], "query_string": "a=1",
+            "related_resource": "items", "relationship": "company", "body": "{}", "http_host": "shop.example.com"
+        }}));
+        let request = asked.resource_request().unwrap();
+        assert_eq!(request.http_host.as_deref(), Some("shop.example.com"));
+        assert_eq!(
+            (request.relationship.as_deref(), request.related_resource.as_deref()),
+            (Some("company"), Some("items"))
+        );
+        assert_eq!(
+            (request.method, request.pk, request.user_id),
+            (Some(Method::Patch), Some(json!(5)), Some(json!("56")))
+        );
+        assert_eq!((request.query_string.as_deref(), request.body), (Some("a=1"), Some(json!("{}"))));
+        assert_eq!((request.roles, request.response_key.as_deref()), (vec!["user".to_owned()], Some("k")));
+    }
+
+    #[test]
+    fn headers_of_a_call_are_given_as_they_came() {
+        let headers = json!({"pk": 3, "roles": ["user"], "user_id": "56", "query_string": "x=1",
+            "http_host": "shop.example.com", "relationship": "company", "related_resource": "items", "x-mine": [1]});
+        let called = task(&json!({"task": "microservice.event", "args": ["echo", {
+            "data": null, "headers": headers, "_backend": {"method": "GET"}
+        }]}));
+        let call = called.call().unwrap();
+        assert_eq!((&call.headers, &call.data), (&headers, &Value::Null));
+        assert_eq!(call.roles(), ["user"]);
+    }
+}

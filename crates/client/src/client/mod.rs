@@ -144,6 +144,7 @@ impl EventClient {
     }
 
     /// Asks for the one resource with this `pk`, and gives the document as plain JSON, with Python's priority for that.
+    /// Python's returns a status of 400 and above as any other, which is [`RemoteRequest::fetch_any`].
     ///
     /// # Errors
     /// As for [`RemoteRequest::fetch`].

@@ -67,6 +67,9 @@ impl<T> Pending<T> {
     /// Waits for the answer, at most until the deadline that began when it was sent. An answer that has come in the
     /// meantime is there at once.
     ///
+    /// This is Python's `complete()`. Its `wait()` and `wait_for_response()` give an answer whatever its status:
+    /// [`Pending::wait_any`].
+    ///
     /// # Errors
     /// [`Error::Remote`] for an answer with a status of 400 and above, [`Error::Call`] for a function that failed.
     /// [`Error::Timeout`] with [`Stage::Reply`]: nobody answered; it may still be
@@ -74,7 +77,6 @@ impl<T> Pending<T> {
     /// [`Error::Unavailable`] and [`Error::Rejected`] of the reply store: the outcome is unknown.
     /// [`Error::Decode`]: the answer is no answer, or larger than `EVENTS_MAX_REPLY`.
     #[doc(alias = "complete")]
-    #[doc(alias = "wait_for_response")]
     pub fn wait(mut self) -> Result<T> {
         let awaited = self.reply();
         self.end(awaited)
@@ -153,10 +155,12 @@ impl<T> Pending<T> {
 }
 
 impl Pending<Answer> {
-    /// [`Pending::wait`], with answers of status 400 and above among the answers.
+    /// [`Pending::wait`], with answers of status 400 and above among the answers: Python's `event.wait()`.
     ///
     /// # Errors
     /// As for [`Pending::wait`], but for [`Error::Remote`].
+    #[doc(alias = "wait_for_response")]
+    #[doc(alias = "get_request_event_response")]
     pub fn wait_any(self) -> Result<Answer> {
         match self.wait() {
             Err(Error::Remote { resource, failure, .. }) => Ok(Answer::of_failure(resource, failure)),

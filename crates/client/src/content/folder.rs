@@ -93,10 +93,12 @@ impl FolderStore {
     }
 
     /// Makes the folder for a file that is to be.
-    fn make_room(&self, parts: &[&str]) -> io::Result<PathBuf> {
-        fs::create_dir_all(&self.folder)?;
+    fn make_room(&self, parts: &[&str]) -> io::Result<Room> {
+        let mut names = make_all(&self.folder)?;
         let mut path = self.folder.clone();
         for part in parts {
+            // Whoever made the next one may not have come to bring its name to the disk.
+            names.push(path.clone());
             path.push(part);
             match fs::create_dir(&path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && is_link(&path)? => return Err(a_link()),
@@ -105,12 +107,13 @@ impl FolderStore {
                 made => made?,
             }
         }
-        Ok(path)
+        names.push(path.clone());
+        Ok(Room { folder: path, names })
     }
 
     fn write(&self, parts: &[&str], content: &[u8]) -> io::Result<()> {
         let Some((name, folders)) = parts.split_last() else { return Err(ErrorKind::InvalidFilename.into()) };
-        let folder = self.make_room(folders)?;
+        let Room { folder, names } = self.make_room(folders)?;
         let draft = folder.join(format!(".{}.part", Uuid::new_v4()));
         let written = write_down(&draft, content).and_then(|()| fs::rename(&draft, folder.join(name)));
         if written.is_err() {
@@ -118,7 +121,7 @@ impl FolderStore {
             let _ = fs::remove_file(&draft);
         }
         written?;
-        sync_folder(&folder)
+        names.iter().rev().try_for_each(|folder| sync_folder(folder))
     }
 
     fn failed(&self, key: &str, doing: &str, error: &io::Error) -> Error {
@@ -137,6 +140,25 @@ impl FolderStore {
             _ => Error::Unavailable { what, outcome: Outcome::NotSent, source: None },
         }
     }
+}
+
+/// Where a file is to be.
+struct Room {
+    folder: PathBuf,
+    /// The folders whose names are to be on the disk before the file is there to stay: its own among them, last.
+    names: Vec<PathBuf>,
+}
+
+/// Makes a folder and those that lead to it. Gives those in which one was made, outermost first.
+fn make_all(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
+    fs::create_dir_all(folder)?;
+    let parent_of = |folder: &&Path| match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    Ok(missing.iter().rev().map(parent_of).collect())
 }
 
 fn a_link() -> io::Error {
@@ -236,6 +258,22 @@ mod tests {
         let error = in_a_file.put("k", "text/plain", b"v", soon()).unwrap_err();
         assert!(error.to_string().contains("EVENTS_CONTENT_URL"), "{error}");
         assert_eq!(error.outcome(), Outcome::NotSent);
+    }
+
+    /// A crash of the machine may otherwise take a folder away with what was confirmed to be in it.
+    #[test]
+    fn the_name_of_each_new_folder_is_brought_to_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let under = |path: &str| folder.path().join(path);
+        let store = FolderStore::new(under("a/b"));
+        let room = store.make_room(&["2026-11-23", "1_x"]).unwrap();
+        assert_eq!(room.folder, under("a/b/2026-11-23/1_x"));
+        let wanted =
+            [folder.path().to_owned(), under("a"), under("a/b"), under("a/b/2026-11-23"), under("a/b/2026-11-23/1_x")];
+        assert_eq!(room.names, wanted);
+        // What leads to the store was there this time; what is below may be new to somebody else.
+        assert_eq!(store.make_room(&["2026-11-23", "1_x"]).unwrap().names, wanted[2..]);
+        assert_eq!(store.make_room(&[]).unwrap().names, wanted[2..3]);
     }
 
     #[test]

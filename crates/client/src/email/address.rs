@@ -89,13 +89,35 @@ pub(super) fn check(address: &str) -> Result<(), &'static str> {
         }
         None => address,
     };
-    if bare.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"')) {
+    let (user, host) = match bare.rsplit_once('@') {
+        Some((user, host)) if !user.is_empty() && !host.is_empty() => (user, host),
+        _ => return Err("has no @ with something on both sides"),
+    };
+    let is_text = |text: &str| !text.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"'));
+    if !is_text(host) || !(is_text(user) || is_quoted(user)) {
         return Err("is not one address, such as a@b.c or `Name <a@b.c>`");
     }
-    match bare.rsplit_once('@') {
-        Some((user, host)) if !user.is_empty() && !host.is_empty() => Ok(()),
-        _ => Err("has no @ with something on both sides"),
+    if has_gaps(host) || (has_gaps(user) && !is_quoted(user)) {
+        return Err("begins or ends with a dot before or behind the @, or has two in a row");
     }
+    Ok(())
+}
+
+/// Whether all of it stands between quotes, each within it escaped: `"a b"`, in which anything goes.
+fn is_quoted(user: &str) -> bool {
+    let Some(inner) = user.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return false };
+    let mut escaped = false;
+    let is_open = inner.chars().all(|c| {
+        let ends_it = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        !ends_it
+    });
+    is_open && !escaped && !inner.is_empty()
+}
+
+/// Whether there is nothing between two dots, before the first, or behind the last.
+fn has_gaps(text: &str) -> bool {
+    text.split('.').any(str::is_empty)
 }
 
 /// Whether some reader would take a part of it for another line.
@@ -137,6 +159,11 @@ mod tests {
             "<a@b.c>",
             "\"Lovelace, Ada <x>\" <a@b.c>",
             "Zo\u{eb} at home <a@b.c>",
+            "first.last@b.c.d",
+            "\"a b\"@c.d",
+            "\"a..b, <c>; \\\" d\"@c.d",
+            "Ada <\"a b\"@c.d>",
+            "a@[127.0.0.1]",
         ] {
             assert_eq!(check(address), Ok(()), "{address}");
         }
@@ -162,6 +189,19 @@ mod tests {
             "Ada <x@y.z> <a@b.c>",
             "Lovelace, Ada <a@b.c>",
             "x@y.z, Ada <a@b.c>",
+            ".@.",
+            "a@b..c",
+            "a@.b.c",
+            "a@b.c.",
+            ".a@b.c",
+            "a.@b.c",
+            "a..b@c.d",
+            "\"a\"b\"@c.d",
+            "\"a b\\\"@c.d",
+            "\"\"@c.d",
+            "\"@c.d",
+            "a\"b c\"@c.d",
+            "a@\"b c\"",
             "a@b.c\r\nBcc: d@e.f",
             "a@b.c\n",
             "a\0@b.c",

@@ -108,7 +108,9 @@ fn resources() -> Vec<Row> {
             client.remote("Order").query_param("filter[name]", "café & co").fetch_page::<Value>(),
         "v011_rpc_get" => |client| client.remote("Order").pk("23131024").roles(["service"]).fetch::<Value>(),
         "head_rpc_get_async" => |client| client.remote("Order").pk("1").send()?.wait(),
-        "head_rpc_get_data" => |client| client.get_remote_resource_data("Order", "1"),
+        "head_rpc_get_data" => |client| client.remote("Order").pk("1").priority(9).fetch_any(),
+        "head_rpc_get_data" as "get_remote_resource_data('Order', '1'), and then: if response['status'] >= 400: raise .." =>
+            |client| client.get_remote_resource_data("Order", "1"),
         "head_rpc_async" => |client| client.remote("Order").pk("1").method(Method::Delete).priority(5).send(),
         "head_rpc_service_post" => |client| client
             .make_service_request("Order")

@@ -11,6 +11,7 @@ mod page;
 mod settings;
 mod vectors;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 
 use serde_json::Value;
@@ -36,6 +37,10 @@ struct Seen {
     protocol: Protocol,
     routing_key: String,
     priority: Option<u8>,
+    content_type: Option<String>,
+    content_encoding: Option<String>,
+    /// Of the envelope in protocol 1, in which a call has its `response_key` once more.
+    members: BTreeSet<String>,
     args: Value,
     kwargs: Value,
 }
@@ -47,6 +52,9 @@ impl Seen {
             protocol: message.protocol().unwrap(),
             routing_key: message.routing_key().to_owned(),
             priority: message.priority(),
+            content_type: message.content_type().map(str::to_owned),
+            content_encoding: message.content_encoding().map(str::to_owned),
+            members: members(message.body()),
             args: vectors::masked(&Value::from([&[message.event_type().into()], message.args()].concat())),
             kwargs: vectors::masked(&Value::Object(message.kwargs().clone())),
         }
@@ -54,14 +62,29 @@ impl Seen {
 
     fn of_vector(vector: &Value) -> Self {
         let task = captured::task(vector);
+        let properties = captured::properties(vector);
         Self {
             task: task.task,
             protocol: task.protocol,
             routing_key: vector["routing_key"].as_str().unwrap().to_owned(),
             priority: task.priority,
+            content_type: properties.content_type,
+            content_encoding: properties.content_encoding,
+            members: members(captured::body(vector)),
             args: vectors::masked(&task.args.into()),
             kwargs: vectors::masked(&Value::Object(task.kwargs)),
         }
+    }
+}
+
+/// The names in an envelope, but for those that only ours carry: what caused it, and when a request is void.
+fn members(body: &[u8]) -> BTreeSet<String> {
+    let is_ours = |name: &str| vectors::OURS.contains(&name) || ["expires", "utc"].contains(&name);
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(envelope)) => {
+            envelope.into_iter().map(|(name, _)| name).filter(|name| !is_ours(name)).collect()
+        }
+        _ => BTreeSet::new(),
     }
 }
 
@@ -181,10 +204,26 @@ fn the_page_has_the_settings_that_are_set_here() {
 }
 
 #[test]
-fn the_page_has_the_forms_that_are_compiled_here() {
-    page::hold("failures", &idioms::table(&idioms::failures()));
-    page::hold("listening", &idioms::table(&idioms::listening()));
-    page::hold("helpers", &idioms::table(&idioms::helpers()));
+fn the_page_has_the_forms_that_are_run_here() {
+    for (name, rows) in idioms() {
+        page::hold(name, &idioms::table(&rows));
+    }
+}
+
+#[test]
+fn each_form_does_what_the_page_says() {
+    idioms().iter().for_each(|(_, rows)| idioms::run(rows));
+}
+
+fn idioms() -> [(&'static str, Vec<idioms::Row>); 6] {
+    [
+        ("failures", idioms::failures()),
+        ("handlers", idioms::handlers()),
+        ("views", idioms::views()),
+        ("mails", idioms::mails()),
+        ("helpers", idioms::files()),
+        ("responses", idioms::responses()),
+    ]
 }
 
 #[test]

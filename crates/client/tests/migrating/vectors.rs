@@ -3,6 +3,9 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+/// What ours carry beside Python's.
+pub(crate) const OURS: [&str; 2] = ["root_id", "parent_id"];
+
 /// Without ids, and without the times in the keys of what is stored.
 pub(crate) fn masked(value: &Value) -> Value {
     match value {
@@ -10,8 +13,7 @@ pub(crate) fn masked(value: &Value) -> Value {
         Value::Array(values) => values.iter().map(masked).collect(),
         Value::Object(members) => {
             let member = |(name, value): (&String, &Value)| match name.as_str() {
-                // What ours carry beside Python's.
-                "root_id" | "parent_id" => None,
+                name if OURS.contains(&name) => None,
                 "s3_key" => Some((name.clone(), "key".into())),
                 _ => Some((name.clone(), masked(value))),
             };

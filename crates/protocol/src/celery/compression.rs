@@ -152,6 +152,24 @@ mod tests {
         }
     }
 
+    /// What kombu registers where Python has a module for it.
+    #[test]
+    fn what_only_some_machines_can_open_is_refused() {
+        for name in [
+            "application/x-brotli",
+            "brotli",
+            "application/zstd",
+            "zstd",
+            "zstandard",
+            "application/x-lzma",
+            "lzma",
+            "xz",
+        ] {
+            let refused = inflate(name, b"whatever", &Limits::default());
+            assert_eq!(refused, Err(DecodeError::Compression { found: name.to_owned() }));
+        }
+    }
+
     #[test]
     fn what_is_not_known_is_named() {
         let refused = Err(DecodeError::Compression { found: "application/x-nope".to_owned() });

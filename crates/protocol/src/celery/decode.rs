@@ -26,9 +26,11 @@ pub(crate) fn decode(properties: &Properties, body: &[u8], limits: &Limits) -> R
     let mut body = json::parse(&body, limits.depth)?;
     rich::unwrap(&mut body)?;
     let mut task = match (headers.get("task"), body) {
-        // Celery takes a whole protocol 1 envelope for what it is, whatever the headers say.
-        (_, Value::Object(body)) if body.contains_key("task") => v1(body)?,
+        (None | Some(HeaderValue::Null), Value::Object(body)) if body.contains_key("task") => v1(body)?,
         (None | Some(HeaderValue::Null), _) => return Err(DecodeError::NotATask),
+        (Some(HeaderValue::Text(name)), Value::Object(body)) if body.contains_key("args") => {
+            hybrid(name, headers, body)?
+        }
         (Some(HeaderValue::Text(name)), body) => v2(name, headers, body)?,
         (Some(_), _) => return Err(bad("task", "is not a text")),
     };
@@ -95,6 +97,28 @@ fn v1(mut body: Map<String, Value>) -> Result<Task> {
     })
 }
 
+/// An envelope of protocol 1 under the headers of protocol 2, as Celery reads it (`hybrid_to_proto2`): the arguments are
+/// the body's, and whatever the headers name is theirs, above all which task it is. Each receiver is to run the same.
+fn hybrid(name: &str, headers: &Headers, mut body: Map<String, Value>) -> Result<Task> {
+    body.insert("task".to_owned(), name.into());
+    for named in ["id", "root_id", "parent_id", "retries", "eta", "expires"] {
+        if headers.contains_key(named) {
+            body.remove(named);
+        }
+    }
+    let envelope = v1(body)?;
+    Ok(Task {
+        id: header_text(headers, "id")?.or(envelope.id),
+        root_id: header_trace_id(headers, "root_id").or(envelope.root_id),
+        parent_id: header_trace_id(headers, "parent_id").or(envelope.parent_id),
+        retries: if headers.contains_key("retries") { header_count(headers)? } else { envelope.retries },
+        eta: header_time(headers, "eta")?.or(envelope.eta),
+        expires: header_time(headers, "expires")?.or(envelope.expires),
+        origin: header_origin(headers),
+        ..envelope
+    })
+}
+
 fn v2(name: &str, headers: &Headers, body: Value) -> Result<Task> {
     let id = header_text(headers, "id")?.ok_or(DecodeError::MissingHeader { name: "id" })?;
     // Two or four elements kill a Celery worker.
@@ -103,26 +127,20 @@ fn v2(name: &str, headers: &Headers, body: Value) -> Result<Task> {
         _ => return Err(bad("body", "is not a list of three")),
     };
     let [positional, keyword, _embed] = parts;
-    let retries = match headers.get("retries") {
-        None | Some(HeaderValue::Null) => Some(0),
-        Some(HeaderValue::Int(number)) => u64::try_from(*number).ok(),
-        Some(HeaderValue::Text(text)) => text.trim().parse().ok(),
-        Some(_) => None,
-    };
     Ok(Task {
         protocol: Protocol::V2,
         task: name.to_owned(),
         id: Some(id),
-        root_id: header_text(headers, "root_id")?,
-        parent_id: header_text(headers, "parent_id")?,
+        root_id: header_trace_id(headers, "root_id"),
+        parent_id: header_trace_id(headers, "parent_id"),
         args: args(positional)?,
         kwargs: kwargs(keyword)?,
-        retries: count(retries)?,
+        retries: header_count(headers)?,
         eta: header_time(headers, "eta")?,
         expires: header_time(headers, "expires")?,
         response_key: None,
         priority: None,
-        origin: header_text(headers, "origin")?.filter(|origin| !origin.is_empty()),
+        origin: header_origin(headers),
     })
 }
 
@@ -144,7 +162,7 @@ fn count(retries: Option<u64>) -> Result<u32> {
     retries.and_then(|count| u32::try_from(count).ok()).ok_or(bad("retries", "is not a count"))
 }
 
-/// An id that is only passed on: in protocol 1 nobody promises it, so that anything else is none.
+/// An id that is only passed on, for those who trace: no message is refused for it, so that anything else is none.
 fn trace_id(body: &mut Map<String, Value>, name: &str) -> Option<String> {
     match body.remove(name) {
         Some(Value::String(id)) => Some(id),
@@ -175,6 +193,25 @@ fn header_text(headers: &Headers, name: &'static str) -> Result<Option<String>> 
         Some(HeaderValue::Text(text)) => Ok(Some(text.clone())),
         Some(_) => Err(bad(name, "is not a text")),
     }
+}
+
+/// As [`trace_id`].
+fn header_trace_id(headers: &Headers, name: &str) -> Option<String> {
+    headers.get(name).and_then(HeaderValue::as_str).map(str::to_owned)
+}
+
+/// As [`trace_id`].
+fn header_origin(headers: &Headers) -> Option<String> {
+    header_trace_id(headers, "origin").filter(|origin| !origin.is_empty())
+}
+
+fn header_count(headers: &Headers) -> Result<u32> {
+    count(match headers.get("retries") {
+        None | Some(HeaderValue::Null) => Some(0),
+        Some(HeaderValue::Int(number)) => u64::try_from(*number).ok(),
+        Some(HeaderValue::Text(text)) => text.trim().parse().ok(),
+        Some(_) => None,
+    })
 }
 
 fn header_time(headers: &Headers, name: &'static str) -> Result<Option<SystemTime>> {
@@ -226,6 +263,47 @@ mod tests {
         ] {
             assert!(is_foreign(name), "{name}");
         }
+    }
+
+    fn decoded(headers: &[(&str, HeaderValue)], body: &str) -> Result<Task> {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let properties = Properties { headers: Some(headers), ..Properties::default() };
+        decode(&properties, body.as_bytes(), &Limits::default())
+    }
+
+    #[test]
+    fn what_is_only_for_tracing_refuses_no_message() {
+        let odd = [HeaderValue::Int(5), HeaderValue::Bytes(b"\xff".to_vec()), HeaderValue::List(Vec::new())];
+        for (name, odd) in
+            ["root_id", "parent_id", "origin"].into_iter().flat_map(|it| odd.iter().map(move |odd| (it, odd)))
+        {
+            let headers = [("task", "t".into()), ("id", "1".into()), (name, odd.clone())];
+            let task = decoded(&headers, r#"[["e"], {}, {}]"#).unwrap();
+            assert_eq!((task.root_id, task.parent_id, task.origin), (None, None, None), "{name}");
+        }
+        let refused = decoded(&[("task", "t".into()), ("id", HeaderValue::Int(5))], r#"[["e"], {}, {}]"#);
+        assert_eq!(refused, Err(bad("id", "is not a text")));
+    }
+
+    #[test]
+    fn under_a_header_task_an_envelope_is_what_the_headers_say() {
+        let body = r#"{"task": "b", "id": "of the body", "args": ["e"], "kwargs": {"x": 1}, "retries": 2, "root_id": "r",
+            "eta": "2030-01-01T00:00:00", "response_key": "k"}"#;
+        let headers = [("task", "a".into()), ("id", "of the headers".into()), ("eta", HeaderValue::Null)];
+        let task = decoded(&headers, body).unwrap();
+        assert_eq!(
+            (task.task.as_str(), task.id.as_deref(), task.protocol),
+            ("a", Some("of the headers"), Protocol::V1)
+        );
+        assert_eq!((task.args, &task.kwargs["x"]), (vec![Value::from("e")], &Value::from(1)));
+        // What the headers do not name, the body says; what they name as null is null.
+        assert_eq!((task.retries, task.root_id.as_deref(), task.eta), (2, Some("r"), None));
+        assert_eq!(task.response_key.as_deref(), Some("k"));
+        // Without `args` Celery unpacks the body as that of protocol 2, and dies.
+        let refused = decoded(&headers, r#"{"task": "b", "id": "1"}"#);
+        assert_eq!(refused, Err(bad("body", "is not a list of three")));
+        // Whose headers name no task is known by its body, which then needs no `args`.
+        assert_eq!(decoded(&[("id", "2".into())], r#"{"task": "b", "id": "1"}"#).unwrap().id.as_deref(), Some("1"));
     }
 
     #[test]

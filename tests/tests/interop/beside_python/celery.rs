@@ -25,6 +25,29 @@ fn celery_speaks_both_protocols() {
     }
 }
 
+/// An envelope of protocol 1 under a header `task`: its arguments, and what else the header says.
+#[test]
+fn under_a_header_task_celery_and_ours_run_that_one() {
+    let fleet = Fleet::new();
+    let mut worker = fleet.worker("python").start();
+    let (service, seen) = listening(&fleet.client("ours"));
+    let service = service.start().unwrap();
+    let message = |header: &str, body: &str, id: &str| {
+        let headers = json!({"task": header, "id": id});
+        let envelope = json!({"task": body, "id": "of the body", "args": ["seen"], "kwargs": {"of": id}});
+        let properties = json!({"content_type": "application/json", "content_encoding": "utf-8", "headers": headers});
+        json!({"properties": properties, "body": envelope.to_string()})
+    };
+    let messages = [message("nobodys", "microservice.event", "1"), message("microservice.event", "nobodys", "2")];
+    fleet.caller("caller").does("publish", json!({"messages": messages}));
+    assert_eq!(worker.told("seen", 1)[0]["kwargs"], json!({"of": "2"}));
+    assert_eq!(worker.told("unknown", 1)[0]["task"], "nobodys");
+    let record = &seen.after(1)[0];
+    assert_eq!((&record["id"], &record["kwargs"]), (&json!("2"), &json!({"of": "2"})));
+    eventually(PATIENCE, || service.health().ignored == 1);
+    assert_eq!(seen.count(), 1);
+}
+
 #[test]
 fn compressed_tasks_are_opened() {
     let fleet = Fleet::new();
