@@ -1,9 +1,11 @@
 //! The broker's password: a broker that is down, elsewhere, silent, of another mind about the login, or lost while it
 //! is used.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
+use integration_tests::proxy::address;
+use integration_tests::tls::{Authority, in_front_of};
 use integration_tests::{broker_url, eventually, unique};
 use zc_events::{Context, Error, Event, EventClient, Service, Settings, SettingsBuilder, Stage, Value};
 
@@ -98,11 +100,23 @@ fn a_password_that_is_wrong() {
 }
 
 #[test]
-fn a_broker_without_tls_support_in_this_build() {
-    let canary = Canary::new();
-    let url = format!("amqps://app:{}@127.0.0.1/", canary.encoded());
-    let error = fails(&canary, &url, &["amqps://"]);
-    assert!(matches!(error, Error::Config { .. }), "{error:?}");
+fn a_broker_that_is_not_believed() {
+    let (canary, authority, stranger) = (Canary::new(), Authority::new(), Authority::new());
+    let server = address(&broker_url()).to_socket_addrs().unwrap().next().unwrap();
+    let front = in_front_of(server, stranger.config("localhost")).unwrap();
+    for parameters in [format!("cacertfile={}", authority.file().display()), "certfile=/nowhere".to_owned()] {
+        let url = format!("amqps://app:{}@localhost:{}/?{parameters}", canary.encoded(), front.port());
+        fails(&canary, &url, &["BROKER_URL"]);
+    }
+    // Believed, it refuses the login as ever.
+    let url = format!(
+        "amqps://app:{}@localhost:{}/?cacertfile={}",
+        canary.encoded(),
+        front.port(),
+        stranger.file().display()
+    );
+    let error = fails(&canary, &url, &["refused the login of user `app`"]);
+    assert!(matches!(error, Error::Rejected { .. }), "{error:?}");
 }
 
 fn relay(canary: &Canary) -> (Relay, String) {

@@ -12,7 +12,7 @@ use crate::canary::Canary;
 use crate::capture::{assert_no_credentials, listen, said};
 
 /// As people write them; `~` is the password, in whatever form.
-const SPELLINGS: [&str; 44] = [
+const SPELLINGS: [&str; 50] = [
     "user:~@host",
     "~",
     "//user:~@host",
@@ -57,6 +57,12 @@ const SPELLINGS: [&str; 44] = [
     "redis://:~ @host",
     "redis://:~@[x]",
     "rediss://:~@host#insecure",
+    "rediss://:~@host/0?ssl_ca_certs=/ca.pem",
+    "rediss://:~@host?ssl_cert_reqs=none",
+    "rediss://:~@host?ssl_ca_certs=%ff",
+    "amqps://user:~@host?cacertfile=/ca.pem",
+    "amqps://user:~@host?verify=verify_none",
+    "amqps://user:~@host?certfile=%ff",
 ];
 
 fn shown<U: FromStr<Err: Error + 'static> + Display + Debug>(url: &str) -> (String, bool) {

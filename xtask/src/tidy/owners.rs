@@ -13,7 +13,7 @@ struct Owner {
     instead: &'static str,
 }
 
-const OWNERS: [Owner; 7] = [
+const OWNERS: [Owner; 8] = [
     Owner {
         name: "simd_json",
         homes: &["crates/protocol/src/json.rs", "crates/protocol/src/json/"],
@@ -28,6 +28,7 @@ const OWNERS: [Owner; 7] = [
         homes: &["crates/client/src/content/s3/exchange.rs", "crates/client/src/doctor/management.rs"],
         instead: "go through a ContentStore",
     },
+    Owner { name: "rustls", homes: &["crates/tls/", "tests/"], instead: "go through zc-events-tls" },
     Owner {
         name: "env_logger",
         homes: &["/examples/", "/tests/", "crates/cli/", "crates/bench/", "tests/", "xtask/"],

@@ -19,6 +19,8 @@ use super::options::AmqpOptions;
 use super::reach::{Hurdle, Obstacle};
 use super::url::Node;
 use super::watchdog::{Lifeline, Watchdog};
+#[cfg(feature = "tls")]
+use super::wire;
 use super::wire::{NoWire, Wire};
 use crate::Error;
 
@@ -115,14 +117,29 @@ fn no_handshake(why: NoWire, is_late: bool, options: &AmqpOptions, node: &Node) 
         }
         NoWire::Socket(error) | NoWire::Handshake(error) => {
             let said = zc_events_tls::explain(&error).unwrap_or_else(|| error.to_string());
-            let what = format!(
-                "no TLS with the broker at {node}: {said} (see {setting}: the port of TLS is 5671 as a rule, and cacertfile=PATH \
-                 names who vouches for the broker)"
-            );
-            (said, Error::Unavailable { what, outcome: Outcome::NotSent, source: Some(Box::new(error)) })
+            return not_secured(said, Box::new(error), options, node);
         }
     };
     Obstacle { at: Hurdle::Tls, said, error }
+}
+
+#[cfg(feature = "tls")]
+fn not_secured(
+    said: String,
+    source: Box<dyn std::error::Error + Send + Sync>,
+    options: &AmqpOptions,
+    node: &Node,
+) -> Obstacle {
+    let what = format!(
+        "no TLS with the broker at {node}: {said} (see {}: the port of TLS is 5671 as a rule, cacertfile=PATH names who vouches \
+         for the broker, certfile and keyfile what is shown to it)",
+        options.setting
+    );
+    Obstacle {
+        at: Hurdle::Tls,
+        said,
+        error: Error::Unavailable { what, outcome: Outcome::NotSent, source: Some(source) },
+    }
 }
 
 fn refused(error: &amiquip::Error, options: &AmqpOptions, node: &Node) -> Obstacle {
@@ -179,7 +196,14 @@ fn log_in(
             Err(not_connected(io::Error::new(io::ErrorKind::InvalidData, why)))
         }
         Err(amiquip::Error::InvalidCredentials) => Err(NotOpened::CutOff),
-        Err(error) => Err(NotOpened::For(refused(&error, options, node))),
+        Err(error) => {
+            // In TLS 1.3 a certificate that is missing is told after the handshake.
+            #[cfg(feature = "tls")]
+            if let Some(said) = wire::explain(&error) {
+                return Err(NotOpened::For(not_secured(said, Box::new(error), options, node)));
+            }
+            Err(NotOpened::For(refused(&error, options, node)))
+        }
     }
 }
 

@@ -63,6 +63,13 @@ impl Wire {
     }
 }
 
+/// What TLS had against it, where that is why amiquip's connection ended.
+#[cfg(feature = "tls")]
+pub(super) fn explain(error: &amiquip::Error) -> Option<String> {
+    let chain = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
+    chain.filter_map(|error| error.downcast_ref::<io::Error>()).find_map(zc_events_tls::explain)
+}
+
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
