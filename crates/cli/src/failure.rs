@@ -133,6 +133,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::Timeout { .. } => {
             "nothing was sent; is the broker that BROKER_URL leads to overloaded, or a firewall in between?"
         }
+        Error::Unroutable { exchange, .. } if exchange.is_empty() => return None,
         Error::Unroutable { .. } => {
             "services bind their queues when they first start: is one running, and are STAGING_NAME and \
              EVENTS_EXCHANGE the ones that it has?"

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::{Map, Value};
 
 use crate::exit::Exit;
@@ -56,6 +57,11 @@ pub(crate) fn json(what: &str, text: &str) -> Result<Value, Failure> {
         Failure::usage(format!("{what} is not JSON: {error}"))
             .hint("a text is \"in double quotes\", within the shell's '..'")
     })
+}
+
+/// A name, for clap: anything but nothing.
+pub(crate) fn name() -> NonEmptyStringValueParser {
+    NonEmptyStringValueParser::new()
 }
 
 /// `name=value`, for clap.
