@@ -18,13 +18,16 @@ use crate::lines::{self, Numbered, TICK};
 use crate::output::{GOOD, note};
 use crate::progress;
 use crate::session::Session;
+use crate::values;
 
 /// What is sent, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The type of the events, such as index_order
+    #[arg(value_parser = values::name())]
     event_type: String,
     /// What the items are, such as Order
+    #[arg(value_parser = values::name())]
     resource_type: String,
     /// A file with the items, JSON, one a line; or - for stdin
     items: PathBuf,

@@ -80,6 +80,9 @@ pub(super) fn event(
     kwargs: Map<String, Value>,
     priority: Option<u8>,
 ) -> Result<Event, Failure> {
+    if kwargs.contains_key("event_type") {
+        return Err(Failure::usage("`event_type` is no keyword argument: it is the type that stands before them"));
+    }
     let mut event = Event::new(event_type);
     for arg in args {
         event = event.arg(arg).map_err(zc_events::Error::from)?;
