@@ -57,7 +57,7 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         call = call.timeout(timeout);
     }
     if options.no_wait {
-        call.no_wait()?;
+        call.no_wait().map_err(|error| Failure::sending(&client, error))?;
         return Ok(confirmed(session, &options.key)?);
     }
     match call.fetch::<Value>() {

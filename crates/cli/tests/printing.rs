@@ -117,3 +117,12 @@ fn a_number_below_zero_is_a_value() {
         assert_eq!(ended.status.code(), Some(7), "{words:?}: {ended:?}");
     }
 }
+
+#[test]
+fn of_many_that_are_the_same_the_first_that_goes_to_nobody_is_the_last() {
+    let ended = run(&["emit", "e", "--count", "1000000"], &[("BROKER_URL", "memory://"), ("STAGING_NAME", "test")]);
+    assert_eq!(ended.status.code(), Some(7), "{ended:?}");
+    let (told, said) = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(said.contains("1 of 1 event was not confirmed; given up after 1,") && said.lines().count() <= 3, "{said}");
+}

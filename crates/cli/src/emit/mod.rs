@@ -98,7 +98,10 @@ impl Options {
         let template = Template { event_type: self.event_type.clone(), args, priority: self.priority };
         let kwargs = match &self.kwargs {
             None => Map::new(),
-            Some(Json::Stdin) => return Ok(Source::Kwargs(template)),
+            Some(Json::Stdin) => {
+                template.event(Map::new())?;
+                return Ok(Source::Kwargs(template));
+            }
             Some(kwargs) => kwargs.read_object("--kwargs")?,
         };
         // What makes no event is told before anything is asked for.
@@ -123,18 +126,24 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         Source::Line(template, kwargs) if options.count == 1 => {
             let event = template.event(kwargs)?;
             // Not `emit`, which logs the failure that is told here.
-            let emitted = client.start_emit(&event).and_then(|receipt| receipt.wait()).map_err(Failure::from);
+            let emitted = client.start_emit(&event).and_then(|receipt| receipt.wait());
+            let emitted = emitted.map_err(|error| Failure::sending(&client, error));
             report::one(session.output, &event, &emitted)?;
             emitted
         }
         Source::Line(template, kwargs) => {
             let interrupt = session.interrupt.politely();
-            let mut pipeline = Pipeline::new(&client, Report::new(session.output, Some(options.count)));
-            for _ in 0..options.count {
+            let report = Report::new(session.output, Some(options.count));
+            let mut pipeline = Pipeline::of_one_event(&client, report);
+            for number in 0..options.count {
                 if interrupt.check().is_err() || pipeline.is_pointless() {
                     break;
                 }
                 pipeline.take(None, template.event(kwargs.clone()))?;
+                // As the first one ends, so do the others.
+                if number == 0 {
+                    pipeline.settle_first()?;
+                }
             }
             pipeline.end(interrupt)
         }
