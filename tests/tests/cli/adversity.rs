@@ -148,7 +148,7 @@ fn with_redis_down_or_refusing() {
         // Somebody has to be bound, or that is what is wrong.
         let mut listening = scene.start(&["listen"]);
         listening.until_said("looking on");
-        for words in [&["get", "Order", "5"][..], &["call", "add"]] {
+        for words in [&["get", "Order", "5"][..], &["call", "add"], &["stub", "answers.toml"]] {
             let ended = run(&scene, words).with_code(code);
             assert!(ended.stderr.contains("EVENTS_REDIS_URL"), "{ended:?}");
         }
