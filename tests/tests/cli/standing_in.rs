@@ -32,9 +32,14 @@ fn it_answers_follows_its_file_and_keeps_its_answers_while_that_is_wrong() {
     running.until_said("answers.toml was read again: 1 expectation");
     assert_eq!(ask().unwrap(), 22);
     scene.write("answers.toml", "[[expect]]\ncall = 'add'\nresalt = 3\n");
-    running.until_said("error: answers.toml: expectation 1: unknown field `resalt`").until_said("stay as they were");
+    running
+        .until_said("error: answers.toml: line 1: expectation 1 (call `add`): unknown field `resalt`")
+        .until_said("stay as they were");
     assert_eq!(ask().unwrap(), 22);
-    scene.write("answers.toml", "[[expect]]\ncall = 'boom'\nstatus = 500\n[[expect]]\ncall = 'add'\nresult = 4444\n");
+    scene.write(
+        "answers.toml",
+        "[[expect]]\ncall = 'boom'\nerrors = [{ type = 'KeyError' }]\n[[expect]]\ncall = 'add'\nresult = 4444\n",
+    );
     running.until_said("answers.toml was read again: 2 expectations");
     assert_eq!(ask().unwrap(), 4444);
     assert!(matches!(client.get("boom").timeout(PATIENCE).fetch::<i64>(), Err(Error::Call { .. })));
@@ -58,7 +63,9 @@ fn a_list_in_json_will_do_with_delays_times_and_failures_by_chance() {
     assert_eq!(scene.run(&["get", "Order", "5"]).with_code(0).json()[0]["data"]["id"], "5");
     let second = scene.run(&["get", "Order", "5"]).with_code(6);
     assert!(second.took.as_millis() >= 200 && second.stderr.contains("status 503"), "{second:?}");
-    scene.run(&["call", "add"]).with_code(6);
+    let failed = scene.run(&["call", "add"]).with_code(6).json().remove(0);
+    let error = &failed["errors"][0];
+    assert!(error["type"].is_string() && error["message"].as_str().unwrap().contains("by chance"), "{failed}");
 }
 
 #[test]
