@@ -136,7 +136,8 @@ impl From<io::Error> for Failure {
 /// What to do about it, where the error itself does not say so.
 fn hint(error: &Error) -> Option<String> {
     let text = match error {
-        Error::Config { .. } if !has_env_file() => {
+        // A setting that is there and wrong is not looked for in a file.
+        Error::Config { why } if why.contains("is not set") && !has_env_file() => {
             "there is no file .env here or above, so only the environment counts; `.env.sample` in the sources \
              names all settings"
         }
