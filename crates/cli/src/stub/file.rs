@@ -8,6 +8,7 @@ use zc_events::testing::Expectation;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::values::{BYTE_ORDER_MARK, MARKED};
 
 /// What a TOML file calls each of its expectations, and a JSON file may.
 const EXPECT: &str = "expect";
@@ -40,6 +41,9 @@ impl File {
             wrong(format!("cannot be read: {error}")).hint("it names what is answered: see `zc-events help stub`")
         })?;
         let is_toml = self.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+        if !is_toml && text.starts_with(BYTE_ORDER_MARK) {
+            return Err(wrong(format!("it {MARKED}")));
+        }
         let value = if is_toml { toml(&text) } else { serde_json::from_str(&text).map_err(|error| error.to_string()) };
         let places = if is_toml { places(&text) } else { Vec::new() };
         value.and_then(|value| expectations(value, &places)).map_err(wrong)
@@ -163,6 +167,7 @@ mod tests {
             ("a.toml", "", "./a.toml: it is to hold a list called `expect`"),
             ("a.json", "[{}\n", "./a.json: EOF while parsing a list at line 2"),
             ("a.json", "3", "./a.json: it is to hold a list"),
+            ("a.json", "\u{feff}[]", "./a.json: it begins with a byte order mark"),
             (
                 "a.json",
                 r#"[{"call": "a"}, {"call": "b", "stats": 5}]"#,
