@@ -109,7 +109,7 @@ fn it_is_told_that_something_was_answered_once_the_answer_was_handed_in() {
             eventually(PATIENCE, || {
                 proxy.cut_all(Ending::Rst);
                 stop.load(Ordering::SeqCst)
-            })
+            });
         });
         let told = running.json();
         stop.store(true, Ordering::SeqCst);
