@@ -15,7 +15,7 @@ use zc_events::{Outcome, RebuildError, RebuildProgress};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::lines::{self, Numbered, TICK};
-use crate::output::{GOOD, note};
+use crate::output::{GOOD, counted, note};
 use crate::progress;
 use crate::session::Session;
 use crate::values;
@@ -91,9 +91,8 @@ fn tell(
         return session.output.json(&Out { event_type, resource_type, batches, items, skipped, complete });
     }
     let seconds = took.as_secs_f64();
-    session
-        .output
-        .text(format_args!("{items} items in {batches} batches {GOOD}stored and confirmed{GOOD:#} in {seconds:.2} s"))
+    let (items, batches) = (counted(items, "item", "items"), counted(batches, "batch", "batches"));
+    session.output.text(format_args!("{items} in {batches} {GOOD}stored and confirmed{GOOD:#} in {seconds:.2} s"))
 }
 
 /// Why it ended, and where to go on. What was wrong with an item is told as it was found.

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output::{Output, note};
+use crate::output::{Output, counted, note};
 use crate::session::Session;
 use crate::values;
 use measured::Measured;
@@ -52,8 +52,10 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let exchange = sandbox.client().settings().events_exchange().to_owned();
     if !session.output.is_json() {
         note(format_args!(
-            "{} events of {} bytes, up to {} out at once, through `{exchange}`, which is removed afterwards",
-            options.messages, options.size, options.in_flight
+            "{} of {} bytes, up to {} out at once, through `{exchange}`, which is removed afterwards",
+            counted(options.messages.into(), "event", "events"),
+            options.size,
+            options.in_flight
         ));
     }
     let bench = Bench::new(sandbox.client().clone(), *options, session.interrupt.clone())?;

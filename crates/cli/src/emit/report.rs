@@ -9,7 +9,7 @@ use zc_events::{Event, Outcome};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{GOOD, Line, Output};
+use crate::output::{GOOD, Line, Output, counted};
 use crate::progress;
 
 /// A line of JSON about an event.
@@ -119,19 +119,18 @@ impl Report {
         if !output.is_json() {
             let seconds = begun.elapsed().as_secs_f64();
             let rate = confirmed as f64 / seconds.max(1e-6);
-            let events = counted(confirmed);
+            let events = counted(confirmed, "event", "events");
             output.text(format_args!("{events} {GOOD}confirmed{GOOD:#} in {seconds:.2} s ({rate:.0}/s)"))?;
         }
         let Some(worst) = worst else { return Ok(()) };
         let rest =
             given_up.map_or_else(String::new, |last| format!("; given up after {last}, nothing behind it was sent"));
         let were = if failed == 1 { "was" } else { "were" };
-        Err(worst.retold(format!("{failed} of {} {were} not confirmed{rest}", counted(confirmed + failed))))
+        Err(worst.retold(format!(
+            "{failed} of {} {were} not confirmed{rest}",
+            counted(confirmed + failed, "event", "events")
+        )))
     }
-}
-
-fn counted(events: u64) -> String {
-    if events == 1 { "1 event".to_owned() } else { format!("{events} events") }
 }
 
 /// Whoever is told no more has not seen all events confirmed: other than with what only looks, that is no good end.
