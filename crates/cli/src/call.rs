@@ -15,12 +15,13 @@ use crate::values::{self, Json};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The function's key, such as add
+    #[arg(value_parser = values::name())]
     key: String,
     /// GET, PUT, POST or DELETE: it means what both ends agree on
     #[arg(long, default_value = "GET", hide_default_value = true, value_parser = method)]
     method: Method,
     /// What the function gets: JSON, @file, or - for stdin [default: {}]
-    #[arg(long, value_name = "JSON", value_parser = Json::parse)]
+    #[arg(long, value_name = "JSON", value_parser = Json::parse, allow_negative_numbers = true)]
     data: Option<Json>,
     /// What it gets beside the data, as a text; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = values::pair)]
@@ -56,7 +57,7 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         call = call.timeout(timeout);
     }
     if options.no_wait {
-        call.no_wait()?;
+        call.no_wait().map_err(|error| Failure::sending(&client, error))?;
         return Ok(confirmed(session, &options.key)?);
     }
     match call.fetch::<Value>() {

@@ -48,6 +48,8 @@ impl Exit {
     pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::Config { .. } => Exit::Config,
+            // All that is sent was given on the command line, or to be read.
+            Error::Encode { .. } => Exit::Usage,
             Error::Unavailable { .. } | Error::Blocked { .. } => Exit::Unavailable,
             Error::Timeout { .. } => Exit::Timeout,
             Error::Remote { .. } | Error::Call { .. } => Exit::Remote,

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use zc_events::{Error, Outcome, Stage};
+use zc_events::{Error, EventClient, Outcome, Stage};
 
 use crate::exit::Exit;
 use crate::output::{BAD, BOLD, Line};
@@ -41,6 +41,23 @@ impl Failure {
         let is_timeout = error.is_timeout();
         let failure = Self::from(error);
         if is_timeout { failure.about(what) } else { failure }
+    }
+
+    /// Why something was not confirmed: where the broker takes nothing, that is why, and no deadline that was too short.
+    pub(crate) fn sending(client: &EventClient, error: Error) -> Self {
+        Self::while_blocked(client.health().blocked_reason.as_deref(), error)
+    }
+
+    fn while_blocked(reason: Option<&str>, error: Error) -> Self {
+        let outcome = error.outcome();
+        let Some(reason) = reason.filter(|_| error.is_timeout()) else { return Self::from(error) };
+        let failure = Self::from(Error::Blocked { reason: reason.to_owned() });
+        if outcome == Outcome::NotSent {
+            return failure;
+        }
+        let hint = "the broker's memory or disk is low: see `rabbitmq-diagnostics alarms`; what was handed over just now may \
+                    still be taken once that is over";
+        Self { outcome, ..failure }.hint(hint)
     }
 
     /// Says what to do.
@@ -119,7 +136,8 @@ impl From<io::Error> for Failure {
 /// What to do about it, where the error itself does not say so.
 fn hint(error: &Error) -> Option<String> {
     let text = match error {
-        Error::Config { .. } if !has_env_file() => {
+        // A setting that is there and wrong is not looked for in a file.
+        Error::Config { why } if why.contains("is not set") && !has_env_file() => {
             "there is no file .env here or above, so only the environment counts; `.env.sample` in the sources \
              names all settings"
         }
@@ -133,6 +151,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::Timeout { .. } => {
             "nothing was sent; is the broker that BROKER_URL leads to overloaded, or a firewall in between?"
         }
+        Error::Unroutable { exchange, .. } if exchange.is_empty() => return None,
         Error::Unroutable { .. } => {
             "services bind their queues when they first start: is one running, and are STAGING_NAME and \
              EVENTS_EXCHANGE the ones that it has?"
@@ -153,4 +172,22 @@ fn hint(error: &Error) -> Option<String> {
 fn has_env_file() -> bool {
     let here = std::env::current_dir().unwrap_or_default();
     here.ancestors().any(|folder: &Path| folder.join(".env").is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confirm_that_does_not_come_while_the_broker_is_blocked_is_the_brokers_lack_of_room() {
+        let late = || Error::Timeout { stage: Stage::Confirm };
+        let failure = Failure::while_blocked(Some("low on memory"), late());
+        assert_eq!((failure.exit, failure.outcome), (Exit::Unavailable, Outcome::Unknown));
+        assert!(failure.text().contains("low on memory"), "{failure:?}");
+        assert!(failure.hint.is_some_and(|hint| hint.contains("rabbitmq-diagnostics alarms")));
+        let failure = Failure::while_blocked(None, late());
+        assert!(failure.exit == Exit::Timeout && failure.hint.is_some_and(|hint| hint.contains("duplicate")));
+        let other = Failure::while_blocked(Some("low on memory"), Error::Closed);
+        assert_eq!(other.exit, Exit::Failed);
+    }
 }

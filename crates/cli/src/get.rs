@@ -13,8 +13,10 @@ use crate::values::{self, Json};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The resource, such as Order
+    #[arg(value_parser = values::name())]
     resource: String,
     /// The primary key; several for those, none for all
+    #[arg(value_parser = values::name(), allow_negative_numbers = true)]
     pk: Vec<String>,
     /// What is to come along: company,items
     #[arg(long, value_name = "NAMES")]
@@ -41,7 +43,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "GET", hide_default_value = true)]
     method: Method,
     /// The document to create or change: JSON, @file, or - for stdin
-    #[arg(long, value_name = "JSON", value_parser = Json::parse)]
+    #[arg(long, value_name = "JSON", value_parser = Json::parse, allow_negative_numbers = true)]
     data: Option<Json>,
     /// The priority in the services' queues, 0 to 10 [default: none]
     #[arg(long, value_name = "N")]

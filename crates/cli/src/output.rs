@@ -69,6 +69,11 @@ impl Output {
     }
 }
 
+/// So many of something: `1 event`, `2 events`.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// A time as it stands in all output: UTC, to the millisecond.
 pub(crate) fn time(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
@@ -114,6 +119,11 @@ fn escaped(f: &mut fmt::Formatter<'_>, text: &str, lines: bool) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "batch", "batches")), ["0 batches", "1 batch", "2 batches"]);
+    }
 
     #[test]
     fn a_peer_cannot_write_to_the_terminal() {

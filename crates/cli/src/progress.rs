@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 /// A bar where the number of all is known, else how many there were. Hidden where stderr is no terminal.
 pub(crate) fn bar(total: Option<u64>, what: &str) -> ProgressBar {
     let (bar, template) = match total {
-        Some(total) => (
-            ProgressBar::new(total),
-            format!("{{wide_bar}} {{human_pos}}/{{human_len}} {what}, {{rate}}, {{eta}} left"),
-        ),
+        Some(total) => {
+            (ProgressBar::new(total), format!("{{wide_bar}} {{human_pos}}/{{human_len}} {what}, {{rate}}, {{left}}"))
+        }
         None => (ProgressBar::new_spinner(), format!("{{spinner}} {{human_pos}} {what}, {{rate}}")),
     };
     if let Ok(style) = ProgressStyle::with_template(&template) {
+        let style = style.with_key("left", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            // Without a rate nobody knows.
+            let _ = match state.per_sec() {
+                rate if rate > 0.0 || state.is_finished() => write!(text, "{:#} left", HumanDuration(state.eta())),
+                _ => write!(text, "? left"),
+            };
+        });
         bar.set_style(style.with_key("rate", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
             // A text in memory takes everything.
             let _ = write!(text, "{:.0}/s", state.per_sec());
@@ -81,6 +87,12 @@ mod tests {
         assert!(shown.contains("█░") && shown.contains(" 1,000/2,000 items, ") && shown.contains(" left"), "{shown:?}");
         let rate = shown.rsplit_once("/s, ").unwrap().0.rsplit_once(' ').unwrap().1;
         assert!(!rate.is_empty() && rate.bytes().all(|it| it.is_ascii_digit()), "{shown:?}");
+    }
+
+    #[test]
+    fn before_anything_is_done_nobody_knows_how_long_it_takes() {
+        let shown = shown(&bar(Some(2000), "items"), 0);
+        assert!(shown.contains(" 0/2,000 items, 0/s, ? left"), "{shown:?}");
     }
 
     #[test]

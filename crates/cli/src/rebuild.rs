@@ -15,16 +15,19 @@ use zc_events::{Outcome, RebuildError, RebuildProgress};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::lines::{self, Numbered, TICK};
-use crate::output::{GOOD, note};
+use crate::output::{GOOD, counted, note};
 use crate::progress;
 use crate::session::Session;
+use crate::values;
 
 /// What is sent, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The type of the events, such as index_order
+    #[arg(value_parser = values::name())]
     event_type: String,
     /// What the items are, such as Order
+    #[arg(value_parser = values::name())]
     resource_type: String,
     /// A file with the items, JSON, one a line; or - for stdin
     items: PathBuf,
@@ -88,9 +91,8 @@ fn tell(
         return session.output.json(&Out { event_type, resource_type, batches, items, skipped, complete });
     }
     let seconds = took.as_secs_f64();
-    session
-        .output
-        .text(format_args!("{items} items in {batches} batches {GOOD}stored and confirmed{GOOD:#} in {seconds:.2} s"))
+    let (items, batches) = (counted(items, "item", "items"), counted(batches, "batch", "batches"));
+    session.output.text(format_args!("{items} in {batches} {GOOD}stored and confirmed{GOOD:#} in {seconds:.2} s"))
 }
 
 /// Why it ended, and where to go on. What was wrong with an item is told as it was found.

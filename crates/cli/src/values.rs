@@ -3,10 +3,17 @@
 use std::io::Read as _;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::{Map, Value};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+/// What some editors put in front of a text.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
+/// What is wrong with a text that begins so.
+pub(crate) const MARKED: &str =
+    "begins with a byte order mark, which JSON has none of: save it as UTF-8 without one (BOM)";
 
 /// JSON: as it is, `@file`, or `-` for stdin.
 #[derive(Clone, Debug)]
@@ -52,10 +59,18 @@ impl Json {
 
 /// A text as JSON. What is wrong is told without showing it.
 pub(crate) fn json(what: &str, text: &str) -> Result<Value, Failure> {
+    if text.starts_with(BYTE_ORDER_MARK) {
+        return Err(Failure::usage(format!("{what} {MARKED}")));
+    }
     serde_json::from_str(text).map_err(|error| {
         Failure::usage(format!("{what} is not JSON: {error}"))
             .hint("a text is \"in double quotes\", within the shell's '..'")
     })
+}
+
+/// A name, for clap: anything but nothing.
+pub(crate) fn name() -> NonEmptyStringValueParser {
+    NonEmptyStringValueParser::new()
 }
 
 /// `name=value`, for clap.
@@ -101,6 +116,7 @@ mod tests {
         assert_eq!(read("{\"a\": 1}").unwrap()["a"], 1);
         let failure = read("{\"password\": hunter2}").unwrap_err();
         assert!(failure.text().starts_with("--data is not JSON: ") && !failure.text().contains("hunter2"));
+        assert!(read("\u{feff}{}").unwrap_err().text().contains("byte order mark"));
         assert!(read("@/no/such/file").unwrap_err().text().contains("/no/such/file"));
         assert!(Json::parse("[1]").unwrap().read_object("--kwargs").unwrap_err().text().contains("object"));
     }

@@ -67,7 +67,9 @@ fn completions_and_manual_pages_know_every_command() {
 fn what_makes_no_sense_is_told_before_anything_is_asked_for() {
     for words in [
         &["emit"][..],
+        &["emit", ""],
         &["emit", "e", "--arg", "{x"],
+        &["emit", "e", "--kwargs", "{\"event_type\": \"other\"}"],
         &["emit", "e", "--kwargs", "[1]"],
         &["emit", "e", "--kwargs", "@/no/such/file"],
         &["emit", "e", "--priority", "300"],
@@ -76,17 +78,22 @@ fn what_makes_no_sense_is_told_before_anything_is_asked_for() {
         &["emit", "-", "--count", "2"],
         &["emit", "-", "--kwargs", "{}"],
         &["rebuild", "index_order", "Order"],
+        &["rebuild", "", "Order", "-"],
         &["rebuild", "index_order", "Order", "-", "--batch-size", "0"],
         &["get"],
+        &["get", "", "5"],
+        &["get", "Order", ""],
         &["get", "Order", "--query", "name"],
         &["get", "Order", "--method", "FETCH"],
         &["get", "Order", "--timeout", "5"],
+        &["call", ""],
         &["call", "add", "--method", "PATCH"],
         &["call", "add", "--no-wait", "--timeout", "5s"],
         &["listen", "--for", "soon"],
         &["stub"],
         &["dead", "replay"],
         &["dead", "replay", "1", "--all"],
+        &["dead", "replay", "1", "--to", ""],
         &["dead", "purge"],
         &["--output", "xml", "demo"],
     ] {
@@ -94,4 +101,28 @@ fn what_makes_no_sense_is_told_before_anything_is_asked_for() {
         assert_eq!(ended.status.code(), Some(2), "{words:?}: {ended:?}");
         assert!(ended.stdout.is_empty() && ended.stderr.starts_with(b"error: "), "{words:?}: {ended:?}");
     }
+}
+
+#[test]
+fn a_number_below_zero_is_a_value() {
+    let env = [("BROKER_URL", "memory://"), ("EVENTS_REDIS_URL", "memory://"), ("STAGING_NAME", "test")];
+    for words in [
+        &["emit", "e", "--arg", "-5", "--arg", "-1.5e3"][..],
+        &["call", "add", "--data", "-5"],
+        &["get", "Order", "-5"],
+        &["get", "Order", "--method", "POST", "--data", "-5"],
+    ] {
+        let ended = run(words, &env);
+        // It is sent, and nobody is bound in a broker that is made for this.
+        assert_eq!(ended.status.code(), Some(7), "{words:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn of_many_that_are_the_same_the_first_that_goes_to_nobody_is_the_last() {
+    let ended = run(&["emit", "e", "--count", "1000000"], &[("BROKER_URL", "memory://"), ("STAGING_NAME", "test")]);
+    assert_eq!(ended.status.code(), Some(7), "{ended:?}");
+    let (told, said) = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(said.contains("1 of 1 event was not confirmed; given up after 1,") && said.lines().count() <= 3, "{said}");
 }

@@ -30,9 +30,7 @@ pub enum Error {
         stage: Stage,
     },
     /// No queue takes the message.
-    #[error(
-        "nobody is bound to exchange `{exchange}` (routing key `{routing_key}`): no service would have received it"
-    )]
+    #[error("{}", NoQueue(exchange, routing_key))]
     Unroutable {
         /// The exchange.
         exchange: String,
@@ -231,6 +229,20 @@ impl CallFailure {
 impl fmt::Debug for CallFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallFailure").field("errors", &self.errors.len()).finish()
+    }
+}
+
+/// That no queue takes a message. Whatever goes straight to a queue goes to the exchange without a name.
+struct NoQueue<'a>(&'a str, &'a str);
+
+impl fmt::Display for NoQueue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(exchange, routing_key) = self;
+        if exchange.is_empty() {
+            return write!(f, "the queue `{routing_key}` does not exist: start its service once, which declares it");
+        }
+        write!(f, "nobody is bound to exchange `{exchange}` (routing key `{routing_key}`)")?;
+        f.write_str(": no service would have received it")
     }
 }
 

@@ -71,10 +71,17 @@ impl Message {
         }
     }
 
-    /// Why it cannot be read: a short word that stays the same, and a sentence for people. `None` where it can.
+    /// Why no service can make anything of it: a short word that stays the same, and a sentence for people. It cannot be
+    /// read, or it is an event or a notification without a type. `None` where all is well.
     #[must_use]
     pub fn error(&self) -> Option<(&'static str, String)> {
-        self.task.as_ref().err().map(|error| (error.reason(), error.to_string()))
+        match (&self.task, self.kind()) {
+            (Err(error), _) => Some((error.reason(), error.to_string())),
+            (Ok(task), MessageKind::Event | MessageKind::Notification) if task.event_type().is_none() => {
+                Some(("no_event_type", "it has no event type: its first positional argument is no text".to_owned()))
+            }
+            _ => None,
+        }
     }
 
     fn task(&self) -> Option<&Task> {
@@ -117,10 +124,11 @@ impl Message {
         self.task()?.parent_id.as_deref()
     }
 
-    /// The positional arguments behind the event type.
+    /// The positional arguments behind the event type; all, where there is no such type.
     #[must_use]
     pub fn args(&self) -> &[Value] {
-        self.task().and_then(|task| task.args.get(1..)).unwrap_or_default()
+        let Some(task) = self.task() else { return &[] };
+        task.args.get(usize::from(task.event_type().is_some())..).unwrap_or_default()
     }
 
     /// The keyword arguments, `task_id` among them. Empty where it cannot be read.
@@ -236,5 +244,33 @@ impl fmt::Debug for Message {
             .field("id", &self.id())
             .field("body_len", &self.body.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(body: &Value) -> Message {
+        let properties = Properties { content_type: Some("application/json".to_owned()), ..Properties::default() };
+        Message::read("x", "", &properties, body.to_string().as_bytes(), &Limits::default())
+    }
+
+    #[test]
+    fn of_the_arguments_only_the_event_type_is_none() {
+        for (task, args, event_type, rest) in [
+            ("microservice.event", json!(["e", 5]), "e", json!([5])),
+            ("microservice.event", json!([5, 6]), "", json!([5, 6])),
+            ("microservice.event", json!([]), "", json!([])),
+            ("other.task", json!([[1], 2]), "", json!([[1], 2])),
+            ("other.task", json!(["e", 2]), "e", json!([2])),
+        ] {
+            let message = read(&json!({"task": task, "id": "1", "args": args, "kwargs": {}}));
+            assert_eq!((message.event_type(), json!(message.args())), (event_type, rest), "{task} {args}");
+            let lacks = event_type.is_empty() && task == "microservice.event";
+            assert_eq!(message.error().map(|(reason, _)| reason), lacks.then_some("no_event_type"), "{task} {args}");
+        }
+        assert_eq!(read(&json!("x")).kind(), MessageKind::Unreadable);
     }
 }

@@ -60,6 +60,35 @@ impl fmt::Debug for Watch {
 }
 
 impl EventClient {
+    /// Which of the exchanges that are [watched](EventClient::watch) are not there. Nothing is declared. Where it is not the
+    /// first program of a fleet that asks, a name is wrong: `STAGING_NAME` as a rule.
+    ///
+    /// ```
+    /// use zc_events::{EventClient, Settings, Watched};
+    /// let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+    /// let client = EventClient::new(settings)?;
+    /// assert_eq!(client.missing_exchanges(Watched::Events)?, ["microservice-events-test"]);
+    /// let _watch = client.watch(Watched::Events)?;
+    /// assert!(client.missing_exchanges(Watched::Events)?.is_empty());
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`EventClient::watch`].
+    pub fn missing_exchanges(&self, watched: Watched) -> Result<Vec<String>> {
+        let (inner, settings) = (self.inner(), self.settings());
+        let mut wanted = Topology::new();
+        if watched != Watched::Notifications {
+            wanted = wanted.exchange(&settings.events_exchange, ExchangeKind::Fanout);
+        }
+        if watched != Watched::Events {
+            wanted = wanted.exchange(&settings.notifications_exchange, ExchangeKind::Topic);
+        }
+        let found = inner.broker.inspect(&wanted, inner.deadline(CONNECT))?;
+        let missing = found.exchanges.into_iter().filter(|exchange| !exchange.standing.is_there());
+        Ok(missing.map(|exchange| exchange.name).collect())
+    }
+
     /// Looks on at what passes over the exchanges from now on, through a temporary queue of its own, which goes with
     /// the [`Watch`]. Nothing is taken from any service. The exchanges are declared where they are missing. Whoever does not
     /// ask for the [next](Watch::next) one for long misses the oldest: the queue holds 10,000 messages and 64 MiB.

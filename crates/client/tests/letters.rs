@@ -88,6 +88,20 @@ fn a_letter_is_handled_again_with_all_its_attempts_and_only_the_chosen_one() {
 }
 
 #[test]
+fn where_one_of_those_that_were_asked_for_is_missing_nothing_is_done() {
+    let scene = scene();
+    let (first, second) = (scene.emit(1), scene.emit(2));
+    let letters = scene.client.dead_letters().unwrap();
+    let replayed = letters.replay(&Replay::new().only([first.id(), "nothing"]), |_| true).unwrap();
+    assert_eq!((replayed.done.len(), replayed.missing), (0, vec!["nothing".to_owned()]));
+    assert!(letters.replay(&Replay::new().event_type(""), |_| true).is_err(), "nobody could tell what it is");
+    let ids: Vec<_> = letters.list().unwrap().iter().map(|letter| letter.id().unwrap().to_owned()).collect();
+    assert_eq!(ids, [first.id(), second.id()]);
+    let replayed = letters.replay(&Replay::new().only([second.id()]), |_| true).unwrap();
+    assert_eq!(replayed.done, [second.id()]);
+}
+
+#[test]
 fn one_that_fails_again_and_again_is_left_alone_in_the_end() {
     let scene = scene();
     let event = scene.emit(1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use integration_tests::{broker_url, eventually, redis_url};
 use serde_json::Value;
-use zc_events::{Context, Event, HandlerError, Retry, Service};
+use zc_events::{Context, Event, HandlerError, Retry, Service, Watched};
 
 use crate::console::{self, Shell};
 use integration_tests::command::{PATIENCE, Scene, binary};
@@ -32,6 +32,11 @@ fn the_sessions_that_need_servers_are_as_shown() {
             }
             "`dead`" => {
                 letters(&scene);
+                shell(&scene, ())
+            }
+            // What looks on is not the first in the fleet.
+            "`listen`" | "`stub`" | "`get`" | "`call`" => {
+                drop(scene.client().watch(Watched::Events).unwrap());
                 shell(&scene, ())
             }
             "When something is wrong" => shell(&scene, ()).env("BROKER_URL", wrong_password()),

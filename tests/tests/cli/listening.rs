@@ -73,6 +73,11 @@ fn each_kind_of_message_is_told_with_all_its_members() {
     assert_eq!((&told["kind"], &told["event_type"]), (&json!("notification"), &json!("shipped")));
     assert_eq!(told["routing_key"], "microservice.notification.email");
 
+    publish(&scene, "", json_body(), br#"{"task": "microservice.event", "id": "3", "args": [5, 6]}"#);
+    let told = listening.json();
+    assert_eq!((&told["event_type"], &told["args"], &told["kind"]), (&json!(null), &json!([5, 6]), &json!("event")));
+    assert_eq!((&told["reason"], &told["body"]), (&json!("no_event_type"), &json!(null)), "{told}");
+
     for (content_type, body, reason) in [
         ("application/json", &b"{\"task\": \"x\""[..], "malformed"),
         ("application/x-python-serialize", &b"\x80\x02}q"[..], "content_type"),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use integration_tests::broker_url;
 use integration_tests::command::{PATIENCE, Running, Scene};
+use integration_tests::proxy::{Mode, Proxy, Way};
+use integration_tests::{broker_url, eventually};
 use serde_json::Value;
 use zc_events::{Context, Service};
 use zc_events_protocol::{Clock, SystemClock};
@@ -126,4 +127,33 @@ fn what_cannot_be_measured_is_told() {
     let ended = down.run(&["bench", "--messages", "20", "--output", "json"]).with_code(4);
     assert!(ended.stderr.contains("EVENTS_REDIS_URL") && !ended.stderr.contains("hunter2canary"), "{ended:?}");
     Scene::new().bare().run(&["bench"]).with_code(3);
+}
+
+/// Whatever it waits for: here the confirms do not come.
+#[test]
+fn a_server_that_says_nothing_holds_up_neither_ctrl_c_nor_the_end_of_the_time() {
+    for words in [&[][..], &["--timeout", "2s"]] {
+        let (proxy, url) = Proxy::before(&broker_url()).unwrap();
+        let scene = Scene::new().env("BROKER_URL", &url).env("EVENTS_PUBLISH_TIMEOUT", "60");
+        let mut running = start(&scene, words);
+        let name = eventually(PATIENCE, || {
+            let name = name(&running.said());
+            (inspect(&name).queues[0].ready > Some(0)).then_some(name)
+        });
+        proxy.set(Way::Both, Mode::Hold);
+        if words.is_empty() {
+            running.interrupt();
+        }
+        let ended = running.end().with_code(if words.is_empty() { 130 } else { 5 });
+        assert!(ended.took < Duration::from_secs(25), "{ended:?}");
+        for says in [format!("`{name}` and its queues may still be there"), "in ten minutes".to_owned()] {
+            assert!(ended.stderr.contains(&says), "{ended:?}");
+        }
+        // That it goes by itself is tested above; it need not wait for that.
+        let broker: Arc<dyn Broker> =
+            Arc::new(AmqpBroker::new(AmqpOptions::new(broker_url().parse().unwrap())).unwrap());
+        let found = inspect(&name);
+        let queues = found.queues.iter().fold(Topology::new(), |all, queue| all.queue_with_priority(&queue.name, None));
+        broker.remove(&queues, SystemClock.deadline(PATIENCE)).unwrap();
+    }
 }

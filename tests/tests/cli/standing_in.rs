@@ -1,8 +1,12 @@
 //! `zc-events stub` against real servers: it answers as its file says, follows the file, and leaves nothing behind.
 
-use integration_tests::eventually;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use integration_tests::proxy::{Ending, Mode, Proxy, Way};
+use integration_tests::{broker_url, eventually, redis_url};
 use serde_json::json;
-use zc_events::{Error, Event};
+use zc_events::{Error, Event, Watched};
 
 use integration_tests::command::{PATIENCE, Running, Scene};
 
@@ -28,9 +32,14 @@ fn it_answers_follows_its_file_and_keeps_its_answers_while_that_is_wrong() {
     running.until_said("answers.toml was read again: 1 expectation");
     assert_eq!(ask().unwrap(), 22);
     scene.write("answers.toml", "[[expect]]\ncall = 'add'\nresalt = 3\n");
-    running.until_said("error: answers.toml: expectation 1: unknown field `resalt`").until_said("stay as they were");
+    running
+        .until_said("error: answers.toml: line 1: expectation 1 (call `add`): unknown field `resalt`")
+        .until_said("stay as they were");
     assert_eq!(ask().unwrap(), 22);
-    scene.write("answers.toml", "[[expect]]\ncall = 'boom'\nstatus = 500\n[[expect]]\ncall = 'add'\nresult = 4444\n");
+    scene.write(
+        "answers.toml",
+        "[[expect]]\ncall = 'boom'\nerrors = [{ type = 'KeyError' }]\n[[expect]]\ncall = 'add'\nresult = 4444\n",
+    );
     running.until_said("answers.toml was read again: 2 expectations");
     assert_eq!(ask().unwrap(), 4444);
     assert!(matches!(client.get("boom").timeout(PATIENCE).fetch::<i64>(), Err(Error::Call { .. })));
@@ -54,7 +63,9 @@ fn a_list_in_json_will_do_with_delays_times_and_failures_by_chance() {
     assert_eq!(scene.run(&["get", "Order", "5"]).with_code(0).json()[0]["data"]["id"], "5");
     let second = scene.run(&["get", "Order", "5"]).with_code(6);
     assert!(second.took.as_millis() >= 200 && second.stderr.contains("status 503"), "{second:?}");
-    scene.run(&["call", "add"]).with_code(6);
+    let failed = scene.run(&["call", "add"]).with_code(6).json().remove(0);
+    let error = &failed["errors"][0];
+    assert!(error["type"].is_string() && error["message"].as_str().unwrap().contains("by chance"), "{failed}");
 }
 
 #[test]
@@ -65,4 +76,84 @@ fn without_an_answer_store_or_a_file_it_does_not_begin() {
     assert!(ended.stderr.contains("none.toml: cannot be read"), "{}", ended.stderr);
     let ended = scene.env("EVENTS_REDIS_URL", "").run(&["stub", "answers.json"]).with_code(3);
     assert!(ended.stderr.contains("EVENTS_REDIS_URL is not set"), "{}", ended.stderr);
+}
+
+/// What is told has happened: with a delay at its end, and not where the answer was not taken.
+#[test]
+fn it_is_told_that_something_was_answered_once_the_answer_was_handed_in() {
+    let (proxy, url) = Proxy::before(&redis_url()).unwrap();
+    let scene = Scene::new();
+    let client = scene.client();
+    scene.write("answers.json", r#"[{"call": "slow", "result": 1, "delay": 1.5}, {"call": "add", "result": 3}]"#);
+    let scene = scene.env("EVENTS_REDIS_URL", &url);
+    let running = stub(&scene, "answers.json");
+    let mut watch = client.watch(Watched::Events).unwrap();
+    let ask = |key: &'static str, timeout| client.get(key).timeout(timeout).fetch::<i64>();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| ask("slow", PATIENCE));
+        assert_eq!(watch.next(PATIENCE).unwrap().unwrap().event_type(), "slow");
+        assert_eq!(ask("add", PATIENCE).unwrap(), 3);
+        assert_eq!(slow.join().unwrap().unwrap(), 1);
+    });
+    for key in ["add", "slow"] {
+        let told = running.json();
+        assert_eq!(told["asked"], format!("GET call of `{key}`"));
+        assert_eq!(told["answered"], "answered with a result");
+    }
+
+    proxy.set(Way::Both, Mode::Hold);
+    assert!(ask("add", Duration::from_millis(100)).is_err());
+    let stop = AtomicBool::new(false);
+    let told = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            eventually(PATIENCE, || {
+                proxy.cut_all(Ending::Rst);
+                stop.load(Ordering::SeqCst)
+            });
+        });
+        let told = running.json();
+        stop.store(true, Ordering::SeqCst);
+        told
+    });
+    assert!(told["answered"].as_str().unwrap().starts_with("not answered: "), "{told}");
+    assert_eq!(told["expected"], true);
+}
+
+#[test]
+fn a_broker_that_goes_away_is_told_of_once_and_its_return_too() {
+    let (proxy, url) = Proxy::before(&broker_url()).unwrap();
+    let scene = Scene::new();
+    let client = scene.client();
+    scene.write("answers.json", r#"[{"call": "add", "result": 3}]"#);
+    let scene = scene.env("BROKER_URL", &url);
+    let running = stub(&scene, "answers.json");
+    proxy.cut_all(Ending::Rst);
+    let before = proxy.accepted();
+    eventually(PATIENCE, || {
+        // Each new connection is cut in its first frame.
+        proxy.set(Way::Both, Mode::CutAfter(1, Ending::Rst));
+        proxy.accepted() > before + 3
+    });
+    proxy.set(Way::Both, Mode::Pass);
+    running.until_said("is back\n");
+    assert_eq!(client.get("add").timeout(PATIENCE).fetch::<i64>().unwrap(), 3);
+    let said = running.said();
+    assert_eq!(said.matches("answers nothing").count(), 1, "{said}");
+    assert!(said.matches("is not back yet").count() <= 2, "{said}");
+}
+
+#[test]
+fn a_fleet_that_nobody_has_used_is_said_to_be_new() {
+    let scene = Scene::new();
+    scene.write("answers.json", "[]");
+    let exchange = scene.client().settings().events_exchange().to_owned();
+    let new = format!("the exchange {exchange} is new, nobody has used it so far: is STAGING_NAME");
+    let ended = scene.run(&["listen", "--for", "100ms"]).with_code(0);
+    assert!(ended.stderr.contains(&new), "{ended:?}");
+    let ended = scene.run(&["listen", "--for", "100ms"]).with_code(0);
+    assert!(!ended.stderr.contains("is new"), "{ended:?}");
+    let scene = Scene::new();
+    scene.write("answers.json", "[]");
+    let running = stub(&scene, "answers.json");
+    running.until_said("is new, nobody has used it so far");
 }

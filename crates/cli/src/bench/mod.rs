@@ -5,20 +5,29 @@
 mod measured;
 mod phases;
 
-use std::time::Duration;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
+
+use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::note;
+use crate::interrupt::Interrupt;
+use crate::output::{Output, counted, note};
 use crate::session::Session;
 use crate::values;
 use measured::Measured;
 use phases::Bench;
 
 /// How long removing the sandbox may take.
-const GOODBYE: Duration = Duration::from_secs(15);
+const GOODBYE: Duration = Duration::from_secs(10);
+/// How often it is looked whether it is time to end.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long what is being measured may take to notice that: whoever waits for a server that says nothing does not.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How much is measured.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Options {
     /// How many events are published and consumed; of calls a tenth
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
@@ -40,18 +49,69 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     // From here on a signal ends the measuring, and what follows is the clearing up.
     session.interrupt.politely();
     let sandbox = client.sandbox("bench")?;
+    let exchange = sandbox.client().settings().events_exchange().to_owned();
     if !session.output.is_json() {
-        let exchange = sandbox.client().settings().events_exchange();
         note(format_args!(
-            "{} events of {} bytes, up to {} out at once, through `{exchange}`, which is removed afterwards",
-            options.messages, options.size, options.in_flight
+            "{} of {} bytes, up to {} out at once, through `{exchange}`, which is removed afterwards",
+            counted(options.messages.into(), "event", "events"),
+            options.size,
+            options.in_flight
         ));
     }
-    let show = |measured: &Measured| Ok(measured.show(session.output)?);
-    let done = Bench::new(sandbox.client(), options, &session.interrupt).and_then(|bench| bench.run(show));
+    let bench = Bench::new(sandbox.client().clone(), *options, session.interrupt.clone())?;
+    let done = Running::start(bench).and_then(|running| running.watch(session.output, &session.interrupt));
     let removed = sandbox.remove(GOODBYE).map_err(|error| {
-        Failure::from(error).about("what was measured with may still be there").hint("it goes by itself in ten minutes")
+        let about = format!("`{exchange}` and its queues may still be there");
+        Failure::from(error).about(&about).hint("they go by themselves in ten minutes")
     });
-    // What failed first is what matters.
-    done.and(removed)
+    match (done, removed) {
+        (Err(failure), Err(left)) => {
+            left.print();
+            Err(failure)
+        }
+        (done, removed) => done.and(removed),
+    }
+}
+
+/// A benchmark on a thread of its own: what waits for a server there holds up neither a signal nor the end of the time.
+struct Running {
+    ends: Instant,
+    measured: Receiver<Measured>,
+    thread: JoinHandle<Result<(), Failure>>,
+}
+
+impl Running {
+    fn start(bench: Bench) -> Result<Self, Failure> {
+        let (tell, measured) = unbounded();
+        let ends = bench.ends;
+        let run = move || {
+            bench.run(|measured| {
+                // Nobody listens any more once it is over.
+                let _ = tell.send(measured);
+            })
+        };
+        let thread = Builder::new().name("bench".to_owned()).spawn(run);
+        let thread =
+            thread.map_err(|error| Failure::new(Exit::Failed, format!("the system gives no thread: {error}")))?;
+        Ok(Self { ends, measured, thread })
+    }
+
+    /// Shows each phase as soon as it is measured. Where the end comes and is not noticed there, it is left alone.
+    fn watch(self, output: Output, interrupt: &Interrupt) -> Result<(), Failure> {
+        let mut over = None;
+        loop {
+            match self.measured.recv_timeout(LOOK) {
+                Ok(measured) => measured.show(output)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    let panicked = || Err(Failure::new(Exit::Failed, "the benchmark has panicked"));
+                    return self.thread.join().unwrap_or_else(|_| panicked());
+                }
+            }
+            let is_over = interrupt.check().is_err() || Instant::now() >= self.ends;
+            if is_over && over.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                return interrupt.check().and_then(|()| Err(phases::too_late("waiting for a server")));
+            }
+        }
+    }
 }

@@ -29,20 +29,17 @@ const STOP: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A benchmark under way.
-pub(super) struct Bench<'a> {
-    client: &'a EventClient,
-    options: &'a Options,
-    interrupt: &'a Interrupt,
+pub(super) struct Bench {
+    client: EventClient,
+    options: Options,
+    interrupt: Interrupt,
     text: String,
-    ends: Instant,
+    /// When its time is over.
+    pub(super) ends: Instant,
 }
 
-impl<'a> Bench<'a> {
-    pub(super) fn new(
-        client: &'a EventClient,
-        options: &'a Options,
-        interrupt: &'a Interrupt,
-    ) -> Result<Self, Failure> {
+impl Bench {
+    pub(super) fn new(client: EventClient, options: Options, interrupt: Interrupt) -> Result<Self, Failure> {
         let ends = Instant::now().checked_add(options.timeout);
         let ends = ends.ok_or_else(|| Failure::usage("--timeout is longer than can be counted"))?;
         let text = "x".repeat(options.size as usize);
@@ -50,21 +47,24 @@ impl<'a> Bench<'a> {
     }
 
     /// All phases, each told as soon as it is measured.
-    pub(super) fn run(&self, mut tell: impl FnMut(&Measured) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub(super) fn run(&self, mut tell: impl FnMut(Measured)) -> Result<(), Failure> {
         // It declares the queue; events wait there until the next one comes.
         stop(self.service()?.0)?;
-        tell(&self.publish()?)?;
+        tell(self.publish()?);
         let (service, handled) = self.service()?;
         let consumed = self.consume(&handled);
         let called = consumed.and_then(|consumed| {
-            tell(&consumed)?;
+            tell(consumed);
             if !self.client.health().has_reply_store {
                 note("no calls are measured: EVENTS_REDIS_URL is not set");
                 return Ok(());
             }
-            tell(&self.calls(Phase::Call, 1)?)?;
+            tell(self.calls(Phase::Call, 1)?);
             let callers = self.options.in_flight.min(CALLERS);
-            if callers > 1 { tell(&self.calls(Phase::CallsAtOnce, callers)?) } else { Ok(()) }
+            if callers > 1 {
+                tell(self.calls(Phase::CallsAtOnce, callers)?);
+            }
+            Ok(())
         });
         called.and(stop(service))
     }
@@ -72,7 +72,7 @@ impl<'a> Bench<'a> {
     /// A service, and what tells of each event that it has handled.
     fn service(&self) -> Result<(Service, Receiver<Instant>), Failure> {
         let (tell, handled) = unbounded();
-        let mut service = Service::builder(self.client).on(EVENT, move |_: &Context, _: Value| {
+        let mut service = Service::builder(&self.client).on(EVENT, move |_: &Context, _: Value| {
             // After an interruption nobody counts any more.
             let _ = tell.send(Instant::now());
             Ok(())
@@ -88,6 +88,7 @@ impl<'a> Bench<'a> {
         let mut measured = Measured::begin(Phase::Publish, self.text.len())?;
         let mut out: VecDeque<(Instant, EmitReceipt)> = VecDeque::new();
         let settle = |(begun, receipt): (Instant, EmitReceipt), measured: &mut Measured| {
+            self.go_on("publishing")?;
             receipt.wait()?;
             measured.note(begun.elapsed());
             Ok::<(), Failure>(())
@@ -175,9 +176,13 @@ impl<'a> Bench<'a> {
         if Instant::now() < self.ends {
             return Ok(());
         }
-        let text = format!("the time was over while {doing}");
-        Err(Failure::new(Exit::Timeout, text).hint("--timeout gives more of it, --messages asks for less"))
+        Err(too_late(doing))
     }
+}
+
+pub(super) fn too_late(doing: &str) -> Failure {
+    let text = format!("the time was over while {doing}");
+    Failure::new(Exit::Timeout, text).hint("--timeout gives more of it, --messages asks for less")
 }
 
 fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T, Failure>>) -> Result<T, Failure> {

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{GOOD, Line, note};
 use crate::session::{Client, Session};
+use crate::values;
 
 /// How many the library looks at in one call; see [`DeadLetters`].
 const AT_MOST: u16 = 20_000;
@@ -42,7 +43,7 @@ enum Action {
         #[command(flatten)]
         which: Which,
         /// Under this event type in place of their own
-        #[arg(long, value_name = "EVENT_TYPE")]
+        #[arg(long, value_name = "EVENT_TYPE", value_parser = values::name())]
         to: Option<String>,
         /// Leave those alone that were replayed so often already: they would come back
         #[arg(long, value_name = "N", default_value_t = 3)]
@@ -110,7 +111,9 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         }
         Action::Replay { which, to, most } => {
             let replay = Replay::new().most(*most);
-            replay_these(session, &letters, which, &to.iter().fold(replay, |replay, to| replay.event_type(to)))
+            let replay = to.iter().fold(replay, |replay, to| replay.event_type(to));
+            let replay = if which.all { replay } else { replay.only(&which.ids) };
+            replay_these(session, &letters, &replay, *most)
         }
         Action::Purge { which, yes } => purge(session, &letters, which, *yes),
     }
@@ -128,12 +131,12 @@ fn list(session: &Session, letters: &DeadLetters) -> Result<(), Failure> {
     Ok(())
 }
 
-fn replay_these(session: &Session, letters: &DeadLetters, which: &Which, replay: &Replay) -> Result<(), Failure> {
+fn replay_these(session: &Session, letters: &DeadLetters, replay: &Replay, most: u32) -> Result<(), Failure> {
     let interrupt = session.interrupt.politely();
-    let mut found = BTreeSet::new();
+    let mut often = false;
     let replayed = letters.replay(replay, |letter| {
-        found.extend(letter.id().map(str::to_owned));
-        interrupt.check().is_ok() && which.has(letter)
+        often |= letter.replays >= most;
+        interrupt.check().is_ok()
     })?;
     let output = session.output;
     for id in &replayed.done {
@@ -150,7 +153,9 @@ fn replay_these(session: &Session, letters: &DeadLetters, which: &Which, replay:
         Failure::new(Exit::Failed, why).about(id).print();
     }
     interrupt.check()?;
-    which.check(&found, &letters.queue())?;
+    if let Some(id) = replayed.missing.first() {
+        return Err(missing(id, &letters.queue()));
+    }
     if let Some(error) = replayed.stopped_by {
         return Err(Failure::from(error));
     }
@@ -161,8 +166,19 @@ fn replay_these(session: &Session, letters: &DeadLetters, which: &Which, replay:
             }
             Ok(())
         }
-        left => Err(Failure::new(Exit::Failed, format!("{} stayed where they were", counted(left)))),
+        left => {
+            let failure = Failure::new(Exit::Failed, stayed(left));
+            Err(if often {
+                failure.hint("what was replayed so often fails each time; --most allows more")
+            } else {
+                failure
+            })
+        }
     }
+}
+
+fn stayed(left: usize) -> String {
+    format!("{} stayed where {}", counted(left), if left == 1 { "it was" } else { "they were" })
 }
 
 /// A line of JSON about a letter that was to be replayed.

@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use zc_events::{DeadLetter, Value};
 
-use crate::listen::show::{Told, look};
+use crate::listen::show::{Told, is_unreadable, look};
 use crate::output::{BAD, BOLD, FAINT, Line, Output, Plain, seconds};
 
 /// How much of what a handler said stands in the table.
@@ -97,7 +97,7 @@ pub(super) fn whole(output: Output, letter: &DeadLetter) -> io::Result<()> {
         output.text(format_args!("{FAINT}{name:10}{FAINT:#} {}", Plain(&text)))
     };
     json("headers", message.headers().into())?;
-    if message.error().is_some() {
+    if is_unreadable(message) {
         return line("body", &look(message.body()));
     }
     if !message.args().is_empty() {

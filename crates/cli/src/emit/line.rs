@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use zc_events::Event;
 
 use crate::failure::Failure;
+use crate::values;
 
 /// What lines that `zc-events listen` has printed hold beside the event, and what is made anew.
 const SEEN: [&str; 13] = [
@@ -33,7 +34,7 @@ pub(super) fn read(text: &str, priority: Option<u8>) -> Result<Event, Failure> {
         return Err(Failure::usage("it is a request, and no event"));
     }
     if object.remove("error").is_some_and(|error| !error.is_null()) {
-        return Err(Failure::usage("it is a message that could not be read"));
+        return Err(Failure::usage("it is a message that could not be read, or that had no event type"));
     }
     let wrong = |name: &str, what: &str| Err(Failure::usage(format!("`{name}` is to be {what}")));
     let event_type = match object.remove("event_type") {
@@ -66,6 +67,9 @@ pub(super) fn read(text: &str, priority: Option<u8>) -> Result<Event, Failure> {
 
 /// A line that is to be an object.
 pub(super) fn object(text: &str) -> Result<Map<String, Value>, Failure> {
+    if text.starts_with(values::BYTE_ORDER_MARK) {
+        return Err(Failure::usage(format!("the line {}", values::MARKED)));
+    }
     match serde_json::from_str(text.trim()) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Failure::usage("the line is to be an object, such as {\"resource_id\": 5}")),
@@ -80,6 +84,9 @@ pub(super) fn event(
     kwargs: Map<String, Value>,
     priority: Option<u8>,
 ) -> Result<Event, Failure> {
+    if kwargs.contains_key("event_type") {
+        return Err(Failure::usage("`event_type` is no keyword argument: it is the type that stands before them"));
+    }
     let mut event = Event::new(event_type);
     for arg in args {
         event = event.arg(arg).map_err(zc_events::Error::from)?;
@@ -122,6 +129,7 @@ mod tests {
     fn what_makes_no_sense_is_refused_without_being_shown() {
         for (line, why) in [
             ("[1]", "to be an object"),
+            ("\u{feff}{\"event_type\": \"e\"}", "the line begins with a byte order mark"),
             ("{\"event_type\": hunter2}", "not JSON: expected value at line 1"),
             ("{}", "`event_type` is to be a text"),
             (r#"{"event_type": ""}"#, "`event_type`"),

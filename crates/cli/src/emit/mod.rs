@@ -27,9 +27,10 @@ pub(crate) struct Options {
     ///
     /// Each line has `event_type`, and where it needs them `args` (a list), `kwargs` (an object) and `priority`. Lines that
     /// `zc-events listen` has printed will do.
+    #[arg(value_parser = values::name())]
     event_type: String,
     /// A positional argument behind the type; may be given several times
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
     arg: Vec<String>,
     /// The keyword arguments: a JSON object, @file, or - for objects from stdin, one a line and an event each
     #[arg(long, value_name = "JSON", value_parser = Json::parse)]
@@ -95,11 +96,17 @@ impl Options {
         }
         let args = self.arg.iter().map(|arg| values::json("--arg", arg)).collect::<Result<_, _>>()?;
         let template = Template { event_type: self.event_type.clone(), args, priority: self.priority };
-        Ok(match &self.kwargs {
-            None => Source::Line(template, Map::new()),
-            Some(Json::Stdin) => Source::Kwargs(template),
-            Some(kwargs) => Source::Line(template, kwargs.read_object("--kwargs")?),
-        })
+        let kwargs = match &self.kwargs {
+            None => Map::new(),
+            Some(Json::Stdin) => {
+                template.event(Map::new())?;
+                return Ok(Source::Kwargs(template));
+            }
+            Some(kwargs) => kwargs.read_object("--kwargs")?,
+        };
+        // What makes no event is told before anything is asked for.
+        template.event(kwargs.clone())?;
+        Ok(Source::Line(template, kwargs))
     }
 }
 
@@ -119,18 +126,24 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         Source::Line(template, kwargs) if options.count == 1 => {
             let event = template.event(kwargs)?;
             // Not `emit`, which logs the failure that is told here.
-            let emitted = client.start_emit(&event).and_then(|receipt| receipt.wait()).map_err(Failure::from);
+            let emitted = client.start_emit(&event).and_then(|receipt| receipt.wait());
+            let emitted = emitted.map_err(|error| Failure::sending(&client, error));
             report::one(session.output, &event, &emitted)?;
             emitted
         }
         Source::Line(template, kwargs) => {
             let interrupt = session.interrupt.politely();
-            let mut pipeline = Pipeline::new(&client, Report::new(session.output, Some(options.count)));
-            for _ in 0..options.count {
+            let report = Report::new(session.output, Some(options.count));
+            let mut pipeline = Pipeline::of_one_event(&client, report);
+            for number in 0..options.count {
                 if interrupt.check().is_err() || pipeline.is_pointless() {
                     break;
                 }
                 pipeline.take(None, template.event(kwargs.clone()))?;
+                // As the first one ends, so do the others.
+                if number == 0 {
+                    pipeline.settle_first()?;
+                }
             }
             pipeline.end(interrupt)
         }

@@ -20,6 +20,8 @@ pub(super) struct Pipeline<'a> {
     report: Report,
     /// The last line that was looked at.
     last: u64,
+    /// Whether they are all the same but for their ids.
+    is_one_event: bool,
     /// Whether what follows would fail, too.
     is_pointless: bool,
 }
@@ -34,7 +36,12 @@ struct Out {
 
 impl<'a> Pipeline<'a> {
     pub(super) fn new(client: &'a EventClient, report: Report) -> Self {
-        Self { client, out: VecDeque::new(), report, last: 0, is_pointless: false }
+        Self { client, out: VecDeque::new(), report, last: 0, is_one_event: false, is_pointless: false }
+    }
+
+    /// Of events that are the same but for their ids: what fails of one fails of all.
+    pub(super) fn of_one_event(client: &'a EventClient, report: Report) -> Self {
+        Self { is_one_event: true, ..Self::new(client, report) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -59,7 +66,7 @@ impl<'a> Pipeline<'a> {
         self.last = number.unwrap_or(self.last + 1);
         let (event, sent) = match event {
             Ok(event) => {
-                let sent = self.client.start_emit(&event).map_err(Failure::from);
+                let sent = self.client.start_emit(&event).map_err(|error| Failure::sending(self.client, error));
                 (Some(event), sent)
             }
             Err(failure) => (None, Err(failure)),
@@ -74,7 +81,7 @@ impl<'a> Pipeline<'a> {
     /// Waits for the first that is out.
     pub(super) fn settle_first(&mut self) -> Result<(), Failure> {
         let Some(Out { number, event, sent }) = self.out.pop_front() else { return Ok(()) };
-        match sent.and_then(|receipt| receipt.wait().map_err(Failure::from)) {
+        match sent.and_then(|receipt| receipt.wait().map_err(|error| Failure::sending(self.client, error))) {
             Ok(()) => self.report.confirmed(number, event.as_ref()),
             Err(failure) => {
                 self.learn_from(&failure);
@@ -83,11 +90,13 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// What is about the connection, and not about this event, ends it all.
+    /// What is about the connection, and not about this event, ends it all; and so does what is about all of them.
     fn learn_from(&mut self, failure: &Failure) {
-        if matches!(failure.exit, Exit::Config | Exit::Unavailable | Exit::Refused) {
-            self.is_pointless = true;
-        }
+        self.is_pointless |= match failure.exit {
+            Exit::Config | Exit::Unavailable | Exit::Refused => true,
+            Exit::Usage | Exit::Undelivered => self.is_one_event,
+            _ => false,
+        };
     }
 
     /// Waits for all that is out, and says how it went. A signal that has come is how it ends, whatever else failed.

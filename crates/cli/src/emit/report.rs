@@ -9,7 +9,7 @@ use zc_events::{Event, Outcome};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{GOOD, Line, Output};
+use crate::output::{GOOD, Line, Output, counted};
 use crate::progress;
 
 /// A line of JSON about an event.
@@ -64,13 +64,15 @@ pub(super) struct Report {
     confirmed: u64,
     failed: u64,
     worst: Option<Failure>,
+    /// What was said of the last failure: of events that are all the same it is said once.
+    told: String,
 }
 
 impl Report {
     /// Of so many, where that is known.
     pub(super) fn new(output: Output, total: Option<u64>) -> Self {
         let bar = progress::bar(total, "events");
-        Self { output, bar, begun: Instant::now(), confirmed: 0, failed: 0, worst: None }
+        Self { output, bar, begun: Instant::now(), confirmed: 0, failed: 0, worst: None, told: String::new() }
     }
 
     pub(super) fn confirmed(&mut self, number: Option<u64>, event: Option<&Event>) -> Result<(), Failure> {
@@ -92,7 +94,10 @@ impl Report {
             (None, Some(event)) => failure.clone().about(event.effective_task_id()),
             (None, None) => failure.clone(),
         };
-        self.bar.suspend(|| told.without_hint().print());
+        if number.is_some() || self.told != failure.text() {
+            self.bar.suspend(|| told.without_hint().print());
+            self.told = failure.text().to_owned();
+        }
         let is_worse = self.worst.as_ref().is_none_or(|worst| severity(failure.exit) > severity(worst.exit));
         if is_worse {
             self.worst = Some(failure.clone());
@@ -114,12 +119,17 @@ impl Report {
         if !output.is_json() {
             let seconds = begun.elapsed().as_secs_f64();
             let rate = confirmed as f64 / seconds.max(1e-6);
-            output.text(format_args!("{confirmed} events {GOOD}confirmed{GOOD:#} in {seconds:.2} s ({rate:.0}/s)"))?;
+            let events = counted(confirmed, "event", "events");
+            output.text(format_args!("{events} {GOOD}confirmed{GOOD:#} in {seconds:.2} s ({rate:.0}/s)"))?;
         }
         let Some(worst) = worst else { return Ok(()) };
         let rest =
             given_up.map_or_else(String::new, |last| format!("; given up after {last}, nothing behind it was sent"));
-        Err(worst.retold(format!("{failed} of {} events were not confirmed{rest}", confirmed + failed)))
+        let were = if failed == 1 { "was" } else { "were" };
+        Err(worst.retold(format!(
+            "{failed} of {} {were} not confirmed{rest}",
+            counted(confirmed + failed, "event", "events")
+        )))
     }
 }
 

@@ -40,8 +40,10 @@ pub(crate) struct Options {
 pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let client = session.client(|settings| settings)?;
     let mut view = View::new(session, &client, options);
+    let missing = client.missing_exchanges(view.watched)?;
     let mut watch = client.watch(view.watched)?;
     view.say_that_it_begins();
+    say_what_is_new(&missing);
     // From here on there is a connection to say goodbye on.
     session.interrupt.politely();
     loop {
@@ -62,6 +64,15 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
                 }
             }
         }
+    }
+}
+
+/// Says which exchanges were not there before: in a fleet that runs, their names are wrong.
+pub(crate) fn say_what_is_new(exchanges: &[String]) {
+    for exchange in exchanges {
+        note(format_args!(
+            "the exchange {exchange} is new, nobody has used it so far: is STAGING_NAME that of the fleet?"
+        ));
     }
 }
 

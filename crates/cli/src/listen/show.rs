@@ -69,7 +69,7 @@ impl<'a> Told<'a> {
             routing_key: message.routing_key(),
             size: message.body().len(),
             request: matches!(message.kind(), MessageKind::Request | MessageKind::Call),
-            body: error.is_some().then(|| look(message.body())),
+            body: is_unreadable(message).then(|| look(message.body())),
             error,
             reason,
         }
@@ -113,6 +113,10 @@ fn colour(kind: MessageKind) -> Style {
     }
 }
 
+pub(crate) fn is_unreadable(message: &Message) -> bool {
+    message.kind() == MessageKind::Unreadable
+}
+
 /// The beginning of a body.
 pub(crate) fn look(body: &[u8]) -> String {
     // As bytes a character is four at most.
@@ -134,14 +138,14 @@ impl fmt::Display for Pretty<'_> {
         let clock = at.get(11..23).unwrap_or(&at);
         let (kind, colour) = (kind(message.kind()), colour(message.kind()));
         write!(f, "{FAINT}{clock}{FAINT:#} {colour}{kind:12}{colour:#} ")?;
-        if let Some((reason, text)) = message.error() {
+        if let Some((reason, text)) = message.error().filter(|_| is_unreadable(message)) {
             let size = message.body().len();
             write!(f, "{BOLD}{reason}{BOLD:#} {} {FAINT}({size} bytes)", Line(&text))?;
             return write!(f, " {}{FAINT:#}", Line(&look(message.body())));
         }
         let name = match message.kind() {
             MessageKind::Other => message.task_name().unwrap_or_default(),
-            _ => message.event_type(),
+            _ => message.error().map_or_else(|| message.event_type(), |(reason, _)| reason),
         };
         write!(f, "{BOLD}{}{BOLD:#} ", Line(name))?;
         self.what_it_says(f)?;

@@ -8,6 +8,7 @@ use zc_events::testing::Expectation;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::values::{BYTE_ORDER_MARK, MARKED};
 
 /// What a TOML file calls each of its expectations, and a JSON file may.
 const EXPECT: &str = "expect";
@@ -40,8 +41,12 @@ impl File {
             wrong(format!("cannot be read: {error}")).hint("it names what is answered: see `zc-events help stub`")
         })?;
         let is_toml = self.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+        if !is_toml && text.starts_with(BYTE_ORDER_MARK) {
+            return Err(wrong(format!("it {MARKED}")));
+        }
         let value = if is_toml { toml(&text) } else { serde_json::from_str(&text).map_err(|error| error.to_string()) };
-        value.and_then(expectations).map_err(wrong)
+        let places = if is_toml { places(&text) } else { Vec::new() };
+        value.and_then(|value| expectations(value, &places)).map_err(wrong)
     }
 
     /// Reads it where it was written to since, once it looks the same twice: what is being written is half a file. Where
@@ -58,7 +63,20 @@ impl File {
     }
 }
 
-fn expectations(value: Value) -> Result<Vec<Expectation>, String> {
+/// The lines on which the expectations of a TOML file begin.
+fn places(text: &str) -> Vec<usize> {
+    let head = |line: &str| line.split('#').next().unwrap_or_default().replace(char::is_whitespace, "");
+    let lines = text.lines().enumerate().filter(|(_, line)| head(line) == format!("[[{EXPECT}]]"));
+    lines.map(|(index, _)| index + 1).collect()
+}
+
+/// What an expectation is about, as far as it says so.
+fn about(value: &Value) -> String {
+    let told = ["resource", "call"].into_iter().find_map(|name| Some((name, value.get(name)?.as_str()?)));
+    told.map_or_else(String::new, |(name, text)| format!(" ({name} `{text}`)"))
+}
+
+fn expectations(value: Value, places: &[usize]) -> Result<Vec<Expectation>, String> {
     let list = match value {
         Value::Array(list) => list,
         Value::Object(mut file) => {
@@ -73,8 +91,13 @@ fn expectations(value: Value) -> Result<Vec<Expectation>, String> {
         }
         _ => return Err("it is to hold a list of expectations".to_owned()),
     };
-    let read =
-        |(index, value)| serde_json::from_value(value).map_err(|error| format!("expectation {}: {error}", index + 1));
+    // Written in another way than one table each, their lines are not known.
+    let places = if places.len() == list.len() { places } else { &[] };
+    let read = |(index, value): (usize, Value)| {
+        let line = places.get(index).map_or_else(String::new, |line| format!("line {line}: "));
+        let about = about(&value);
+        serde_json::from_value(value).map_err(|error| format!("{line}expectation {}{about}: {error}", index + 1))
+    };
     list.into_iter().enumerate().map(read).collect()
 }
 
@@ -144,10 +167,16 @@ mod tests {
             ("a.toml", "", "./a.toml: it is to hold a list called `expect`"),
             ("a.json", "[{}\n", "./a.json: EOF while parsing a list at line 2"),
             ("a.json", "3", "./a.json: it is to hold a list"),
+            ("a.json", "\u{feff}[]", "./a.json: it begins with a byte order mark"),
             (
                 "a.json",
                 r#"[{"call": "a"}, {"call": "b", "stats": 5}]"#,
-                "./a.json: expectation 2: unknown field `stats`",
+                "./a.json: expectation 2 (call `b`): unknown field `stats`",
+            ),
+            (
+                "a.toml",
+                "# what there is\n[[expect]]\ncall = 'a'\n\n[[ expect ]] # and\nresource = 'Order'\nstatus = 99999\n",
+                "./a.toml: line 5: expectation 2 (resource `Order`): `status` is a number from 100 to 599",
             ),
         ] {
             let told = read(name, text).unwrap_err();

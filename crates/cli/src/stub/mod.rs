@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
+use zc_events::Watched;
 use zc_events::testing::{Answers, Stub, StubLine};
 
 use crate::failure::Failure;
+use crate::listen::say_what_is_new;
 use crate::output::{BAD, FAINT, GOOD, Line, Output, note, time};
 use crate::session::Session;
 use file::File;
@@ -38,11 +40,13 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let client = session.client(|settings| settings)?;
     let output = session.output;
     let (sender, asked) = crossbeam_channel::unbounded();
+    let missing = client.missing_exchanges(Watched::Events)?;
     let stub = Stub::temporary(&client, Arc::clone(&answers), move |line| {
         // Its receiver lives as long as the stub.
         let _ = sender.send((SystemTime::now(), line));
     })?;
     note(format_args!("answering {} on {}; Ctrl-C ends", expectations(count), client.settings().events_exchange()));
+    say_what_is_new(&missing);
     let interrupt = session.interrupt.politely();
     let look = crossbeam_channel::tick(LOOK);
     while interrupt.check().is_ok() {

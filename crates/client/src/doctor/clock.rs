@@ -19,10 +19,15 @@ pub(super) struct Compared {
     pub(super) grain: Duration,
 }
 
-pub(super) fn check(compared: Option<&Compared>) -> Finding {
+/// `is_asked` says whether the settings name a server that would tell its time.
+pub(super) fn check(compared: Option<&Compared>, is_asked: bool) -> Finding {
     const CHECK: Check = Check::Clock;
     let Some(compared) = compared else {
-        let remedy = "set EVENTS_REDIS_URL or MANAGEMENT_URL: Redis and the management API tell their time";
+        let remedy = if is_asked {
+            "Redis and the management API tell theirs: mend what fails above of EVENTS_REDIS_URL or MANAGEMENT_URL"
+        } else {
+            "set EVENTS_REDIS_URL or MANAGEMENT_URL: Redis and the management API tell their time"
+        };
         return Finding::unknown(CHECK, "no server tells its time", remedy);
     };
     let (apart, word) = compared.apart();
@@ -64,7 +69,7 @@ mod tests {
     fn finding(theirs: u64, before: u64, after: u64) -> Finding {
         let at = |millis| UNIX_EPOCH + Duration::from_millis(1_000_000 + millis);
         let (theirs, before, after) = (at(theirs), at(before), at(after));
-        check(Some(&Compared { whose: "Redis", theirs, before, after, grain: Duration::ZERO }))
+        check(Some(&Compared { whose: "Redis", theirs, before, after, grain: Duration::ZERO }), true)
     }
 
     #[test]
@@ -75,7 +80,7 @@ mod tests {
         let grain = Duration::from_secs(1);
         let at = UNIX_EPOCH + Duration::from_secs(100);
         let same = Compared { whose: "it", theirs: at, before: at + grain / 2, after: at + grain / 2, grain };
-        assert_eq!(check(Some(&same)).status, Status::Ok);
+        assert_eq!(check(Some(&same), true).status, Status::Ok);
     }
 
     #[test]
@@ -83,6 +88,14 @@ mod tests {
         assert_eq!(finding(0, 4_999, 4_999).status, Status::Ok);
         assert_eq!(finding(5_000, 0, 0).status, Status::Warning);
         assert_eq!(finding(60_000, 0, 0).status, Status::Failed);
-        assert_eq!(check(None).status, Status::Unknown);
+    }
+
+    #[test]
+    fn where_no_server_tells_its_time_only_what_is_missing_is_to_be_set() {
+        for (is_asked, says) in [(false, "set EVENTS_REDIS_URL"), (true, "mend what fails above")] {
+            let finding = check(None, is_asked);
+            assert_eq!(finding.status, Status::Unknown);
+            assert!(finding.remedy.is_some_and(|it| it.contains(says)), "{says}");
+        }
     }
 }

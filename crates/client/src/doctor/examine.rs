@@ -107,7 +107,8 @@ impl Examination<'_> {
         let managements = self.fleet(settings, &ways, broker.as_ref());
         let compared = self.store(&ways, store.as_ref(), managements);
         self.round_trip(settings, broker.as_ref(), store.as_ref());
-        self.note(clock::check(compared.as_ref()));
+        let is_asked = settings.redis_url.is_some() || settings.management_url.is_some();
+        self.note(clock::check(compared.as_ref(), is_asked));
         if let (Some(broker), true) = (broker, settings.amqp_options().is_some()) {
             // It is ours alone, and nobody waits for it any more.
             let _ = broker.close(self.clock.deadline(GOODBYE));
@@ -137,8 +138,7 @@ impl Examination<'_> {
     fn fleet(&mut self, settings: &Settings, ways: &Ways, broker: Option<&Arc<dyn Broker>>) -> Option<Compared> {
         let Some(broker) = broker else {
             let why = format!("{} failed", ways.stopped_at());
-            self.skip_until(Some(Check::Redis), &why);
-            return None;
+            return self.management_alone(settings, ways, &why);
         };
         let mut fleet = match Fleet::ask(settings, broker, ways.vhost(), self.within(INSPECTION)) {
             Ok(fleet) => fleet,
@@ -148,12 +148,10 @@ impl Examination<'_> {
                     in_full(&error),
                     "is the broker overloaded? its log may say more",
                 ));
-                self.skip_until(Some(Check::Redis), "the broker does not tell");
-                return None;
+                return self.management_alone(settings, ways, "the broker does not tell");
             }
         };
-        let (clock, deadline) = (Arc::clone(&self.clock), self.deadline);
-        let left = move || deadline.remaining(&*clock).min(EACH);
+        let left = self.left();
         let (management, compared, finding) = self.management(settings, ways, &left);
         let asked = management.as_ref().map_or(Ok(()), |management| fleet.ask_more(management, &left));
         let user = ways.nodes.iter().flatten().find(|node| node.obstacle.is_none()).map_or("", |node| &node.user);
@@ -169,6 +167,25 @@ impl Examination<'_> {
         self.note(fleet.bindings(management.as_ref(), &left));
         self.note(fleet.consumers());
         self.note(fleet.backlog());
+        compared
+    }
+
+    /// How long one question may still take.
+    fn left(&self) -> impl Fn() -> Duration + use<> {
+        let (clock, deadline) = (Arc::clone(&self.clock), self.deadline);
+        move || deadline.remaining(&*clock).min(EACH)
+    }
+
+    /// The management API where the broker itself tells nothing: it has a way and a login of its own.
+    fn management_alone(&mut self, settings: &Settings, ways: &Ways, why: &str) -> Option<Compared> {
+        self.skip_until(Some(Check::Management), why);
+        let mut compared = None;
+        if settings.management_url.is_some() {
+            let (_, theirs, finding) = self.management(settings, ways, &self.left());
+            self.note(finding);
+            compared = theirs;
+        }
+        self.skip_until(Some(Check::Redis), why);
         compared
     }
 

@@ -84,21 +84,23 @@ impl<'a> Fleet<'a> {
             let queues = self.found.queues.iter().map(|it| (&it.name, &it.standing));
             exchanges.chain(queues).any(|(it, standing)| it == name && standing.is_there())
         };
-        let lacking: Vec<String> = self
+        let lacking: Vec<(Right, String)> = self
             .found
             .lacks
             .iter()
             .filter(|lack| self.has_notifications() || !of_notifications(&lack.on))
             // What is there is used as it is, and need not be declared.
             .filter(|lack| lack.right != Right::Configure || !is_there(&lack.on))
-            .map(|lack| format!("{} `{}`", lack.right.as_str(), lack.on))
+            .map(|lack| (lack.right, format!("{} `{}`", lack.right.as_str(), lack.on)))
             .collect();
         if lacking.is_empty() {
             let what =
                 if self.service.is_some() { "declare, bind, publish and consume" } else { "declare and publish" };
             return Finding::ok(Check::Permissions, format!("may {what} all that is needed"));
         }
-        let seen = format!("user `{user}` may not {}", lacking.join(", "));
+        let lacking = in_turns(lacking);
+        log::info!("user `{user}` may not {}", lacking.join(", "));
+        let seen = format!("user `{user}` may not {}", shortened(&lacking));
         let vhost = &self.vhost;
         let remedy = format!(
             "`rabbitmqctl set_permissions -p {vhost} {user} CONFIGURE WRITE READ`, with patterns that match these names (and `amq.default`, for dead letters)"
@@ -163,5 +165,51 @@ impl<'a> Fleet<'a> {
     }
 }
 
+/// So many of what lacks are named.
+const NAMED: usize = 3;
+
+/// In an order in which the first of each right come first, so that none is left out where not all are named.
+fn in_turns(lacking: Vec<(Right, String)>) -> Vec<String> {
+    let mut counts: Vec<(Right, usize)> = Vec::new();
+    let mut turns: Vec<(usize, String)> = Vec::new();
+    for (right, text) in lacking {
+        let turn = match counts.iter_mut().find(|(it, _)| *it == right) {
+            Some((_, count)) => {
+                *count += 1;
+                *count
+            }
+            None => {
+                counts.push((right, 0));
+                0
+            }
+        };
+        turns.push((turn, text));
+    }
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, text)| text).collect()
+}
+
+/// The first of them, and how many more there are.
+fn shortened(lacking: &[String]) -> String {
+    let named = lacking.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match lacking.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named}, and {more} more"),
+    }
+}
+
 /// Said where a service's things are not looked at.
 pub(super) const NO_SERVICE: &str = "SERVICE_NAME is not set";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_rights_that_lack_the_first_are_named() {
+        let of = |right: Right| move |number| (right, format!("{} `{number}`", right.as_str()));
+        let lacking = in_turns((1..=9).map(of(Right::Write)).chain((1..=9).map(of(Right::Read))).collect());
+        assert_eq!(shortened(&lacking), "write `1`, read `1`, write `2`, and 15 more");
+        assert_eq!(shortened(&lacking[..3]), "write `1`, read `1`, write `2`");
+    }
+}

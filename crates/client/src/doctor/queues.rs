@@ -78,7 +78,7 @@ impl Fleet<'_> {
                 let remedy = if is_type {
                     format!("use another name ({setting}), or delete it when nobody uses it")
                 } else {
-                    "it is used as it is; whoever made it so should declare it durable".to_owned()
+                    format!("it is used as it is; whoever made it so should declare it {}", ought(pairs(differences)))
                 };
                 sum.mind(status, format!("`{name}`: {}", listed(differences)), remedy);
             }
@@ -177,11 +177,11 @@ impl Fleet<'_> {
         };
         let text = format!("{} waiting{out}", counted(ready, "event", "events"));
         if ready >= MANY {
-            sum.mind(
-                Status::Warning,
-                text,
-                "more comes than is handled: more workers (EVENTS_WORKERS), or more processes",
-            );
+            let remedy = match events.consumers {
+                Some(0) => format!("nobody handles them: start the service `{service}`"),
+                _ => "more comes than is handled: more workers (EVENTS_WORKERS), or more processes".to_owned(),
+            };
+            sum.mind(Status::Warning, text, remedy);
         } else {
             sum.see(text);
         }
@@ -221,6 +221,22 @@ fn listed(differences: &[Difference]) -> String {
     differences.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// What differs, and what is wanted of it.
+fn pairs(differences: &[Difference]) -> impl Iterator<Item = (&str, &str)> {
+    differences.iter().map(|it| (it.what.as_str(), it.wanted.as_str()))
+}
+
+/// How an exchange ought to be declared that is not as it should be.
+fn ought<'a>(differences: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let one = |(what, wanted): (&str, &str)| match what {
+        "durable" => "durable".to_owned(),
+        // It goes with its last queue, and what is published before somebody makes it again is lost.
+        "auto_delete" => "without auto_delete".to_owned(),
+        what => format!("with {what} {wanted}"),
+    };
+    differences.map(one).collect::<Vec<_>>().join(", ")
+}
+
 fn remedy(differences: &[Difference], is_events: bool) -> String {
     const DELETE: &str = "delete the queue once it is empty, and it is declared anew";
     match differences {
@@ -235,5 +251,17 @@ fn remedy(differences: &[Difference], is_events: bool) -> String {
             format!("make what declares it agree (EVENTS_QUEUE_MAX_PRIORITY, Celery's task_queues), or {DELETE}")
         }
         _ => DELETE.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_declared_in_another_way_is_what_differs() {
+        assert_eq!(ought([("durable", "true")].into_iter()), "durable");
+        assert_eq!(ought([("auto_delete", "false")].into_iter()), "without auto_delete");
+        assert_eq!(ought([("durable", "true"), ("internal", "false")].into_iter()), "durable, with internal false");
     }
 }

@@ -109,6 +109,19 @@ fn what_waits_is_counted() {
 }
 
 #[test]
+fn what_waits_while_nobody_consumes_wants_a_service_and_not_more_workers() {
+    let client = client(memory());
+    assert_eq!(Service::builder(&client).start().unwrap().stop(PATIENCE).abandoned, 0);
+    let events: Vec<Event> = (0..1500).map(|_| Event::new("e")).collect();
+    assert!(client.emit_many(&events).iter().all(Result::is_ok));
+    let report = Doctor::of(&client).examine();
+    let backlog = report.finding(Check::Backlog).unwrap();
+    assert!(backlog.seen.contains("1500 events waiting"), "{backlog}");
+    let remedy = backlog.remedy.as_ref().unwrap();
+    assert!(remedy.contains("start the service `orders`") && !remedy.contains("EVENTS_WORKERS"), "{backlog}");
+}
+
+#[test]
 fn an_exchange_of_another_type_and_a_queue_with_other_arguments_are_told_with_the_setting() {
     let client = client(memory().events_exchange("fleet"));
     let arguments = Headers::from([("x-max-priority".to_owned(), 5.into())]);
@@ -137,9 +150,15 @@ fn servers_that_are_down_are_told_in_time_and_the_rest_is_skipped() {
     failed(&report, Check::Tcp, "no connection to 127.0.0.1:1 (Connection refused", "in BROKER_URL right");
     failed(&report, Check::Tcp, "", "in EVENTS_REDIS_URL right");
     assert_eq!(status(&report, Check::Dns), Status::Ok);
-    for check in Check::ALL.into_iter().filter(|check| *check > Check::Tls && *check != Check::Clock) {
+    // It has a way and a login of its own.
+    let management = report.finding(Check::Management).unwrap();
+    assert!(management.status == Status::Warning && management.seen.contains("does not answer"), "{report}");
+    let told = [Check::Management, Check::Clock];
+    for check in Check::ALL.into_iter().filter(|check| *check > Check::Tls && !told.contains(check)) {
         assert_eq!(status(&report, check), Status::Skipped, "{report}");
     }
+    let clock = report.finding(Check::Clock).unwrap();
+    assert!(clock.remedy.as_ref().is_some_and(|it| it.contains("mend what fails above")), "{report}");
     assert!(!format!("{report} {report:?}").contains("canary"));
     assert!(report.to_string().lines().count() <= 24);
 }

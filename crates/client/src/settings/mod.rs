@@ -5,6 +5,7 @@ mod builder;
 mod check;
 mod content;
 mod dedup;
+mod env_file;
 #[cfg(test)]
 mod tests;
 
@@ -116,11 +117,10 @@ impl Settings {
 
     /// What the file `.env` in the working directory or above it says; nothing where there is none.
     pub(crate) fn env_file() -> Result<HashMap<String, String>> {
-        match dotenvy::dotenv_iter() {
-            Ok(lines) => lines.collect::<std::result::Result<_, _>>().map_err(|_| {
-                Error::config("the file .env has a line that is not NAME=value (quote values with spaces)")
-            }),
-            Err(_) => Ok(HashMap::new()),
+        let Ok(here) = std::env::current_dir() else { return Ok(HashMap::new()) };
+        match here.ancestors().map(|folder| folder.join(".env")).find(|path| path.is_file()) {
+            Some(path) => env_file::read(&path),
+            None => Ok(HashMap::new()),
         }
     }
 

@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::asked::Asked;
-use super::expectation::{Answer, Expectation, Times};
+use zc_events_protocol::RemoteError;
+
+use super::asked::{Asked, What};
+use super::expectation::{ANOTHER, Answer, Expectation, Times};
 
 /// A list of expectations, in whose order they are tried: the first that fits and is not used up answers.
 ///
@@ -113,7 +115,7 @@ impl Answers {
             slot.came += 1;
             let Expectation { answer, delay, error_rate, .. } = &slot.expectation;
             let fails = *error_rate > 0.0 && fastrand::f64() < *error_rate;
-            let answer = if fails { Answer::failure_by_chance() } else { answer.clone() };
+            let answer = if fails { Answer::failure_by_chance(&asked.what) } else { answer.clone() };
             return Found::Answer(answer, *delay);
         }
         Found::Nothing(state.nearest(asked))
@@ -125,8 +127,12 @@ impl Answers {
 }
 
 impl Answer {
-    fn failure_by_chance() -> Self {
-        let error = serde_json::json!({"errors": [{"status": "500", "detail": "It was made to fail, by chance."}]});
+    fn failure_by_chance(of: &What) -> Self {
+        const TEXT: &str = "It was made to fail, by chance.";
+        if let What::Call { .. } = of {
+            return Answer::Errors(vec![RemoteError::new("FailureByChance", TEXT)]);
+        }
+        let error = serde_json::json!({"errors": [{"status": "500", "detail": TEXT}]});
         Answer::Status { status: 500, body: Some(error) }
     }
 }
@@ -164,9 +170,16 @@ impl State {
         let candidates = self.slots.iter().map(|slot| {
             let mut differences = slot.expectation.differences(asked);
             let weight: u32 = differences.iter().map(|difference| difference.weight).sum();
+            if differences.first().is_some_and(|difference| difference.weight == ANOTHER) {
+                // In what else they differ says nothing.
+                differences.truncate(1);
+            }
             let mut texts: Vec<String> = differences.drain(..).map(|difference| difference.text).collect();
             if texts.is_empty() {
-                texts.push(format!("it was answered already, {} times", slot.came));
+                texts.push(match slot.came {
+                    1 => "it was answered already, once".to_owned(),
+                    came => format!("it was answered already, {came} times"),
+                });
             }
             (weight, slot, texts)
         });
@@ -179,9 +192,9 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::asked::What;
     use super::*;
     use serde_json::json;
+    use zc_events_protocol::{EncodeOptions, Limits, Method, Task};
 
     fn get(resource: &str, pk: Option<&str>) -> Asked {
         Asked {
@@ -194,6 +207,7 @@ mod tests {
             user: None,
             roles: vec!["anonymous".to_owned()],
             data: None,
+            headers: serde_json::Value::Null,
             response_key: Some("request-1".to_owned()),
         }
     }
@@ -246,9 +260,9 @@ mod tests {
         assert!(status(answers.find(&with_query)).is_ok());
         assert_eq!(
             told(&with_query),
-            r#"expected nearest: GET Order "1"?include=items, but it was answered already, 1 times"#
+            r#"expected nearest: GET Order "1"?include=items, but it was answered already, once"#
         );
-        assert!(told(&get("Invoice", Some("1"))).contains("it is for the Company"));
+        assert!(told(&get("Invoice", Some("1"))).contains("but this is the Invoice"));
         assert_eq!(Answers::default().find(&get("Order", None)), Found::Nothing("nothing is expected".to_owned()));
     }
 
@@ -264,7 +278,7 @@ mod tests {
         let base = || Expectation::get("Order").related_resource("items");
         let fits = |expectation: Expectation| expectation.differences(&asked).is_empty();
         assert!(fits(base()));
-        assert!(fits(base().pks([1, 2]).user("56").roles(["anonymous"]).data(json!({"a": 1})).query("page_size", 5)));
+        assert!(fits(base().pks([1, 2]).user(56).roles(["anonymous"]).data(json!({"a": 1})).query("page_size", 5)));
         for other in [
             base().pks([1]),
             base().user("57"),
@@ -280,5 +294,47 @@ mod tests {
         ] {
             assert!(!fits(other.clone()), "{other:?}");
         }
+    }
+
+    #[test]
+    fn of_a_call_the_headers_say_on_whose_behalf_and_of_what_it_is() {
+        let event = zc_events_protocol::Call::new("fl", Method::Get)
+            .headers(json!({"user_id": 56, "roles": ["staff"], "pk": 5, "query_string": "a=1&b=2", "tenant": "x"}))
+            .unwrap();
+        let encoded = event.encode(&EncodeOptions::default()).unwrap();
+        let task = Task::decode(&encoded.properties, &encoded.body, &Limits::default()).unwrap();
+        let asked = Asked::of(&task).unwrap();
+        let base = || Expectation::call("fl");
+        let fits = |expectation: Expectation| expectation.differences(&asked).is_empty();
+        assert!(fits(base()) && fits(base().pk("5").user("56").roles(["staff"]).query("b", 2).header("tenant", "x")));
+        for other in [
+            base().pk(6),
+            base().user(57),
+            base().roles(["service"]),
+            base().query("b", 3),
+            base().header("tenant", "hunter2"),
+            base().header("other", 1),
+        ] {
+            let told: Vec<String> = other.differences(&asked).into_iter().map(|difference| difference.text).collect();
+            assert!(told.len() == 1 && !told[0].contains("hunter2"), "{other:?}: {told:?}");
+        }
+        let nothing = Asked { what: What::Call { key: "nobody".to_owned() }, ..asked };
+        assert_eq!(
+            status(Answers::new([base()]).find(&nothing)).unwrap_err(),
+            "expected nearest: call of `fl`, but this is the call of `nobody`"
+        );
+    }
+
+    #[test]
+    fn what_fails_by_chance_fails_as_its_kind_does() {
+        let call = Asked { what: What::Call { key: "add".to_owned() }, method: None, ..get("Order", None) };
+        match Answers::new([Expectation::call("add").returns(1).error_rate(1.0)]).find(&call) {
+            Found::Answer(Answer::Errors(errors), _) => {
+                assert!(!errors[0].kind.is_empty() && errors[0].message.contains("by chance"));
+            }
+            other => panic!("{other:?}"),
+        }
+        let answers = Answers::new([Expectation::get("Order").error_rate(1.0)]);
+        assert_eq!(status(answers.find(&get("Order", None))), Ok(500));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde_json::Value;
-use zc_events_protocol::{Method, Query, Task, names};
+use zc_events_protocol::{IncomingCall, Method, Query, Task, names};
 
 /// What was asked.
 #[derive(Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub(super) struct Asked {
     pub(super) roles: Vec<String>,
     /// What came along: a document to create or change, or the data of a call.
     pub(super) data: Option<Value>,
+    /// What a call gets beside its data; null of a request for a resource.
+    pub(super) headers: Value,
     /// Where the answer is awaited.
     pub(super) response_key: Option<String>,
 }
@@ -37,18 +39,7 @@ impl Asked {
     pub(super) fn of(task: &Task) -> Option<Self> {
         let event_type = task.event_type()?;
         if let Some(call) = task.call() {
-            return Some(Self {
-                what: What::Call { key: event_type.to_owned() },
-                method: call.method.map(Method::as_str).map(str::to_owned),
-                pk: None,
-                query: Vec::new(),
-                related_resource: None,
-                relationship: None,
-                user: None,
-                roles: Vec::new(),
-                data: Some(call.data),
-                response_key: call.response_key,
-            });
+            return Some(Self::of_call(call));
         }
         if !event_type.ends_with("_request") {
             return None;
@@ -64,8 +55,27 @@ impl Asked {
             user: request.user_id,
             roles: request.roles,
             data: request.body,
+            headers: Value::Null,
             response_key: request.response_key,
         })
+    }
+
+    /// Of a call the headers say what of a request its keyword arguments do.
+    fn of_call(call: IncomingCall) -> Self {
+        let header = |name: &str| call.headers.get(name).filter(|value| !value.is_null());
+        Self {
+            pk: header("pk").map(text),
+            query: query(header("query_string").and_then(Value::as_str).unwrap_or_default()),
+            related_resource: None,
+            relationship: None,
+            user: header("user_id").cloned(),
+            roles: call.roles(),
+            what: What::Call { key: call.key },
+            method: call.method.map(Method::as_str).map(str::to_owned),
+            data: Some(call.data),
+            headers: call.headers,
+            response_key: call.response_key,
+        }
     }
 }
 

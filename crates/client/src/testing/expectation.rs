@@ -39,6 +39,7 @@ pub struct Expectation {
     user: Option<Value>,
     roles: Option<Vec<String>>,
     data: Option<Value>,
+    headers: Vec<(String, Value)>,
     pub(super) answer: Answer,
     pub(super) delay: Duration,
     pub(super) error_rate: f64,
@@ -90,6 +91,7 @@ impl Expectation {
             user: None,
             roles: None,
             data: None,
+            headers: Vec::new(),
             answer,
             delay: Duration::ZERO,
             error_rate: 0.0,
@@ -138,7 +140,7 @@ impl Expectation {
         self
     }
 
-    /// For the one with this primary key; a number and its digits are the same.
+    /// For the one with this primary key; a number and its digits are the same. Of a call, the header `pk`.
     pub fn pk(mut self, pk: impl Into<Value>) -> Self {
         self.pk = Pk::One(text(&pk.into()));
         self
@@ -160,7 +162,7 @@ impl Expectation {
         self.query(IDS, ids.join(","))
     }
 
-    /// With this parameter in the query; there may be others.
+    /// With this parameter in the query; there may be others. Of a call, that of the header `query_string`.
     pub fn query(mut self, name: impl Into<String>, value: impl Display) -> Self {
         self.query.push((name.into(), value.to_string()));
         self
@@ -178,13 +180,13 @@ impl Expectation {
         self
     }
 
-    /// On behalf of this user.
+    /// On behalf of this user; a number and its digits are the same. Of a call, the header `user_id`.
     pub fn user(mut self, user: impl Into<Value>) -> Self {
         self.user = Some(user.into());
         self
     }
 
-    /// With these roles, in this order.
+    /// With these roles, in this order. Of a call, the header `roles`.
     pub fn roles<I>(mut self, roles: I) -> Self
     where
         I: IntoIterator,
@@ -197,6 +199,21 @@ impl Expectation {
     /// With this body, or with this data where it is a call.
     pub fn data(mut self, data: impl Into<Value>) -> Self {
         self.data = Some(data.into());
+        self
+    }
+
+    /// With this header, where it is a call; there may be others.
+    ///
+    /// ```
+    /// use zc_events::testing::{Expectation, Fleet};
+    /// let fleet = Fleet::new();
+    /// fleet.expect(Expectation::call("add").header("tenant", 7).user(56).returns(3));
+    /// let headers = serde_json::json!({"tenant": 7, "user_id": "56", "trace": "a"});
+    /// assert_eq!(fleet.client("caller").get("add").headers(headers)?.fetch::<i64>()?, 3);
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -261,19 +278,24 @@ impl Expectation {
         self
     }
 
+    fn is_call(&self) -> bool {
+        matches!(self.what, What::Call { .. })
+    }
+
     /// What of it the request does not meet; empty where it is the one.
     pub(super) fn differences(&self, asked: &Asked) -> Vec<Difference> {
         let mut all = Vec::new();
         let mut differ = |weight, text: String| all.push(Difference { weight, text });
         if self.what != asked.what {
-            differ(100, format!("it is for the {}", self.what));
+            differ(ANOTHER, format!("this is the {}", asked.what));
         }
         if let Some(method) = self.method.map(Method::as_str).filter(|it| asked.method.as_deref() != Some(*it)) {
             differ(10, format!("its method is {method}"));
         }
         match (&self.pk, &asked.pk) {
             (Pk::One(pk), asked) if asked.as_ref() != Some(pk) => differ(5, format!("its pk is {pk:?}")),
-            (Pk::None, Some(_)) => differ(5, "it has no pk".to_owned()),
+            // A call is its key's, whatever its headers say.
+            (Pk::None, Some(_)) if !self.is_call() => differ(5, "it has no pk".to_owned()),
             _ => {}
         }
         for (what, ours, theirs) in [
@@ -293,7 +315,7 @@ impl Expectation {
                 differ(2, format!("its query has {name}={value}"));
             }
         }
-        if let Some(user) = self.user.as_ref().filter(|user| asked.user.as_ref() != Some(*user)) {
+        if let Some(user) = self.user.as_ref().filter(|user| asked.user.as_ref().map(text) != Some(text(user))) {
             differ(1, format!("its user is {user}"));
         }
         if let Some(roles) = self.roles.as_ref().filter(|roles| asked.roles != **roles) {
@@ -302,10 +324,16 @@ impl Expectation {
         if self.data.is_some() && self.data != asked.data {
             differ(1, "it has other data".to_owned());
         }
+        // What they are is not shown: one may be a token.
+        for (name, _) in self.headers.iter().filter(|(name, value)| asked.headers.get(name) != Some(value)) {
+            differ(1, format!("its header `{name}` is another"));
+        }
         all
     }
 }
 
+/// How far apart things are that have nothing in common.
+pub(super) const ANOTHER: u32 = 100;
 /// What a list of primary keys is asked by.
 const IDS: &str = "filter[id__in]";
 

@@ -23,14 +23,17 @@ use super::expectation::Expectation;
 /// | `related_resource`, `relationship` | text | |
 /// | `user`, `roles` | | on whose behalf |
 /// | `data` | any | the body, or the data of a call |
-/// | `status` | number | of the answer; 200 with a body, and 204 without, unless set |
+/// | `headers` | object | what a call has beside its data |
+/// | `status` | number | of the answer to a request, 100 to 599; 200 with a body, and 204 without, unless set |
 /// | `body` | any | the answer's |
 /// | `result` | any | what the function returns |
 /// | `errors` | list | how it fails: `type`, `message`, `trace` |
 /// | `silent` | boolean | whether there is no answer |
 /// | `delay` | number | seconds until the answer |
 /// | `error_rate` | number | how often it fails by chance, from 0 to 1 |
-/// | `times` | number, `"always"` | how often it is expected |
+/// | `times` | number, `"always"` | how often it is expected, 1 or more |
+///
+/// Of a call `pk`, `query`, `user` and `roles` are those of its headers.
 ///
 /// ```
 /// use zc_events::testing::Expectation;
@@ -66,7 +69,9 @@ struct Written {
     user: Option<Value>,
     roles: Option<Vec<String>>,
     data: Option<Value>,
-    status: Option<u16>,
+    #[serde(default)]
+    headers: Map<String, Value>,
+    status: Option<Value>,
     body: Option<Value>,
     result: Option<Value>,
     errors: Option<Vec<WrittenError>>,
@@ -88,6 +93,25 @@ struct WrittenError {
 }
 
 impl Written {
+    /// What is said and would have no effect, since it is none of a call's, or none of a resource's.
+    fn misfit(&self) -> Option<String> {
+        let others = [
+            ("related_resource", self.related_resource.is_some()),
+            ("relationship", self.relationship.is_some()),
+            ("status", self.status.is_some()),
+            ("body", self.body.is_some()),
+        ];
+        let of_call = [("result", self.result.is_some()), ("headers", !self.headers.is_empty())];
+        let said =
+            |members: &[(&'static str, bool)]| members.iter().find(|(_, is_said)| *is_said).map(|(name, _)| *name);
+        if self.call.is_some() {
+            let name = said(&others)?;
+            return Some(format!("a `call` has no `{name}`: it is answered with `result` or `errors`, or `silent`"));
+        }
+        let name = said(&of_call)?;
+        Some(format!("a `resource` has no `{name}`: it is answered with `status` and `body`, or `silent`"))
+    }
+
     fn read(self) -> Result<Expectation, String> {
         let method = self.method.as_deref().map(str::parse::<Method>).transpose().map_err(|error| error.to_string())?;
         let mut expected = match (&self.resource, &self.call) {
@@ -95,6 +119,9 @@ impl Written {
             (None, Some(key)) => Expectation::call(key),
             _ => return Err("it needs either a `resource` or a `call`".to_owned()),
         };
+        if let Some(misfit) = self.misfit() {
+            return Err(misfit);
+        }
         if let Some(method) = method {
             expected = expected.method(method);
         }
@@ -125,12 +152,16 @@ impl Written {
         if let Some(data) = self.data {
             expected = expected.data(data);
         }
+        for (name, value) in self.headers {
+            expected = expected.header(name, value);
+        }
         let answers =
             [self.status.is_some() || self.body.is_some(), self.result.is_some(), self.errors.is_some(), self.silent];
         if answers.into_iter().filter(|is_there| *is_there).count() > 1 {
             return Err("it has more than one answer: `status` and `body`, `result`, `errors` or `silent`".to_owned());
         }
-        expected = match (self.status, self.body) {
+        let status = self.status.as_ref().map(status).transpose()?;
+        expected = match (status, self.body) {
             (status, Some(body)) => expected.answer(status.unwrap_or(200), body),
             (Some(status), None) => expected.status(status),
             (None, None) => expected,
@@ -159,11 +190,18 @@ impl Written {
             None => Ok(expected),
             Some(Value::String(always)) if always == "always" => Ok(expected.always()),
             Some(times) => match times.as_u64().and_then(|times| u32::try_from(times).ok()) {
-                Some(times) => Ok(expected.times(times)),
-                None => Err("`times` is a whole number or \"always\"".to_owned()),
+                Some(times @ 1..) => Ok(expected.times(times)),
+                _ => Err("`times` is a whole number, 1 or more, or \"always\"".to_owned()),
             },
         }
     }
+}
+
+fn status(written: &Value) -> Result<u16, String> {
+    let status = written.as_u64().and_then(|status| u16::try_from(status).ok());
+    status
+        .filter(|status| (100..=599).contains(status))
+        .ok_or_else(|| "`status` is a number from 100 to 599".to_owned())
 }
 
 #[cfg(test)]
@@ -199,6 +237,10 @@ mod tests {
             read(json!({"call": "boom", "errors": [{"type": "E", "message": "m"}], "times": "always"})),
             Expectation::call("boom").fails("E", "m").always()
         );
+        assert_eq!(
+            read(json!({"call": "add", "headers": {"a": 1}, "user": 56, "pk": 5, "result": 3})),
+            Expectation::call("add").header("a", 1).user(56).pk(5).returns(3)
+        );
         assert_eq!(read(json!({"call": "add", "silent": true})), Expectation::call("add").never_answers());
     }
 
@@ -209,11 +251,21 @@ mod tests {
             (json!({"resource": "A", "call": "b"}), "either a `resource` or a `call`"),
             (json!({"resource": "A", "methid": "GET"}), "unknown field `methid`"),
             (json!({"resource": "A", "method": "FETCH"}), "use GET"),
-            (json!({"resource": "A", "status": 200, "result": 1}), "more than one answer"),
+            (json!({"resource": "A", "status": 200, "silent": true}), "more than one answer"),
+            (json!({"call": "a", "result": 1, "errors": []}), "more than one answer"),
             (json!({"resource": "A", "delay": -1}), "`delay`"),
             (json!({"resource": "A", "error_rate": 2}), "`error_rate`"),
             (json!({"resource": "A", "times": "twice"}), "`times`"),
             (json!({"resource": "A", "pk": {}}), "`pk`"),
+            (json!({"resource": "A", "status": 7}), "`status` is a number from 100 to 599"),
+            (json!({"resource": "A", "status": 99999}), "`status` is a number from 100 to 599"),
+            (json!({"resource": "A", "status": "200"}), "`status` is a number from 100 to 599"),
+            (json!({"resource": "A", "result": 1}), "a `resource` has no `result`"),
+            (json!({"resource": "A", "headers": {"a": 1}}), "a `resource` has no `headers`"),
+            (json!({"call": "a", "status": 500}), "a `call` has no `status`"),
+            (json!({"call": "a", "body": {}}), "a `call` has no `body`"),
+            (json!({"call": "a", "related_resource": "b"}), "a `call` has no `related_resource`"),
+            (json!({"call": "a", "times": 0}), "`times` is a whole number, 1 or more"),
         ] {
             let text = refused(written.clone());
             assert!(text.contains(why), "{written}: {text}");

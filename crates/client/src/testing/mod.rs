@@ -67,6 +67,7 @@ mod expectation;
 mod faults;
 mod file;
 mod fleet;
+mod reply;
 mod rest;
 mod stub;
 mod stub_queue;

@@ -7,22 +7,26 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
-use zc_events_protocol::{CallReply, Clock, Deadline, EncodeError, REPLY_TTL, RemoteError, Reply, Task};
+use zc_events_protocol::{Clock, Deadline, REPLY_TTL, RemoteError, Task};
 use zc_events_transport::{ConsumeOptions, Delivery, ExchangeKind, Queue, Subscription, Topology};
 
 use super::answers::{Answers, Found};
 use super::asked::{Asked, What};
 use super::expectation::Answer;
+use super::reply::encode;
 use super::stub_queue::{Held, StubQueue};
 use super::world::World;
+use crate::settings::in_redis_url;
 use crate::{Error, EventClient, Result};
 
 /// How long connecting, declaring and answering may take.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Between two attempts to consume, by the real clock.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two attempts to consume, by the real clock, at first and at last.
+const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(5)];
+/// The same in a test, whose broker in memory comes back when the test says so.
+const AT_ONCE: [Duration; 2] = [Duration::from_micros(200); 2];
 /// Further off than anything that is waited for.
 const IDLE: Duration = Duration::from_secs(3600);
 /// How many messages are held at once, those included that are to be answered later.
@@ -130,7 +134,11 @@ impl Stub {
 
     fn run(responder: Responder) -> Result<Self> {
         // Without it nothing could be answered.
-        responder.client.inner().store()?;
+        let inner = responder.client.inner();
+        let store = inner.store()?;
+        if responder.world.is_none() {
+            store.ping(inner.deadline(PATIENCE)).map_err(in_redis_url)?;
+        }
         let first = responder.subscribe()?;
         let (stop, stopped) = bounded(0);
         let run = move || responder.run(first, &stopped);
@@ -200,19 +208,49 @@ impl Responder {
 
     /// Consumes until `stopped` has lost its sender, and comes back after a lost connection.
     fn run(&self, first: Box<dyn Subscription>, stopped: &Receiver<()>) {
-        let mut subscription = Some(first);
-        while !is_over(stopped) {
-            let lost = match subscription.take().map_or_else(|| self.subscribe(), Ok) {
-                Ok(mut consuming) => self.consume(&mut *consuming, stopped),
-                Err(error) => Err(error),
-            };
-            self.queue.held().clear();
-            if let Err(error) = lost {
-                log::warn!("the stand-in for remote services consumes nothing, and tries again: {error}");
-                // A broker in memory that is taken away comes back when the test says so.
-                let pause = if self.world.is_some() { Duration::from_micros(200) } else { PAUSE };
-                let _ = stopped.recv_timeout(pause);
+        let mut next = Some(first);
+        while let Some(mut subscription) = next.take() {
+            let Err(error) = self.consume(&mut *subscription, stopped) else { return };
+            drop(subscription);
+            self.give_up_held();
+            next = self.come_back(&error, stopped);
+        }
+    }
+
+    /// Tries until it consumes again, ever more seldom; `None` where it was stopped before. What goes wrong is said once.
+    fn come_back(&self, lost: &Error, stopped: &Receiver<()>) -> Option<Box<dyn Subscription>> {
+        let [mut pause, longest] = if self.world.is_some() { AT_ONCE } else { PAUSES };
+        let mut told = lost.to_string();
+        log::warn!("the stand-in for remote services answers nothing, and tries to come back: {told}");
+        loop {
+            let _ = stopped.recv_timeout(pause);
+            if is_over(stopped) {
+                return None;
             }
+            match self.subscribe() {
+                Ok(subscription) => {
+                    log::warn!("the stand-in for remote services is back");
+                    return Some(subscription);
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    if text != told {
+                        log::warn!("the stand-in for remote services is not back yet: {text}");
+                        told = text;
+                    }
+                }
+            }
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// What is held comes again over the next connection, where its queue is still there.
+    fn give_up_held(&self) {
+        let held = std::mem::take(&mut *self.queue.held());
+        if self.topology.is_none() {
+            held.into_values().for_each(|held| {
+                (self.tell)(held.line("not answered: the connection was lost before it was time".to_owned()));
+            });
         }
     }
 
@@ -237,10 +275,9 @@ impl Responder {
                 None => return clock.deadline(IDLE),
                 Some(first) if first.key().0 > clock.now() => return Deadline::at(first.key().0),
                 Some(first) => {
-                    let Held { delivery, key, answer } = first.remove();
+                    let due = first.remove();
                     drop(held);
-                    self.hand_in(&key, &answer);
-                    delivery.settler.ack();
+                    self.answer(due);
                 }
             }
         }
@@ -263,23 +300,29 @@ impl Responder {
             (self.tell)(line("expected; nobody waits for an answer".to_owned()));
             return delivery.settler.ack();
         };
-        let (answered, encoded) = match encode(&asked.what, answer) {
-            None => ("not answered, as it should be".to_owned(), None),
-            Some((answered, Ok(encoded))) => (answered, Some(encoded)),
-            Some((_, Err(error))) => (format!("not answered: {error}"), None),
+        let (answered, answer) = match encode(&asked.what, answer) {
+            Some((answered, Ok(answer))) => (answered, answer),
+            other => {
+                let why = other.and_then(|(_, encoded)| encoded.err());
+                let why = why.map_or_else(|| "not answered, as it should be".to_owned(), not_answered);
+                (self.tell)(line(why));
+                return delivery.settler.ack();
+            }
         };
-        (self.tell)(line(answered));
-        match encoded {
-            None => delivery.settler.ack(),
-            Some(answer) if delay.is_zero() => {
-                self.hand_in(key, &answer);
-                delivery.settler.ack();
-            }
-            Some(answer) => {
-                let held = Held { delivery, key: key.to_owned(), answer };
-                self.queue.held().insert((clock.deadline(delay).instant(), number), held);
-            }
+        let held = Held { delivery, asked: asked.to_string(), answered, key: key.to_owned(), answer };
+        if delay.is_zero() {
+            self.answer(held);
+        } else {
+            self.queue.held().insert((clock.deadline(delay).instant(), number), held);
         }
+    }
+
+    /// Hands in an answer, and tells how that went.
+    fn answer(&self, held: Held) {
+        let handed_in = self.hand_in(&held.key, &held.answer);
+        let answered = handed_in.map_or_else(not_answered, |()| held.answered.clone());
+        (self.tell)(held.line(answered));
+        held.delivery.settler.ack();
     }
 
     /// Whether a service of the test does it.
@@ -309,59 +352,22 @@ impl Responder {
             }
             What::Call { .. } => Answer::Errors(vec![RemoteError::new("UnexpectedCall", text)]),
         };
-        if let Some((_, Ok(encoded))) = encode(&asked.what, refusal) {
-            self.hand_in(key, &encoded);
-        }
-    }
-
-    fn hand_in(&self, key: &str, answer: &[u8]) {
-        let inner = self.client.inner();
-        let deadline = inner.deadline(PATIENCE);
-        let pushed = inner.store().and_then(|store| Ok(store.push(key, answer, REPLY_TTL, deadline)?));
-        if let Err(error) = pushed {
+        let Some((_, Ok(encoded))) = encode(&asked.what, refusal) else { return };
+        if let Err(error) = self.hand_in(key, &encoded) {
             log::warn!("the stand-in for remote services could not hand in an answer: {error}");
         }
     }
+
+    fn hand_in(&self, key: &str, answer: &[u8]) -> Result<()> {
+        let inner = self.client.inner();
+        inner.store()?.push(key, answer, REPLY_TTL, inner.deadline(PATIENCE)).map_err(in_redis_url)
+    }
+}
+
+fn not_answered(error: Error) -> String {
+    format!("not answered: {error}")
 }
 
 fn is_over(stopped: &Receiver<()>) -> bool {
     stopped.try_recv().is_err_and(|error| error.is_disconnected())
-}
-
-/// What an answer is called, and its form in the reply store; `None` where there is to be none.
-fn encode(what: &What, answer: Answer) -> Option<(String, Result<Vec<u8>>)> {
-    let is_call = matches!(what, What::Call { .. });
-    let (status, body) = match answer {
-        Answer::Nothing => return None,
-        Answer::Result(result) if is_call => return Some(encode_call(CallReply::success(&result))),
-        Answer::Errors(errors) if is_call => return Some(encode_call(Ok(CallReply::failure(errors)))),
-        Answer::Status { status, body } if is_call => {
-            return Some(encode_call(Ok(of_status(status, body.unwrap_or_default()))));
-        }
-        Answer::Status { status, body } => (status, body),
-        Answer::Result(result) => (200, Some(result)),
-        Answer::Errors(errors) => (500, Some(document(&errors))),
-    };
-    let reply = body.map_or_else(|| Ok(Reply::empty(status)), |body| Reply::new(status, &body));
-    let encoded = reply.and_then(|reply| reply.encode()).map_err(Error::from);
-    Some((format!("answered with status {status}"), encoded))
-}
-
-fn encode_call(reply: Result<CallReply, EncodeError>) -> (String, Result<Vec<u8>>) {
-    let what = if reply.as_ref().is_ok_and(CallReply::is_error) { "a failure" } else { "a result" };
-    (format!("answered with {what}"), reply.and_then(|reply| reply.encode()).map_err(Error::from))
-}
-
-/// As Python's views answer calls: the body of a failure is its errors.
-fn of_status(status: u16, body: Value) -> CallReply {
-    if status >= 400 {
-        CallReply { data: Value::Null, has_errors: true, errors: body }
-    } else {
-        CallReply { data: body, has_errors: false, errors: json!([]) }
-    }
-}
-
-fn document(errors: &[RemoteError]) -> Value {
-    let error = |it: &RemoteError| json!({"status": "500", "code": it.kind, "detail": it.message});
-    json!({"errors": errors.iter().map(error).collect::<Vec<_>>()})
 }

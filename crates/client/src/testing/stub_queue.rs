@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::stub::StubLine;
 use zc_events_transport::memory::MemoryBroker;
 use zc_events_transport::{Broker, Delivery};
 
@@ -16,8 +17,18 @@ pub(super) struct StubQueue {
 /// An answer whose time has yet to come, and what it answers.
 pub(super) struct Held {
     pub(super) delivery: Delivery,
+    /// What was asked, and what is said once it is answered.
+    pub(super) asked: String,
+    pub(super) answered: String,
     pub(super) key: String,
     pub(super) answer: Vec<u8>,
+}
+
+impl Held {
+    /// The line about it.
+    pub(super) fn line(&self, answered: String) -> StubLine {
+        StubLine { asked: self.asked.clone(), answered, expected: true }
+    }
 }
 
 impl StubQueue {

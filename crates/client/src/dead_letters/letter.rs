@@ -1,0 +1,74 @@
+//! A dead letter as it is shown: the message, and why it is dead.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use zc_events_protocol::{HeaderValue, Limits};
+use zc_events_transport::Delivery;
+
+use super::REPLAYS;
+use crate::Message;
+
+/// A dead letter of a service, and why it is one. `Debug` does not show what it says.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// A short word that stays the same, such as `failed`, `panicked`, `payload_mismatch` or `malformed`.
+    pub reason: String,
+    /// For people: what the handler said, as a rule.
+    pub detail: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it became one.
+    pub at: Option<SystemTime>,
+    /// How often it was handled again since, and became one again.
+    pub replays: u32,
+    /// The exchange that it came from at first.
+    pub exchange: String,
+    /// The message.
+    pub message: Message,
+}
+
+impl DeadLetter {
+    pub(crate) fn of(delivery: &Delivery, limits: &Limits) -> Self {
+        let header = |name: &str| delivery.properties.headers.as_ref().and_then(|headers| headers.get(name));
+        let text = |name| header(name).and_then(HeaderValue::as_str).unwrap_or_default().to_owned();
+        let number = |name| header(name).and_then(HeaderValue::as_int).and_then(|number| u32::try_from(number).ok());
+        let at = match header("x-zc-time") {
+            Some(HeaderValue::Timestamp(seconds)) => UNIX_EPOCH.checked_add(Duration::from_secs(*seconds)),
+            _ => None,
+        };
+        Self {
+            reason: text("x-zc-reason"),
+            detail: text("x-zc-detail"),
+            attempts: number("x-zc-attempts").unwrap_or_default(),
+            at,
+            replays: number(REPLAYS).unwrap_or_default(),
+            exchange: text("x-zc-exchange"),
+            message: Message::read(
+                &delivery.exchange,
+                &delivery.routing_key,
+                &delivery.properties,
+                &delivery.body,
+                limits,
+            ),
+        }
+    }
+
+    /// What it is called by: the id of its envelope, or, where that cannot be read, the broker's `message_id`.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.message.id().or(self.message.message_id())
+    }
+}
+
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter")
+            .field("reason", &self.reason)
+            .field("attempts", &self.attempts)
+            .field("replays", &self.replays)
+            .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
+}
