@@ -371,3 +371,23 @@ fn a_notification_comes_again_whatever_its_id_and_a_fault_that_does_not_happen_f
     let text = failed(|fleet| fleet.fail_sends(SendFault::Nacked, 3));
     assert!(text.contains("none of 3 sends"), "{text}");
 }
+
+#[test]
+fn one_complaint_tells_how_often_the_unexpected_came() {
+    let fleet = Fleet::new();
+    let _service = Service::builder(&fleet.client("mails"))
+        .on("shipped", |context: &Context, _: Value| {
+            context.client().get_remote_resource::<Value>("Company", 7)?;
+            Ok(())
+        })
+        .retry(zc_events::Retry::attempts(3))
+        .start()
+        .unwrap();
+    let shipped = Event::new("shipped");
+    fleet.client("shop").emit(&shipped).unwrap();
+    assert_eq!(fleet.until_ended(&shipped), [Ending::DeadLettered("failed")]);
+    let complaints = fleet.complaints();
+    assert_eq!(complaints.len(), 1, "{complaints:?}");
+    assert!(complaints[0].contains("Company") && complaints[0].ends_with("(it came 3 times)"), "{complaints:?}");
+    fleet.forgive();
+}

@@ -24,7 +24,8 @@ struct State {
     slots: Vec<Slot>,
     /// Whether those that do not say how often hold always.
     is_standing: bool,
-    unexpected: Vec<String>,
+    /// And how often.
+    unexpected: Vec<(String, u32)>,
 }
 
 #[derive(Debug)]
@@ -99,12 +100,21 @@ impl Answers {
     /// What has come and was not expected, with what is nearest to it.
     #[must_use]
     pub fn unexpected(&self) -> Vec<String> {
-        self.lock().unexpected.clone()
+        let told = |(what, times): &(String, u32)| match times {
+            1 => what.clone(),
+            times => format!("{what} (it came {times} times)"),
+        };
+        self.lock().unexpected.iter().map(told).collect()
     }
 
     /// Notes something that should not have come.
     pub(super) fn note_unexpected(&self, what: String) {
-        self.lock().unexpected.push(what);
+        let mut state = self.lock();
+        // What asks in an event's handler asks again with each of its attempts.
+        match state.unexpected.iter_mut().find(|(noted, _)| *noted == what) {
+            Some((_, times)) => *times += 1,
+            None => state.unexpected.push((what, 1)),
+        }
     }
 
     /// The answer to what was asked; what gives it is used up by that.

@@ -72,6 +72,8 @@ pub(super) enum Answer {
     Result(Value),
     /// How a function fails.
     Errors(Vec<RemoteError>),
+    /// These bytes, whatever they are.
+    Bytes(Vec<u8>),
     Nothing,
 }
 
@@ -245,6 +247,22 @@ impl Expectation {
 
     pub(super) fn errors(mut self, errors: Vec<RemoteError>) -> Self {
         self.answer = Answer::Errors(errors);
+        self
+    }
+
+    /// Answers with these bytes as they are, in the reply store, for what becomes of an answer that is none.
+    ///
+    /// ```
+    /// use zc_events::testing::{Expectation, Fleet};
+    /// use zc_events::{Error, Value};
+    ///
+    /// let fleet = Fleet::new();
+    /// fleet.expect(Expectation::get("Order").pk(5).answer_bytes(*b"no zlib"));
+    /// let error = fleet.client("shop").get_remote_resource::<Value>("Order", 5).unwrap_err();
+    /// assert!(matches!(error, Error::Decode { .. }));
+    /// ```
+    pub fn answer_bytes(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.answer = Answer::Bytes(bytes.into());
         self
     }
 

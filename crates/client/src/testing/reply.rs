@@ -12,6 +12,7 @@ pub(super) fn encode(what: &What, answer: Answer) -> Option<(String, Result<Vec<
     let is_call = matches!(what, What::Call { .. });
     let (status, body) = match answer {
         Answer::Nothing => return None,
+        Answer::Bytes(bytes) => return Some((format!("answered with {} bytes", bytes.len()), Ok(bytes))),
         Answer::Result(result) if is_call => return Some(encode_call(CallReply::success(&result))),
         Answer::Errors(errors) if is_call => return Some(encode_call(Ok(CallReply::failure(errors)))),
         Answer::Status { status, body } if is_call => {
