@@ -94,7 +94,10 @@ fn encode(shared: &Shared, done: Result<CallReply, Failed>, is_view: bool) -> Ar
     let reply = match done {
         Ok(reply) => reply,
         Err(Failed { error, text, .. }) if is_view => CallReply::refused(&error.document(text).1.errors),
-        Err(Failed { error, text, .. }) if error.status().is_some() => failure(error.told_kind(), &text),
+        Err(Failed { error, text, .. }) if error.status().is_some() => {
+            let trace = error.told_trace().map(str::to_owned);
+            CallReply::failure([RemoteError { trace, ..RemoteError::new(error.told_kind(), text) }])
+        }
         Err(_) => failure(FAILED.0, FAILED.1),
     };
     let encoded = reply.encode().map_err(|error| error.to_string());

@@ -38,6 +38,7 @@ pub struct HandlerError {
 struct Told {
     kind: Option<String>,
     code: Option<String>,
+    trace: Option<String>,
     /// In place of the text.
     errors: Vec<ErrorObject>,
 }
@@ -194,6 +195,28 @@ impl HandlerError {
         self
     }
 
+    /// Where it happened, for the caller of a function, as Python tells it with every error. Nothing unless set: a trace
+    /// shows the inside of the service. Told only where there is a status.
+    ///
+    /// ```
+    /// # use zc_events::{Context, Error, EventClient, HandlerError, Service, Settings, Value};
+    /// # let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").service_name("sums").build()?;
+    /// # let client = EventClient::new(settings)?;
+    /// let service = Service::builder(&client)
+    ///     .call("sum", |_: &Context, _: Value| {
+    ///         Err::<i64, _>(HandlerError::with_status(400, "no numbers").trace(concat!(file!(), ": in sum")))
+    ///     })
+    ///     .start()?;
+    /// let Err(Error::Call { failure, .. }) = client.get("sum").fetch::<i64>() else { panic!() };
+    /// assert!(failure.errors()[0].trace.as_ref().is_some_and(|trace| trace.ends_with("in sum")));
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    #[must_use]
+    pub fn trace(mut self, trace: impl Into<String>) -> Self {
+        self.told.trace = Some(trace.into());
+        self
+    }
+
     /// The `code` that whoever asked for a resource is told; Django REST framework's for the status unless set.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
@@ -204,6 +227,11 @@ impl HandlerError {
     /// See [`HandlerError::kind`].
     pub(super) fn told_kind(&self) -> &str {
         self.told.kind.as_deref().unwrap_or(words(self.status).0)
+    }
+
+    /// See [`HandlerError::trace`].
+    pub(super) fn told_trace(&self) -> Option<&str> {
+        self.told.trace.as_deref()
     }
 
     /// See [`HandlerError::code`].

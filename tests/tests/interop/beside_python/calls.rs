@@ -30,7 +30,7 @@ fn serving(client: &EventClient) -> (Service, Seen) {
             Ok(json!({"data": data, "headers": call.headers, "id": call.id, "method": method}))
         })
         .call("missing", |_: &Context, _: Value| -> Result<(), _> {
-            Err(HandlerError::with_status(404, "no such café").kind("DoesNotExist"))
+            Err(HandlerError::with_status(404, "no such café").kind("DoesNotExist").trace("in missing, é"))
         })
         .call("boom", |_: &Context, _: Value| -> Result<(), _> { Err(HandlerError::new("canary: inside")) })
         .call("panics", |_: &Context, _: Value| -> Result<(), HandlerError> { panic!("canary: on purpose") })
@@ -137,8 +137,8 @@ fn python_is_told_of_a_failed_function() {
         let errors = response["errors"].as_array().unwrap();
         assert_eq!(errors.len(), 1);
         assert_eq!((&errors[0]["type"], &errors[0]["message"]), (&json!(kind), &json!(message)), "{key}");
-        // There is always one in Python, and programs that read it; ours tells nothing of its inside.
-        assert_eq!(errors[0]["trace"], "");
+        // There is always one in Python, and programs that read it; ours tells nothing of its inside unless it means to.
+        assert_eq!(errors[0]["trace"], if key == "missing" { "in missing, é" } else { "" });
         assert!(!errors[0].to_string().contains("canary"), "{errors:?}");
     }
     assert_eq!(service.health().unanswered, 0);
