@@ -71,8 +71,14 @@ mod tests {
 
     #[test]
     fn other_urls_are_refused_without_being_quoted() {
-        for url in ["", "canary", "http://:canary@host", "memory://a/canary", "memory://canary@b", "rediss://:canary@h"]
-        {
+        for url in [
+            "",
+            "canary",
+            "http://:canary@host",
+            "memory://a/canary",
+            "memory://canary@b",
+            "rediss://:canary@h#insecure",
+        ] {
             let Err(Error::Config { why }) = open(url, Arc::new(SystemClock)) else { panic!("{url} was accepted") };
             assert!(!why.contains("canary"), "{why}");
         }

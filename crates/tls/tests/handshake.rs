@@ -151,6 +151,8 @@ fn who_is_not_believed_is_told_why() {
         for (number, client) in listener.incoming().flatten().enumerate() {
             if number == 0 {
                 let _ = (&client).write_all(b"AMQP\0\0\x09\x01 and more");
+                // Until the other side has gone: what is cut off with bytes unread is a reset.
+                let _ = io::copy(&mut &client, &mut io::sink());
             }
         }
     });

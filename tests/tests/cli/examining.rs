@@ -133,7 +133,12 @@ fn servers_that_are_down_or_refuse() {
     assert!(seen.contains("not found") && remedy.contains(&format!("add_vhost {missing}")), "{seen} {remedy}");
 
     let secured = Scene::new().env("BROKER_URL", &url.replace("amqp://", "amqps://"));
-    assert!(fails(&secured, "tls").1.contains("use amqp://"));
+    // A port that has none.
+    let (seen, remedy) = fails(&secured, "tls");
+    assert!(
+        seen.contains("no TLS with") && remedy.contains("5671") && remedy.contains("BROKER_URL"),
+        "{seen} {remedy}"
+    );
 
     let refusing = Scene::new().env("EVENTS_REDIS_URL", &with_login(&redis_url(), &format!("nobody:{SECRET}")));
     let (seen, remedy) = fails(&refusing, "redis");
