@@ -8,6 +8,7 @@ mod error;
 mod options;
 #[cfg(feature = "rustls")]
 mod stream;
+mod wire;
 
 #[cfg(feature = "rustls")]
 pub use connector::Connector;
@@ -16,3 +17,4 @@ pub use error::{TlsError, explain};
 pub use options::TlsOptions;
 #[cfg(feature = "rustls")]
 pub use stream::TlsStream;
+pub use wire::Wire;

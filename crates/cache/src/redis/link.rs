@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use r2d2_redis::redis::{RedisResult, Value, parse_redis_value};
 use zc_events_protocol::{Clock, Deadline};
+use zc_events_tls::Wire;
 
 use super::frame::{Bad, Progress, Scan};
-use super::wire::Wire;
 
 /// What a server answered: a value, or its refusal.
 pub(super) type Answer = RedisResult<Value>;
@@ -52,7 +52,7 @@ impl From<Bad> for Trouble {
 }
 
 pub(super) struct Link {
-    wire: Wire,
+    wire: Wire<TcpStream>,
     input: Vec<u8>,
     /// Whether each question that was asked has been answered, in full.
     clean: bool,
@@ -79,8 +79,7 @@ impl Link {
         let Wire::Plain(socket) = self.wire else { return Err(io::ErrorKind::InvalidInput.into()) };
         let stream = connector.connect_in_steps(socket, |socket: &TcpStream| {
             let left = left(clock, until).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
-            socket.set_read_timeout(Some(step(left)))?;
-            socket.set_write_timeout(Some(step(left)))
+            set_timeouts(socket, step(left))
         })?;
         let version = stream.version();
         Ok((Self { wire: Wire::Tls(Box::new(stream)), ..self }, version))
@@ -151,7 +150,7 @@ impl Link {
         while !request.is_empty() {
             let end = Instant::now() + left(clock, until)?;
             let written = in_steps(end, |step| {
-                self.wire.set_timeout(step)?;
+                set_timeouts(self.wire.socket(), step)?;
                 self.wire.write(request)
             });
             match written {
@@ -183,7 +182,7 @@ impl Link {
         let before = self.input.len();
         self.input.resize(before + wanted, 0);
         let result = in_steps(end, |step| {
-            self.wire.set_timeout(step)?;
+            set_timeouts(self.wire.socket(), step)?;
             self.wire.read(&mut self.input[before..])
         });
         self.input.truncate(before + result.as_ref().copied().unwrap_or(0));
@@ -208,13 +207,30 @@ impl Link {
     /// Whether it can be lent: nothing is owed on it, nothing lies in it that nobody asked
     /// for, and as far as this side knows the server has not closed it. No round trip.
     pub(super) fn is_quiet(&mut self) -> bool {
-        self.clean && self.wire.is_silent()
+        if !self.clean || self.wire.socket().set_nonblocking(true).is_err() {
+            return false;
+        }
+        let is_silent = match &mut self.wire {
+            #[cfg(feature = "tls")]
+            Wire::Tls(stream) => stream.is_silent(),
+            wire => {
+                let peeked = wire.socket().peek(&mut [0]);
+                peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+        };
+        self.wire.socket().set_nonblocking(false).is_ok() && is_silent
     }
 
     /// How long nothing was asked.
     pub(super) fn idle(&self, clock: &dyn Clock) -> Duration {
         clock.now().saturating_duration_since(self.used)
     }
+}
+
+/// How long the next read or write may take: of TLS, a read may write, and the other way round.
+fn set_timeouts(socket: &TcpStream, timeout: Duration) -> io::Result<()> {
+    socket.set_read_timeout(Some(timeout))?;
+    socket.set_write_timeout(Some(timeout))
 }
 
 /// Lets a socket wait until `end`, in steps: the system may be late with a socket's timeout by a good part of it, such as

@@ -67,7 +67,6 @@ mod traps;
 mod trust;
 mod url;
 mod watch;
-mod wire;
 
 /// What a waiting call does, in words for its errors.
 const WAITING: &str = "waiting for an answer, which may have been taken and lost,";

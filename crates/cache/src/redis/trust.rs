@@ -1,4 +1,4 @@
-//! What a Redis URL says of TLS, in redis-py's parameters: whom to believe, and what to show. The handshake is in `wire`.
+//! What a Redis URL says of TLS, in redis-py's parameters: whom to believe, and what to show. The handshake is in `link`.
 
 use std::path::PathBuf;
 

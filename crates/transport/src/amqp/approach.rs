@@ -19,9 +19,7 @@ use super::options::AmqpOptions;
 use super::reach::{Hurdle, Obstacle};
 use super::url::Node;
 use super::watchdog::{Lifeline, Watchdog};
-#[cfg(feature = "tls")]
-use super::wire;
-use super::wire::{NoWire, Wire};
+use super::wire::{self, NoWire};
 use crate::Error;
 
 /// RabbitMQ's own default, and far below what overflows in amiquip.
@@ -165,12 +163,12 @@ fn log_in(
     };
     let lifeline = Arc::new(Lifeline::new(stream.try_clone().map_err(not_connected)?));
     let guard = watchdog.watch(&lifeline, deadline);
-    let wire = Wire::open(node, stream).map_err(|why| match why {
+    let wire = wire::open(node, stream).map_err(|why| match why {
         NoWire::Socket(error) => not_connected(error),
         #[cfg(feature = "tls")]
         why => NotOpened::For(no_handshake(why, guard.has_fired(), options, node)),
     })?;
-    steps.tls = wire.tls();
+    steps.tls = wire.version();
     let login = Login {
         user: node.user.clone(),
         password: node.password.clone(),

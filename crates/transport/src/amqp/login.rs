@@ -7,9 +7,9 @@ use std::io::{self, Read, Write};
 
 use amiquip::{IoStream, Sasl};
 use mio::event::Evented;
+use mio::net::TcpStream;
 use mio::{Poll, PollOpt, Ready, Token};
-
-use super::wire::Wire;
+use zc_events_tls::Wire;
 
 /// `AMQP` 0 0 9 1
 const PROTOCOL_HEADER: usize = 8;
@@ -82,13 +82,13 @@ enum Phase {
 
 /// A stream on which a login is completed.
 pub(super) struct LoginStream {
-    inner: Wire,
+    inner: Wire<TcpStream>,
     phase: Phase,
     login: Option<Login>,
 }
 
 impl LoginStream {
-    pub(super) fn new(inner: Wire, login: Login) -> Self {
+    pub(super) fn new(inner: Wire<TcpStream>, login: Login) -> Self {
         Self { inner, phase: Phase::Header(PROTOCOL_HEADER), login: Some(login) }
     }
 }
@@ -131,15 +131,15 @@ impl Write for LoginStream {
 
 impl Evented for LoginStream {
     fn register(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
-        self.inner.register(poll, token, interest, options)
+        self.inner.socket().register(poll, token, interest, options)
     }
 
     fn reregister(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
-        self.inner.reregister(poll, token, interest, options)
+        self.inner.socket().reregister(poll, token, interest, options)
     }
 
     fn deregister(&self, poll: &Poll) -> io::Result<()> {
-        Evented::deregister(&self.inner, poll)
+        Evented::deregister(self.inner.socket(), poll)
     }
 }
 
