@@ -7,7 +7,7 @@ mod replay;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zc_events_protocol::names;
+use zc_events_protocol::{Deadline, names};
 use zc_events_transport::{ConsumeOptions, Delivery, Settler, Subscription, Topology, Verdict};
 
 pub use letter::DeadLetter;
@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const QUIET: Duration = Duration::from_secs(2);
 /// How many are looked at unless told otherwise.
 const MOST: u16 = 2000;
-/// How often it is looked whether those that were put back are there, and the time between two of these looks.
+/// How long those that were put back may take to show again; how often it is looked, and the time between two looks.
+const BACK: Duration = Duration::from_secs(1);
 const LOOKS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often it was handled again so far.
@@ -32,7 +33,7 @@ const REPLAYS: &str = "x-zc-replays";
 ///
 /// While somebody looks at them nobody else sees them: they are taken out and put back. A call looks at those that are there
 /// when it begins, at most [so many](DeadLetters::at_most), and blocks for at most 15 s until the first of them comes and 2 s for each
-/// after it.
+/// after it; and at its end for a second at most, until those that were put back show again.
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     client: EventClient,
@@ -82,9 +83,12 @@ impl DeadLetters {
     /// # Errors
     /// As for [`EventClient::watch`].
     pub fn count(&self) -> Result<Option<u64>> {
-        let inner = self.client.inner();
+        self.count_by(self.client.inner().deadline(PATIENCE))
+    }
+
+    fn count_by(&self, deadline: Deadline) -> Result<Option<u64>> {
         let wanted = Topology::new().dead_queue(self.queue());
-        let found = inner.broker.inspect(&wanted, inner.deadline(PATIENCE))?;
+        let found = self.client.inner().broker.inspect(&wanted, deadline)?;
         Ok(found.queues.first().and_then(|queue| queue.ready))
     }
 
@@ -161,13 +165,15 @@ impl Look<'_> {
     /// Waits until so many are back: a quorum queue is told so, and does it later, and who looks next is to see them. A
     /// while only, since somebody else may have them by then.
     fn wait_for(&self, held: usize) {
+        if held == 0 {
+            return;
+        }
+        let deadline = self.letters.client.inner().deadline(BACK);
         for _ in 0..LOOKS {
-            let there = if held == 0 { Ok(None) } else { self.letters.count() };
-            // What cannot be asked will not be known a little later, either.
-            if there.is_ok_and(|there| there.is_some_and(|there| there < held as u64)) {
-                std::thread::sleep(PAUSE);
-            } else {
-                return;
+            match self.letters.count_by(deadline) {
+                Ok(Some(there)) if there < held as u64 => std::thread::sleep(PAUSE),
+                // What cannot be asked will not be known a little later, either.
+                _ => return,
             }
         }
     }
