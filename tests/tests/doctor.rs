@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use integration_tests::{broker_url, eventually, redis_url, unique};
-use xtask::rig::Rig;
+use xtask::test_servers::TestServers;
 use zc_events::doctor::{Check, Doctor, Report, Status};
 use zc_events::{Context, Event, EventClient, HandlerError, Retry, Service, Settings, SettingsBuilder, Value};
 
@@ -184,25 +184,25 @@ fn refusals_and_servers_that_are_down_are_told_in_time() {
 /// What it takes a server of its own to see: the management API, policies, users with few rights, alarms.
 #[test]
 fn with_the_management_api_and_users_of_all_kinds() {
-    let rig = Rig::start_with_management().unwrap();
+    let servers = TestServers::start_with_management().unwrap();
     let service = unique("orders");
-    let on_rig = |service: &str| {
-        let settings = settings(service).broker_url(rig.broker_url()).events_redis_url(rig.redis_url());
-        settings.staging_name("rig").management_url(rig.management_url())
+    let on_servers = |service: &str| {
+        let settings = settings(service).broker_url(servers.broker_url()).events_redis_url(servers.redis_url());
+        settings.staging_name("servers").management_url(servers.management_url())
     };
-    let fleet = client(on_rig(&service));
-    let other = client(on_rig("stock"));
+    let fleet = client(on_servers(&service));
+    let other = client(on_servers("stock"));
     let services = [&fleet, &other].map(|client| Service::builder(client).start().unwrap());
 
     let report = examine(&fleet);
     assert!(report.is_healthy(), "{report}");
     is(&report, Check::Management, Status::Ok, "RabbitMQ ");
-    let bound = format!("`{service}-events` is bound to `microservice-events-rig`, and so is 1 more");
+    let bound = format!("`{service}-events` is bound to `microservice-events-servers`, and so is 1 more");
     is(&report, Check::Bindings, Status::Ok, &bound);
 
     // An event that is out with a consumer is counted, if late.
     let (release, held) = crossbeam_channel::bounded::<()>(0);
-    let holding = client(on_rig("holding"));
+    let holding = client(on_servers("holding"));
     let holder = Service::builder(&holding)
         .on("hold", move |_: &Context, _: Value| {
             // The test lets go of it.
@@ -217,46 +217,46 @@ fn with_the_management_api_and_users_of_all_kinds() {
     assert_eq!(holder.stop(PATIENCE).abandoned, 0);
 
     // A policy that loses messages.
-    rig.rabbitmqctl(&["set_policy", "short", "^orders-", r#"{"max-length": 100}"#, "--apply-to", "queues"]).unwrap();
+    servers.rabbitmqctl(&["set_policy", "short", "^orders-", r#"{"max-length": 100}"#, "--apply-to", "queues"]).unwrap();
     eventually(PATIENCE, || {
         examine(&fleet).finding(Check::Queues).unwrap().seen.contains("policy `short` sets max-length")
     });
-    rig.rabbitmqctl(&["clear_policy", "short"]).unwrap();
+    servers.rabbitmqctl(&["clear_policy", "short"]).unwrap();
 
     // Bound to something else.
     services.into_iter().for_each(|service| assert_eq!(service.stop(PATIENCE).abandoned, 0));
-    let elsewhere = client(on_rig(&service).events_exchange("elsewhere"));
+    let elsewhere = client(on_servers(&service).events_exchange("elsewhere"));
     let report = examine(&elsewhere);
-    fails(&report, Check::Bindings, "not bound to `elsewhere` (but to `microservice-events-rig`)", "EVENTS_EXCHANGE");
+    fails(&report, Check::Bindings, "not bound to `elsewhere` (but to `microservice-events-servers`)", "EVENTS_EXCHANGE");
 
     // A wrong login to the API is no failure of the service's.
-    let wrong = rig.management_url().replace("guest:guest", &format!("guest:{SECRET}"));
-    let report = examine(&client(on_rig(&service).management_url(wrong)));
+    let wrong = servers.management_url().replace("guest:guest", &format!("guest:{SECRET}"));
+    let report = examine(&client(on_servers(&service).management_url(wrong)));
     is(&report, Check::Management, Status::Warning, "401");
     is(&report, Check::Bindings, Status::Unknown, "");
 
-    permissions(&rig, &service, &on_rig);
-    alarm(&rig, &fleet);
+    permissions(&servers, &service, &on_servers);
+    alarm(&servers, &fleet);
 }
 
 /// Users who may not do all that a service does.
-fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilder) {
+fn permissions(servers: &TestServers, service: &str, on_servers: &dyn Fn(&str) -> SettingsBuilder) {
     let user = |name: &str| {
-        let url = rig.broker_url().replace("guest:guest", &format!("{name}:{SECRET}"));
-        client(on_rig(service).broker_url(url))
+        let url = servers.broker_url().replace("guest:guest", &format!("{name}:{SECRET}"));
+        client(on_servers(service).broker_url(url))
     };
     let own = format!("^({service}-.*)$");
-    let with_exchange = format!("^({service}-.*|microservice-events-rig|amq\\.default)$");
+    let with_exchange = format!("^({service}-.*|microservice-events-servers|amq\\.default)$");
     for (name, rights) in [
         ("all", [own.as_str(), &with_exchange, &with_exchange]),
         ("unread", [&own, &with_exchange, &own]),
         ("unwritten", [&own, &own, &with_exchange]),
         ("stranger", ["", "", ""]),
     ] {
-        rig.rabbitmqctl(&["add_user", name, SECRET]).unwrap();
-        rig.rabbitmqctl(&["set_permissions", name, rights[0], rights[1], rights[2]]).unwrap();
+        servers.rabbitmqctl(&["add_user", name, SECRET]).unwrap();
+        servers.rabbitmqctl(&["set_permissions", name, rights[0], rights[1], rights[2]]).unwrap();
     }
-    rig.rabbitmqctl(&["add_user", "outside", SECRET]).unwrap();
+    servers.rabbitmqctl(&["add_user", "outside", SECRET]).unwrap();
 
     let report = examine(&user("all"));
     is(&report, Check::Permissions, Status::Ok, "may declare, bind, publish and consume");
@@ -265,11 +265,11 @@ fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilde
     fails(
         &report,
         Check::Permissions,
-        "may not read `microservice-events-rig`",
+        "may not read `microservice-events-servers`",
         "rabbitmqctl set_permissions -p / unread",
     );
     let report = examine(&user("unwritten"));
-    fails(&report, Check::Permissions, "may not write `microservice-events-rig`", "CONFIGURE WRITE READ");
+    fails(&report, Check::Permissions, "may not write `microservice-events-servers`", "CONFIGURE WRITE READ");
     let report = examine(&user("stranger"));
     for right in ["write", "read"] {
         fails(&report, Check::Permissions, &format!("{right} `{service}-events`"), "");
@@ -284,13 +284,13 @@ fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilde
 }
 
 /// A broker that takes no messages.
-fn alarm(rig: &Rig, fleet: &EventClient) {
-    rig.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]).unwrap();
+fn alarm(servers: &TestServers, fleet: &EventClient) {
+    servers.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]).unwrap();
     // It looks at its memory every few seconds.
     let report = eventually(PATIENCE, || {
         let report = examine(fleet);
         (report.finding(Check::RoundTrip).unwrap().status == Status::Failed).then_some(report)
     });
     fails(&report, Check::RoundTrip, "memory", "rabbitmq-diagnostics alarms");
-    rig.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]).unwrap();
+    servers.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]).unwrap();
 }

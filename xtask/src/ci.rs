@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::process::{Polite, Process};
-use crate::{tidy, workspace};
+use crate::tidy::{self, IsCommand};
+use crate::workspace;
 
-/// Runs every step, also after one has failed, and says at the end how each went.
-pub(crate) fn run() -> Result<()> {
+/// Runs every step, also after one has failed, and says at the end how each went. `is_command` parses our own command line.
+pub(crate) fn run(is_command: IsCommand) -> Result<()> {
     let interrupt = Interrupt::listen()?;
     let whole = ["--workspace", "--all-features"];
     let clippy = [&["clippy"], &whole[..], &["--all-targets", "--", "-D", "warnings"]].concat();
@@ -29,7 +30,7 @@ pub(crate) fn run() -> Result<()> {
     for (name, arguments) in steps {
         step(name, &mut report, || cargo(&arguments, &interrupt))?;
     }
-    step("tidy", &mut report, tidy::run)?;
+    step("tidy", &mut report, || tidy::run(is_command))?;
 
     let failed: Vec<&str> = report.iter().filter(|step| !step.passed).map(|step| step.name).collect();
     println!();
