@@ -147,20 +147,20 @@ mod tests {
     #[test]
     fn what_follows_two_dashes_is_passed_on() {
         assert_eq!(
-            cargo_line("it --skip-offline -- --test amqp confirms -- --nocapture"),
-            "test --package integration-tests --test amqp confirms -- --nocapture"
+            cargo_line("it --skip-offline -- --test it confirms -- --nocapture"),
+            "test --package integration-tests --test it confirms -- --nocapture"
         );
     }
 
     #[test]
     fn the_tests_beside_python_are_left_out_where_they_run() {
         assert_eq!(
-            cargo_line("it --skip-offline --skip-python -- --test amqp"),
-            "test --package integration-tests --test amqp -- --skip beside_python"
+            cargo_line("it --skip-offline --skip-python -- --test it"),
+            "test --package integration-tests --test it -- --skip beside_python"
         );
         assert_eq!(
-            cargo_line("it --skip-offline --skip-python -- --test amqp -- --nocapture"),
-            "test --package integration-tests --test amqp -- --nocapture --skip beside_python"
+            cargo_line("it --skip-offline --skip-python -- --test it -- --nocapture"),
+            "test --package integration-tests --test it -- --nocapture --skip beside_python"
         );
     }
 
