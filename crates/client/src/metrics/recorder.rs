@@ -1,15 +1,14 @@
 //! The one file that names the crate `metrics`: counts, gauges and histograms, handed to its recorder.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::metrics::{Unit as Measure, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use zc_events_protocol::Clock;
 
-use super::{Kind, Metric, Unit};
+use super::catalog::{ALL, Kind, Metric, Unit};
 
 /// Tells the recorder what each metric is.
 pub(crate) fn describe() {
-    for metric in super::ALL {
+    for metric in ALL {
         let unit = match metric.unit {
             Unit::Count => Measure::Count,
             Unit::Bytes => Measure::Bytes,
@@ -41,32 +40,4 @@ pub(super) fn set(metric: &Metric, to: f64, labels: &[(&'static str, &str)]) {
 
 fn owned(labels: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
-}
-
-/// A label that is kept for later.
-#[derive(Debug)]
-pub(super) struct Label(String);
-
-impl Label {
-    pub(super) fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// When something began.
-#[derive(Debug)]
-pub(super) struct Since(Instant);
-
-impl Since {
-    pub(super) fn now(clock: &dyn Clock) -> Self {
-        Self(clock.now())
-    }
-
-    pub(super) fn elapsed(&self, clock: &dyn Clock) -> Duration {
-        clock.now().saturating_duration_since(self.0)
-    }
 }

@@ -1,20 +1,19 @@
-//! What a broker URL says of TLS, in the parameters of RabbitMQ's own clients: whom to believe, and what to show. The
-//! handshake is in `wire`.
+//! The TLS parameters of a broker URL, named as in RabbitMQ's own clients. The handshake is in `socket`.
 
 use std::path::PathBuf;
 
-use zc_events_tls::TlsOptions;
+use zc_events_net::TlsOptions;
 
 use crate::{Error, Result};
 
-/// The parameters.
+/// The names of the parameters.
 pub(super) const NAMES: [&str; 5] = ["cacertfile", "certfile", "keyfile", "server_name_indication", "verify"];
 
-/// Takes one of them, its value decoded.
+/// Sets one parameter, whose value is decoded already.
 ///
 /// # Errors
-/// [`Error::Config`]: it would turn the verification off.
-pub(super) fn take(options: &mut TlsOptions, name: &str, value: &str) -> Result<()> {
+/// [`Error::Config`] if it would turn verification off.
+pub(super) fn set(options: &mut TlsOptions, name: &str, value: &str) -> Result<()> {
     let file = Some(PathBuf::from(value)).filter(|_| !value.is_empty());
     match name {
         "cacertfile" => options.ca_file = file,
@@ -23,8 +22,8 @@ pub(super) fn take(options: &mut TlsOptions, name: &str, value: &str) -> Result<
         "server_name_indication" => options.server_name = Some(value.to_owned()).filter(|name| !name.is_empty()),
         _ if value == "verify_peer" => {}
         _ => {
-            let why = "the broker URL is wrong: its parameter verify can be verify_peer alone, since nothing else tells a \
-                       broker from somebody in between; who vouches for the broker is named by cacertfile";
+            let why = "the broker URL is invalid: its parameter verify must be verify_peer, since an unverified connection \
+                       could lead to an attacker; set cacertfile to the CA certificate of the broker";
             return Err(Error::Config { why: why.to_owned() });
         }
     }
@@ -36,10 +35,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parameters_of_rabbitmqs_clients_are_read_and_none_turns_verifying_off() {
+    fn parameters_of_rabbitmqs_clients_are_read_and_verification_stays_on() {
         let mut options = TlsOptions::default();
         for (name, value) in NAMES.into_iter().zip(["/ca.pem", "/me.pem", "/me.key", "rabbit", "verify_peer"]) {
-            take(&mut options, name, value).unwrap();
+            set(&mut options, name, value).unwrap();
         }
         let expected = TlsOptions {
             ca_file: Some("/ca.pem".into()),
@@ -49,7 +48,7 @@ mod tests {
         };
         assert_eq!(options, expected);
         for wrong in ["verify_none", ""] {
-            let error = take(&mut options, "verify", wrong).unwrap_err().to_string();
+            let error = set(&mut options, "verify", wrong).unwrap_err().to_string();
             assert!(error.contains("cacertfile"), "{error}");
         }
     }

@@ -1,4 +1,4 @@
-//! From options to a handshake: reads the files, and makes what a handshake begins with.
+//! Reads the files that the options name, and does the handshake.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -8,43 +8,45 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use crate::stream::is_pause;
-use crate::{TlsError, TlsOptions, TlsStream};
+use super::error::TlsError;
+use super::options::TlsOptions;
+use super::stream::{TlsStream, is_pause};
 
-/// Begins handshakes with servers that have to be whom it was made for.
+/// Does TLS handshakes with one server, and verifies its certificate.
 ///
-/// The files of its options are read when it is made: a new one sees what has changed in them.
+/// The files of the options are read when the connector is made. Make a new one for each connection, and certificates that
+/// were renewed are used.
 ///
 /// ```no_run
 /// use std::io::{Read, Write};
 /// use std::net::TcpStream;
-/// use zc_events_tls::{Connector, TlsOptions};
+/// use zc_events_net::{TlsConnector, TlsOptions};
 ///
-/// let connector = Connector::new(&TlsOptions::default(), "rabbit.internal")?;
+/// let connector = TlsConnector::new(&TlsOptions::default(), "rabbit.internal")?;
 /// let mut stream = connector.connect(TcpStream::connect(("rabbit.internal", 5671))?)?;
 /// stream.write_all(b"AMQP\0\0\x09\x01")?;
 /// stream.read_exact(&mut [0; 8])?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Connector {
+pub struct TlsConnector {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
 
-impl Connector {
-    /// For the server at `host`: a name, or an address without brackets. Blocks on files.
+impl TlsConnector {
+    /// A connector for the server at `host`: a name, or an IP address without brackets. Blocks while it reads files.
     ///
     /// # Errors
-    /// [`TlsError`]: files, and a host that no certificate can be for.
+    /// [`TlsError`] if a file cannot be used, or if no certificate can be issued for `host`.
     pub fn new(options: &TlsOptions, host: &str) -> Result<Self, TlsError> {
         let name = options.server_name.as_deref().unwrap_or(host).to_owned();
-        let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::Name { name })?;
+        let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::InvalidServerName { name })?;
         let roots = match &options.ca_file {
             Some(path) => named_roots(path)?,
             None => system_roots()?,
         };
-        // Named, since a process may have several.
+        // Named here, since a process may have several providers.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -54,16 +56,16 @@ impl Connector {
             (Some(certificates), Some(key)) => {
                 config.with_client_auth_cert(read_certificates(certificates)?, read_key(key)?)?
             }
-            _ => return Err(TlsError::Half),
+            _ => return Err(TlsError::Incomplete),
         };
         Ok(Self { config: Arc::new(config), name })
     }
 
-    /// The handshake, on a connection that is just open. Blocks for as long as the socket does; whoever has a deadline
-    /// shuts it down then, or uses [`Connector::connect_in_steps`].
+    /// Does the handshake on a new connection. Blocks as long as the socket blocks. A caller with a deadline shuts the socket
+    /// down at that moment, or uses [`TlsConnector::connect_in_steps`].
     ///
     /// # Errors
-    /// The socket's, and why the handshake failed; see [`explain`](crate::explain).
+    /// Those of the socket and of the handshake. [`explain`](crate::explain) says what a failed handshake means.
     pub fn connect<S: Read + Write>(&self, socket: S) -> io::Result<TlsStream<S>> {
         let mut stream = self.begin(socket)?;
         while stream.is_handshaking() {
@@ -72,11 +74,11 @@ impl Connector {
         Ok(stream)
     }
 
-    /// The same on a socket with timeouts, which `before` sets anew before each use of it. A timeout is no end: that is
-    /// an error of `before`.
+    /// Does the handshake on a socket with timeouts. `before` is called before each use of the socket, to set its timeouts. A
+    /// timeout of the socket does not end the handshake; an error of `before` does.
     ///
     /// # Errors
-    /// As for [`Connector::connect`], and those of `before`.
+    /// As for [`TlsConnector::connect`], and those of `before`.
     pub fn connect_in_steps<S: Read + Write>(
         &self,
         socket: S,
@@ -107,7 +109,7 @@ fn named_roots(path: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// Those that the system believes, looked up once.
+/// The root certificates that the system trusts, read once for the process.
 fn system_roots() -> Result<RootCertStore, TlsError> {
     static ROOTS: OnceLock<Result<RootCertStore, String>> = OnceLock::new();
     let look_up = || {
@@ -115,7 +117,8 @@ fn system_roots() -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
-            let why = found.errors.first().map_or_else(|| "it has no certificates".to_owned(), ToString::to_string);
+            let why =
+                found.errors.first().map_or_else(|| "its certificate store is empty".to_owned(), ToString::to_string);
             return Err(why);
         }
         Ok(roots)

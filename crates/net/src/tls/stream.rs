@@ -1,32 +1,33 @@
-//! Bytes through TLS, on a socket that blocks, has timeouts, or would block. Nothing is lost where it would: the same call
-//! again goes on where it was.
+//! Reads and writes through TLS, on a socket that blocks, has timeouts, or does not block. After `WouldBlock` no byte is lost:
+//! the same call continues where it stopped.
 
 use std::io::{self, Read, Write};
 
 use rustls::{ClientConnection, ProtocolVersion};
 
-/// The most that one write takes: a record.
+/// The most bytes that one write takes: one TLS record.
 const RECORD: usize = 16 * 1024;
 
-/// A connection after its handshake. Reading and writing end with the socket's errors; after
-/// [`WouldBlock`](io::ErrorKind::WouldBlock) and [`TimedOut`](io::ErrorKind::TimedOut) they go on where they were.
+/// A connection after its handshake. Reads and writes return the socket's errors. After
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) and [`TimedOut`](io::ErrorKind::TimedOut) the next call continues where the last
+/// one stopped.
 ///
-/// As with other implementations of TLS, a write that would block is to be repeated with the same bytes, or with more behind
-/// them: they are encrypted already.
+/// As with other implementations of TLS, repeat a write that would block with the same bytes, or with the same bytes and more
+/// after them: they are encrypted already.
 #[derive(Debug)]
 pub struct TlsStream<S> {
     session: ClientConnection,
     socket: S,
-    /// How many bytes of the next write are encrypted already, and on their way.
+    /// How many bytes of the next write are encrypted already and not yet reported as written.
     owed: usize,
 }
 
 impl<S> TlsStream<S> {
-    pub(crate) fn new(session: ClientConnection, socket: S) -> Self {
+    pub(super) fn new(session: ClientConnection, socket: S) -> Self {
         Self { session, socket, owed: 0 }
     }
 
-    /// The socket: for its timeouts and its registration, not for bytes.
+    /// The socket, for its timeouts and its registration. Do not read from it or write to it.
     pub fn socket(&self) -> &S {
         &self.socket
     }
@@ -34,12 +35,12 @@ impl<S> TlsStream<S> {
     /// The same session on another form of the same socket.
     ///
     /// # Errors
-    /// Those of `change`; the connection is lost then.
+    /// Those of `change`. The connection is lost then.
     pub fn try_map<T, E>(self, change: impl FnOnce(S) -> Result<T, E>) -> Result<TlsStream<T>, E> {
         Ok(TlsStream { session: self.session, socket: change(self.socket)?, owed: self.owed })
     }
 
-    /// What was agreed on: `TLS 1.3`.
+    /// The version that the handshake agreed on, such as `TLS 1.3`.
     #[must_use]
     pub fn version(&self) -> &'static str {
         match self.session.protocol_version() {
@@ -51,20 +52,20 @@ impl<S> TlsStream<S> {
 }
 
 impl<S: Read + Write> TlsStream<S> {
-    pub(crate) fn is_handshaking(&self) -> bool {
-        // The last word may still be on its way out.
+    pub(super) fn is_handshaking(&self) -> bool {
+        // The last message of the handshake may not be sent yet.
         self.session.is_handshaking() || self.session.wants_write()
     }
 
-    /// One use of the socket towards the end of the handshake.
-    pub(crate) fn step(&mut self) -> io::Result<()> {
+    /// Continues the handshake with one use of the socket.
+    pub(super) fn step(&mut self) -> io::Result<()> {
         if self.session.wants_write() {
             return self.send();
         }
         if self.take()? { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// Hands the socket what is encrypted.
+    /// Writes what is encrypted to the socket.
     fn send(&mut self) -> io::Result<()> {
         while self.session.wants_write() {
             match self.session.write_tls(&mut self.socket) {
@@ -77,11 +78,11 @@ impl<S: Read + Write> TlsStream<S> {
         Ok(())
     }
 
-    /// Takes from the socket what one read of it gives. `false` at its end.
+    /// Reads from the socket once. `false` at its end.
     fn take(&mut self) -> io::Result<bool> {
         let taken = self.session.read_tls(&mut self.socket)?;
         let processed = self.session.process_new_packets();
-        // An alert, or an answer of the protocol's own. What does not go out now goes with the next write.
+        // An alert, or an answer of TLS itself. What cannot be sent now is sent with the next write.
         if self.session.wants_write()
             && let Err(error) = self.send()
             && !is_pause(&error)
@@ -92,8 +93,8 @@ impl<S: Read + Write> TlsStream<S> {
         Ok(taken > 0)
     }
 
-    /// Whether nothing lies in it that nobody has read, and the other side has not closed it. The socket must not block;
-    /// what TLS itself has to say is taken out and means nothing.
+    /// Whether no unread bytes are left and the server has not closed the connection. The socket must be non-blocking. Messages
+    /// of TLS itself, such as session tickets, are read and ignored.
     pub fn is_silent(&mut self) -> bool {
         loop {
             match self.take() {
@@ -104,20 +105,20 @@ impl<S: Read + Write> TlsStream<S> {
                 Ok(false) => return false,
                 Err(error) => {
                     let state = self.session.process_new_packets();
-                    let nothing = state.is_ok_and(|it| it.plaintext_bytes_to_read() == 0 && !it.peer_has_closed());
-                    return is_pause(&error) && nothing;
+                    let is_empty = state.is_ok_and(|it| it.plaintext_bytes_to_read() == 0 && !it.peer_has_closed());
+                    return is_pause(&error) && is_empty;
                 }
             }
         }
     }
 }
 
-pub(crate) fn is_pause(error: &io::Error) -> bool {
+pub(super) fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
 impl<S: Read + Write> Read for TlsStream<S> {
-    /// The end of the connection is the end of what can be read, whether TLS was told of it or not: AMQP and Redis know by
+    /// The end of the connection is the end of the stream, with or without `close_notify`: the protocols above notice by
     /// themselves whether something is missing.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
@@ -147,7 +148,7 @@ impl<S: Read + Write> Write for TlsStream<S> {
             self.send()?;
             self.owed = self.session.writer().write(&bytes[..bytes.len().min(RECORD)])?;
         }
-        // Not before it is out: whoever hears of bytes that were written does not call again for them.
+        // Bytes count as written only when they are sent: the caller does not call again for bytes that were written.
         self.send()?;
         Ok(std::mem::take(&mut self.owed))
     }

@@ -1,5 +1,4 @@
-//! One open connection to a node, and what ends it. How it is opened is in `approach`; what is
-//! done over it lives in `channel`, `consumer` and `declare`.
+//! One open connection to a node, and how it ends. `handshake` opens it; `channel`, `consumer` and `declare` use it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,28 +7,28 @@ use std::time::Duration;
 
 use amiquip::{Channel, Connection, ConnectionBlockedNotification};
 use crossbeam_channel::Receiver;
+use zc_events_net::ConnectTrace;
 use zc_events_protocol::{Clock, Deadline, Outcome, Stage};
 
-use super::approach::{Opened, Steps, approach};
 use super::failure;
 use super::guard::Watch;
+use super::handshake::{self, Opened};
+use super::node::Node;
 use super::options::AmqpOptions;
-use super::reach::Obstacle;
-use super::url::Node;
 use super::watchdog::{Guard, Lifeline, Watchdog};
 use crate::Result;
 use crate::gate::Gate;
 
-/// A connection that is dropped instead of closed gets this long to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(1);
-/// See [`Link::guard`].
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a connection that is dropped, not closed, may take for the closing handshake.
+const CLOSE_ON_DROP: Duration = Duration::from_secs(1);
+/// The least time that [`BrokerConnection::guard`] gives.
+const LEAST_TIME: Duration = Duration::from_millis(500);
 
-/// Told of the end of a connection, with its reason.
+/// Called when a connection is lost, with the reason.
 pub(super) type OnEnd = Box<dyn FnOnce(&str) + Send>;
 
-/// A connection.
-pub(super) struct Link {
+/// An open connection to one node.
+pub(super) struct BrokerConnection {
     connection: Arc<Mutex<Option<Connection>>>,
     node: String,
     /// For the log.
@@ -42,9 +41,8 @@ pub(super) struct Link {
     pub(super) watch: Arc<Watch>,
 }
 
-impl Link {
-    /// Opens a connection to the first node that takes us, by the deadline. `purpose` is
-    /// for the log, such as `publishing`.
+impl BrokerConnection {
+    /// Opens a connection to the first node that accepts one, by the deadline. `purpose` is for the log, such as `publishing`.
     pub(super) fn open(
         options: &AmqpOptions,
         watchdog: &Arc<Watchdog>,
@@ -59,15 +57,15 @@ impl Link {
             if left.is_zero() {
                 break;
             }
-            // A node that swallows everything must not use up the others' time.
+            // A node that does not answer must leave time for the others.
             let share = left / u32::try_from(nodes.len() - index).unwrap_or(u32::MAX);
             let limit = node.connection_timeout.unwrap_or(options.connect_timeout);
             let limit = options.clock.deadline(share.min(limit));
-            match approach(options, node, watchdog, limit, &mut Steps::default()) {
+            match handshake::open(options, node, watchdog, limit, &mut ConnectTrace::default()) {
                 Ok(opened) => return Self::start(options, node, watchdog, opened, purpose, on_end, deadline),
-                Err(Obstacle { error, .. }) => {
-                    log::debug!("{error}");
-                    last = error;
+                Err(failure) => {
+                    log::debug!("{}", failure.error);
+                    last = failure.error;
                 }
             }
         }
@@ -87,7 +85,7 @@ impl Link {
         let guard = watchdog.watch(&lifeline, deadline);
         let notifications = connection.listen_for_connection_blocked();
         drop(guard);
-        let link = Self {
+        let opened = Self {
             connection: Arc::new(Mutex::new(Some(connection))),
             node: node.address(),
             what: format!("the connection to the broker at {} for {purpose}", node.address()),
@@ -100,21 +98,21 @@ impl Link {
         };
         let notifications =
             notifications.map_err(|error| failure::failed(&error, "opening a connection", Outcome::NotSent))?;
-        log::info!("connected to the broker at {} for {purpose}", link.node);
-        let vigil = Vigil {
-            what: link.what.clone(),
-            connection: Arc::clone(&link.connection),
-            alive: Arc::clone(&link.alive),
-            gate: Arc::clone(&link.gate),
+        log::info!("connected to the broker at {} for {purpose}", opened.node);
+        let monitor = ConnectionMonitor {
+            what: opened.what.clone(),
+            connection: Arc::clone(&opened.connection),
+            alive: Arc::clone(&opened.alive),
+            gate: Arc::clone(&opened.gate),
             clock: Arc::clone(&options.clock),
-            watch: Arc::clone(&link.watch),
+            watch: Arc::clone(&opened.watch),
             on_end,
         };
         thread::Builder::new()
-            .name("zc-events-link".into())
-            .spawn(move || vigil.run(&notifications))
+            .name("zc-events-conn".into())
+            .spawn(move || monitor.run(&notifications))
             .map_err(|error| failure::lost("opening a connection", error.to_string(), Outcome::NotSent))?;
-        Ok(link)
+        Ok(opened)
     }
 
     /// Host and port.
@@ -122,38 +120,37 @@ impl Link {
         &self.node
     }
 
-    /// Whether it was there when last looked at.
+    /// Whether no end of the connection has been noticed.
     pub(super) fn is_alive(&self) -> bool {
         self.alive.load(Ordering::Acquire)
     }
 
-    /// It was found dead, sooner than by itself.
+    /// Marks the connection as lost before its monitor has noticed.
     pub(super) fn note_dead(&self) {
         self.alive.store(false, Ordering::Release);
     }
 
-    /// Cuts this connection at the deadline, unless the guard is dropped before; but not
-    /// within the next half second, since one caller's haste would cost all the others the
-    /// connection that they share.
+    /// Cuts this connection at the deadline, unless the guard is dropped before. Each call gets at least 500 ms, since callers share
+    /// the connection, and a cut ends it for all of them.
     pub(super) fn guard(&self, deadline: Deadline) -> Guard<'_> {
-        self.watchdog.watch(&self.lifeline, deadline.max(self.clock.deadline(PATIENCE)))
+        self.watchdog.watch(&self.lifeline, deadline.max(self.clock.deadline(LEAST_TIME)))
     }
 
-    /// [`Link::guard`], for calls that nobody waits for: while the broker reads nothing from
-    /// this connection, an answer that does not come is no reason to cut it.
+    /// [`BrokerConnection::guard`] for calls that no caller waits for. It does not cut while the broker blocks the connection and
+    /// therefore cannot answer.
     pub(super) fn patient_guard(&self, deadline: Deadline) -> Guard<'_> {
-        self.watchdog.watch_patiently(&self.lifeline, deadline.max(self.clock.deadline(PATIENCE)), &self.gate)
+        self.watchdog.watch_patiently(&self.lifeline, deadline.max(self.clock.deadline(LEAST_TIME)), &self.gate)
     }
 
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
-    /// `guard` is what ends it at the deadline.
+    /// `guard` ends the call at the deadline.
     pub(super) fn open_channel(&self, stage: Stage, guard: &Guard<'_>) -> Result<Channel> {
         let mut connection = self.lock();
         let Some(connection) = connection.as_mut() else {
-            // Lost, and noticed by its watcher just now. Who has closed the broker does not get here.
+            // The monitor has just noticed that it is lost. After the broker was closed, no caller gets here.
             self.note_dead();
             return Err(failure::lost("opening a channel", "it has ended".to_owned(), Outcome::NotSent));
         };
@@ -167,9 +164,9 @@ impl Link {
         })
     }
 
-    /// Says goodbye, and cuts the connection when that is not answered by the deadline.
+    /// Closes the connection, and cuts it if the broker does not answer by the deadline.
     pub(super) fn close(&self, deadline: Deadline) -> Result<()> {
-        // First, since whoever holds the lock waits for the broker, too.
+        // Before the lock, since the holder of the lock may wait for the broker, too.
         let guard = self.watchdog.watch(&self.lifeline, deadline);
         let connection = self.lock().take();
         let closed = connection.map(Connection::close);
@@ -180,7 +177,7 @@ impl Link {
         match closed {
             _ if fired => log::info!("{} was cut, since it did not close in time", self.what),
             Some(Ok(())) => log::info!("{} is closed", self.what),
-            // Found by whoever used it, before its watcher did.
+            // A caller noticed the loss before the monitor.
             Some(Err(error)) => log::warn!("{} was lost: {}", self.what, failure::reason(&error)),
             None => {}
         }
@@ -192,10 +189,10 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for BrokerConnection {
     fn drop(&mut self) {
-        // Nobody is there to be told.
-        let _ = self.close(self.clock.deadline(GOODBYE));
+        // There is no caller to report an error to.
+        let _ = self.close(self.clock.deadline(CLOSE_ON_DROP));
     }
 }
 
@@ -203,8 +200,8 @@ fn lock(connection: &Mutex<Option<Connection>>) -> MutexGuard<'_, Option<Connect
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps the gate, and notices the end. It holds nothing that would keep the link alive.
-struct Vigil {
+/// Tracks whether the broker blocks the connection, and notices its end. It does not keep the connection alive.
+struct ConnectionMonitor {
     what: String,
     connection: Arc<Mutex<Option<Connection>>>,
     alive: Arc<AtomicBool>,
@@ -214,8 +211,8 @@ struct Vigil {
     on_end: Option<OnEnd>,
 }
 
-impl Vigil {
-    /// Runs until amiquip drops its side of the channel, which it does with the connection.
+impl ConnectionMonitor {
+    /// Runs until amiquip drops its side of the channel, which it does when the connection ends.
     fn run(self, notifications: &Receiver<ConnectionBlockedNotification>) {
         for notification in notifications {
             match notification {
@@ -231,10 +228,10 @@ impl Vigil {
         }
         self.alive.store(false, Ordering::Release);
         self.gate.open();
-        // Where it is there still, nobody has closed it. The I/O thread has ended, or is
-        // about to, so this returns at once, with the reason; a panic of that thread is one.
+        // If the connection is still here, it was lost and not closed. Its I/O thread has ended or is about to end, so closing returns
+        // at once with the reason. A panic of that thread is such a reason.
         let connection = lock(&self.connection).take();
-        // Else somebody has closed it, and has said so.
+        // Otherwise `close` has taken it, and has logged it.
         let Some(connection) = connection else { return };
         let why = match connection.close() {
             Ok(()) => "it ended without a reason".to_owned(),

@@ -1,4 +1,8 @@
+<<<<<<<< HEAD:crates/tls/tests/it/handshake.rs
 //! Handshakes and bytes with a TLS server in this process.
+========
+//! TLS handshakes and bytes, against a server in this process.
+>>>>>>>> main:crates/net/tests/it/tls_handshake.rs
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -12,9 +16,9 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use tempfile::TempDir;
-use zc_events_tls::{Connector, TlsError, TlsOptions, TlsStream, explain};
+use zc_events_net::{TlsConnector, TlsError, TlsOptions, TlsStream, explain};
 
-/// Somebody who vouches for others, and a folder for what they show.
+/// A certificate authority, and a folder for the files.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     folder: TempDir,
@@ -78,7 +82,7 @@ impl Authority {
     }
 }
 
-/// A server that gives back what it gets, until the end; the port.
+/// Starts a server that sends back what it receives, until the end. Returns its port.
 fn echo(config: Arc<ServerConfig>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -105,18 +109,18 @@ fn socket(port: u16) -> TcpStream {
     TcpStream::connect(("127.0.0.1", port)).unwrap()
 }
 
-/// What a handshake with `localhost` at that port says.
-fn said(options: &TlsOptions, port: u16) -> String {
-    let error = Connector::new(options, "localhost").unwrap().connect(socket(port)).unwrap_err();
+/// The reason why a handshake with `localhost` at that port fails.
+fn reason(options: &TlsOptions, port: u16) -> String {
+    let error = TlsConnector::new(options, "localhost").unwrap().connect(socket(port)).unwrap_err();
     explain(&error).unwrap_or_else(|| error.to_string())
 }
 
 #[test]
-fn bytes_go_through_in_both_versions_and_by_address() {
+fn bytes_pass_in_both_versions_and_by_ip_address() {
     let authority = Authority::new();
     for (version, name) in [(&rustls::version::TLS13, "TLS 1.3"), (&rustls::version::TLS12, "TLS 1.2")] {
         let port = echo(authority.config(authority.certify(|_| {}, "127.0.0.1"), &[version], false));
-        let connector = Connector::new(&authority.trusted(), "127.0.0.1").unwrap();
+        let connector = TlsConnector::new(&authority.trusted(), "127.0.0.1").unwrap();
         let mut stream = connector.connect(socket(port)).unwrap();
         assert_eq!(stream.version(), name);
         for size in [0, 1, 1000, 100_000] {
@@ -132,36 +136,36 @@ fn bytes_go_through_in_both_versions_and_by_address() {
 }
 
 #[test]
-fn who_is_not_believed_is_told_why() {
+fn an_untrusted_server_is_reported_with_the_reason() {
     let (authority, stranger) = (Authority::new(), Authority::named("a stranger"));
     let trusted = authority.trusted();
-    assert!(said(&trusted, echo(stranger.plain("localhost"))).contains("nobody who is believed vouches"));
-    assert!(said(&trusted, echo(authority.plain("other.test"))).contains("for another name"));
+    assert!(reason(&trusted, echo(stranger.plain("localhost"))).contains("signed by an unknown issuer"));
+    assert!(reason(&trusted, echo(authority.plain("other.test"))).contains("for another name"));
     let other = TlsOptions { server_name: Some("other.test".into()), ..authority.trusted() };
     let port = echo(authority.plain("other.test"));
-    Connector::new(&other, "localhost").unwrap().connect(socket(port)).unwrap();
+    TlsConnector::new(&other, "localhost").unwrap().connect(socket(port)).unwrap();
     let expired = authority.certify(|params| params.not_after = rcgen::date_time_ymd(2020, 1, 1), "localhost");
     let port = echo(authority.config(expired, rustls::ALL_VERSIONS, false));
-    assert!(said(&trusted, port).contains("has expired"));
-    // One that speaks something else, and one that hangs up.
+    assert!(reason(&trusted, port).contains("has expired"));
+    // A server that speaks another protocol, and one that hangs up.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for (number, client) in listener.incoming().flatten().enumerate() {
             if number == 0 {
                 let _ = (&client).write_all(b"AMQP\0\0\x09\x01 and more");
-                // Until the other side has gone: what is cut off with bytes unread is a reset.
+                // Read to the end: closing with unread bytes would be a reset.
                 let _ = io::copy(&mut &client, &mut io::sink());
             }
         }
     });
-    assert!(said(&trusted, port).contains("does not speak TLS"));
-    let ended = Connector::new(&trusted, "localhost").unwrap().connect(socket(port)).unwrap_err();
+    assert!(reason(&trusted, port).contains("does not speak TLS"));
+    let ended = TlsConnector::new(&trusted, "localhost").unwrap().connect(socket(port)).unwrap_err();
     assert!(matches!(ended.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset), "{ended:?}");
 }
 
 #[test]
-fn who_asks_is_shown_a_certificate() {
+fn a_client_certificate_is_presented_when_asked_for() {
     let authority = Authority::new();
     let port = echo(authority.config(authority.certify(|_| {}, "localhost"), rustls::ALL_VERSIONS, true));
     let (certificate, key) = authority.certify(|_| {}, "me");
@@ -172,34 +176,34 @@ fn who_asks_is_shown_a_certificate() {
         key_file: Some(authority.file("me.key")),
         ..authority.trusted()
     };
-    let mut stream = Connector::new(&options, "localhost").unwrap().connect(socket(port)).unwrap();
+    let mut stream = TlsConnector::new(&options, "localhost").unwrap().connect(socket(port)).unwrap();
     stream.write_all(b"hello").unwrap();
     let mut got = [0; 5];
     stream.read_exact(&mut got).unwrap();
     assert_eq!(&got, b"hello");
-    // In TLS 1.3 a client learns of it when it reads.
-    let mut stream = Connector::new(&authority.trusted(), "localhost").unwrap().connect(socket(port)).unwrap();
+    // In TLS 1.3 the client is told when it reads.
+    let mut stream = TlsConnector::new(&authority.trusted(), "localhost").unwrap().connect(socket(port)).unwrap();
     let error = stream.read(&mut got).unwrap_err();
-    assert!(explain(&error).unwrap().contains("does it want a certificate?"), "{error:?}");
+    assert!(explain(&error).unwrap().contains("does it require a client certificate?"), "{error:?}");
 }
 
 #[test]
-fn files_that_cannot_be_used_are_told_with_their_paths() {
+fn unusable_files_are_reported_with_their_paths() {
     let authority = Authority::new();
     std::fs::write(authority.file("empty"), "nothing\n").unwrap();
-    let refused = |options: TlsOptions| Connector::new(&options, "localhost").unwrap_err();
+    let refused = |options: TlsOptions| TlsConnector::new(&options, "localhost").unwrap_err();
     let ca = |name: &str| TlsOptions { ca_file: Some(authority.file(name)), ..TlsOptions::default() };
     assert!(matches!(refused(ca("missing")), TlsError::Unreadable { path, .. } if path.ends_with("missing")));
     assert!(matches!(refused(ca("empty")), TlsError::Empty { what: "certificate", .. }));
     let half = TlsOptions { cert_file: Some(authority.file("ca.pem")), ..authority.trusted() };
-    assert!(matches!(refused(half.clone()), TlsError::Half));
+    assert!(matches!(refused(half.clone()), TlsError::Incomplete));
     let no_key = TlsOptions { key_file: Some(authority.file("ca.pem")), ..half };
     assert!(matches!(refused(no_key), TlsError::Empty { what: "private key", .. }));
-    let name = Connector::new(&authority.trusted(), "no host").unwrap_err();
-    assert!(matches!(name, TlsError::Name { .. }), "{name:?}");
+    let name = TlsConnector::new(&authority.trusted(), "no host").unwrap_err();
+    assert!(matches!(name, TlsError::InvalidServerName { .. }), "{name:?}");
 }
 
-/// A socket that takes and gives a few bytes, and would block every other time.
+/// A socket that passes a few bytes at a time and returns `WouldBlock` every other time.
 struct Choppy {
     socket: TcpStream,
     turn: u32,
@@ -234,21 +238,21 @@ impl Write for Choppy {
     }
 }
 
-/// What a user of a socket that would block does.
-fn again<T>(mut use_it: impl FnMut() -> io::Result<T>) -> T {
+/// Repeats a call until it does not return `WouldBlock`.
+fn retry<T>(mut use_it: impl FnMut() -> io::Result<T>) -> T {
     for _ in 0..1_000_000 {
         match use_it() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             done => return done.unwrap(),
         }
     }
-    panic!("it blocks for ever");
+    panic!("it never stopped blocking");
 }
 
 #[test]
-fn a_socket_that_would_block_loses_and_doubles_nothing() {
+fn a_non_blocking_socket_loses_and_duplicates_no_bytes() {
     let authority = Authority::new();
-    let connector = Connector::new(&authority.trusted(), "localhost").unwrap();
+    let connector = TlsConnector::new(&authority.trusted(), "localhost").unwrap();
     let choppy = Choppy { socket: socket(echo(authority.plain("localhost"))), turn: 0 };
     let mut stream = connector.connect_in_steps(choppy, |_| Ok(())).unwrap();
     let sent: Vec<u8> = (0..300_000_u64).map(|n| (n * n % 253) as u8).collect();
@@ -256,13 +260,13 @@ fn a_socket_that_would_block_loses_and_doubles_nothing() {
     for part in sent.chunks(40_000) {
         let mut left = part;
         while !left.is_empty() {
-            let written = again(|| stream.write(left));
+            let written = retry(|| stream.write(left));
             left = &left[written..];
         }
         let mut buffer = [0; 5000];
         let until = got.len() + part.len();
         while got.len() < until {
-            let count = again(|| stream.read(&mut buffer));
+            let count = retry(|| stream.read(&mut buffer));
             got.extend_from_slice(&buffer[..count]);
         }
     }
@@ -277,12 +281,12 @@ fn quiet(stream: &mut TlsStream<TcpStream>) -> bool {
 }
 
 #[test]
-fn what_tls_says_by_itself_is_no_sound_and_bytes_and_the_end_are() {
+fn is_silent_ignores_session_tickets_and_notices_bytes_and_the_end() {
     let authority = Authority::new();
-    let connector = Connector::new(&authority.trusted(), "localhost").unwrap();
+    let connector = TlsConnector::new(&authority.trusted(), "localhost").unwrap();
     let mut stream = connector.connect(socket(echo(authority.plain("localhost")))).unwrap();
     stream.write_all(b"ab").unwrap();
-    // With it came the tickets of TLS 1.3.
+    // The session tickets of TLS 1.3 came with it.
     stream.read_exact(&mut [0; 1]).unwrap();
     assert!(!quiet(&mut stream), "one is left");
     stream.read_exact(&mut [0; 1]).unwrap();
@@ -296,10 +300,10 @@ fn what_tls_says_by_itself_is_no_sound_and_bytes_and_the_end_are() {
 }
 
 #[test]
-fn steps_end_when_their_caller_says_so() {
+fn connect_in_steps_ends_with_the_error_of_its_callback() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let authority = Authority::new();
-    let connector = Connector::new(&authority.trusted(), "localhost").unwrap();
+    let connector = TlsConnector::new(&authority.trusted(), "localhost").unwrap();
     let mut steps = 0;
     let ended = connector.connect_in_steps(socket(silent.local_addr().unwrap().port()), |socket| {
         steps += 1;

@@ -1,5 +1,4 @@
-#![doc = include_str!("../README.md")]
-#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+//! TLS: which certificates to trust and to present, the handshake, and the stream after it.
 
 #[cfg(feature = "rustls")]
 mod connector;
@@ -8,13 +7,11 @@ mod error;
 mod options;
 #[cfg(feature = "rustls")]
 mod stream;
-mod wire;
 
 #[cfg(feature = "rustls")]
-pub use connector::Connector;
+pub use connector::TlsConnector;
 #[cfg(feature = "rustls")]
 pub use error::{TlsError, explain};
 pub use options::TlsOptions;
 #[cfg(feature = "rustls")]
 pub use stream::TlsStream;
-pub use wire::Wire;
