@@ -1,8 +1,4 @@
-<<<<<<<< HEAD:crates/tls/tests/it/handshake.rs
-//! Handshakes and bytes with a TLS server in this process.
-========
 //! TLS handshakes and bytes, against a server in this process.
->>>>>>>> main:crates/net/tests/it/tls_handshake.rs
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
