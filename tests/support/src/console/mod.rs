@@ -3,18 +3,21 @@
 //! A block ```` ```console ```` holds commands, each behind `$ `, and their output. A block ```` ```console servers ````
 //! holds commands that need servers. With the word `background` after that, the command of the block runs until the end of
 //! the section (`## `) and is then interrupted. A block with a file name after its language (```` ```toml shop.toml ````)
-//! is that file. Results are printed as on a terminal. Ids, times and measurements may differ from the document.
+//! is that file. Results are printed as on a terminal. Whatever `masked` masks may differ from the document: ids, dates,
+//! ports and every quantity with a unit.
 //!
 //! With `ZC_EVENTS_DOCS=write` in the environment, `check` writes the output into the document.
 
 mod document;
+mod masked;
 mod shell;
 
 use std::path::Path;
 
 use document::{Block, Document};
+use masked::masked;
+use shell::Background;
 pub use shell::Shell;
-use shell::{Background, alike};
 
 /// Runs the sessions of the document: with `servers` those that need servers, otherwise those that need none. `shell`
 /// makes the shell for the section with this heading.
@@ -55,7 +58,7 @@ pub fn check(path: &Path, servers: bool, shell: impl Fn(&str) -> Shell) {
             printed.push((block, format!("$ {command}\n{output}")));
         }
         for (block, text) in printed {
-            if alike(&block.text()) != alike(&text) {
+            if masked(&block.text()) != masked(&text) {
                 wrong.push(format!(
                     "{}:{}: the document shows\n{}\nand what is printed is\n{text}",
                     path.display(),
