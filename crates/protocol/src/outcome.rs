@@ -47,8 +47,8 @@ pub enum Stage {
     StorePool,
     /// Reading from or writing to the reply store.
     Store,
-    /// Storing or fetching what lies beside messages, such as the body of an e-mail; before a message that names it.
-    Content,
+    /// Storing, fetching or deleting a blob, such as the body of an e-mail. No message that names it was sent yet.
+    BlobStore,
     /// Closing down.
     Close,
 }
@@ -78,7 +78,7 @@ impl fmt::Display for Stage {
             Stage::Reply => "waiting for the answer",
             Stage::StorePool => "waiting for a free connection to the reply store",
             Stage::Store => "talking to the reply store",
-            Stage::Content => "talking to the content store",
+            Stage::BlobStore => "waiting for the blob store",
             Stage::Close => "closing",
         })
     }

@@ -1,11 +1,11 @@
 //! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, e-mails in `email`, index rebuilds in
-//! `rebuild`, what these store in `contents`, asking for resources in `remote`, calling functions in `call`, waiting for
+//! `rebuild`, what these store in `blob_stores`, asking for resources in `remote`, calling functions in `call`, waiting for
 //! their answers in `pending` and `gather`, answers in `answer` and `page`; what calls inherit from the handler that makes
 //! them, in `scope`; how the connections are, in `health`.
 
 mod answer;
+mod blob_stores;
 mod call;
-mod contents;
 mod email;
 mod emit;
 mod gather;
@@ -29,11 +29,11 @@ use zc_events_cache::ReplyStore;
 use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Outcome, Stage};
 use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
-use crate::content::Opened;
 use crate::lines::About;
 use crate::settings::in_redis_url;
 use crate::testing::Wait;
 use crate::{Error, Result, Settings, metrics};
+use blob_stores::BlobStores;
 use pending::Sent;
 
 pub use answer::Answer;
@@ -72,7 +72,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) broker: Arc<dyn Broker>,
     store: Option<Arc<dyn ReplyStore>>,
-    contents: Opened,
+    blob_stores: BlobStores,
     /// Whether the exchanges for events and for notifications are known to be there.
     has_exchange: [AtomicBool; 2],
 }
@@ -107,7 +107,8 @@ impl EventClient {
 
     /// A client with these settings, a broker and a store.
     pub(crate) fn with(settings: Settings, broker: Arc<dyn Broker>, store: Option<Arc<dyn ReplyStore>>) -> Self {
-        let inner = Inner { settings, broker, store, contents: Opened::default(), has_exchange: Default::default() };
+        let inner =
+            Inner { settings, broker, store, blob_stores: BlobStores::default(), has_exchange: Default::default() };
         Self { inner: Arc::new(inner), scope: None }
     }
 
