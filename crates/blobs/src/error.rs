@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 
-use zc_events_protocol::Stage;
+use zc_events_protocol::{ErrorKind, Stage};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -62,16 +62,29 @@ pub enum Error {
 }
 
 impl Error {
+    /// The kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Timeout { stage } => ErrorKind::Timeout(*stage),
+            Error::Unavailable { .. } => ErrorKind::Unavailable,
+            Error::Rejected { .. } => ErrorKind::Rejected,
+            Error::TooLarge { .. } => ErrorKind::TooLarge,
+            Error::UnreadableFile { .. } => ErrorKind::Encode,
+            Error::Config { .. } => ErrorKind::Config,
+        }
+    }
+
     /// Whether a deadline passed.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Error::Timeout { .. })
+        self.kind().is_timeout()
     }
 
     /// Whether the same call may succeed later without any change. Repeating a call does no harm.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Timeout { .. } | Error::Unavailable { .. })
+        self.kind().is_retryable()
     }
 
     #[cfg(feature = "s3")]

@@ -52,8 +52,8 @@ pub use zc_events_protocol::resource::{
     ResourceObject,
 };
 pub use zc_events_protocol::{
-    Channel, Clock, Deadline, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol,
-    Query, RemoteError, Stage, SystemClock,
+    Channel, Clock, Deadline, ErrorKind, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome,
+    Protocol, Query, RemoteError, Stage, SystemClock,
 };
 
 /// Compiles the examples of the workspace's README.
