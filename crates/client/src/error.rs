@@ -356,11 +356,7 @@ mod tests {
     use super::*;
 
     #[test]
-<<<<<<< HEAD
     fn only_the_reply_store_is_used_after_the_message_was_sent() {
-=======
-    fn a_refusal_of_the_store_leaves_the_outcome_unknown_and_one_of_the_broker_does_not() {
->>>>>>> main
         let why = || "no".to_owned();
         assert_eq!(Error::from(zc_events_cache::Error::Rejected { why: why() }).outcome(), Outcome::Unknown);
         assert_eq!(Error::from(transport::Error::Rejected { why: why() }).outcome(), Outcome::NotSent);
