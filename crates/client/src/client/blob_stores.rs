@@ -14,6 +14,11 @@ use crate::{Result, Settings};
 pub(super) struct BlobStores(Mutex<[Option<Arc<dyn BlobStore>>; 2]>);
 
 impl BlobStores {
+    /// Sets the store of a bucket.
+    pub(super) fn set(&mut self, bucket: BlobBucket, store: Arc<dyn BlobStore>) {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)[bucket as usize] = Some(store);
+    }
+
     /// The store of a bucket; always the same one.
     fn get(&self, bucket: BlobBucket, settings: &Settings) -> Result<Arc<dyn BlobStore>> {
         let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,6 +80,7 @@ impl EventClient {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blobs::MemoryBlobStore;
     use std::time::Duration;
     use zc_events_protocol::{Clock, SystemClock};
 
@@ -88,5 +94,17 @@ mod tests {
         assert!(stores.get(BlobBucket::Email, &settings).unwrap().get("k", soon()).unwrap().is_some());
         assert!(stores.get(BlobBucket::Index, &settings).unwrap().get("k", soon()).unwrap().is_none());
         assert!(BlobStores::default().get(BlobBucket::Email, &settings).unwrap().get("k", soon()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_program_can_bring_its_own_store() {
+        let settings = Settings::builder().broker_url("memory://").staging_name("test").build().unwrap();
+        let (emails, batches) = (MemoryBlobStore::new(), MemoryBlobStore::new());
+        let client = EventClient::builder(settings).email_blobs(Arc::new(emails.clone()));
+        let client = client.index_blobs(Arc::new(batches.clone())).build().unwrap();
+        let deadline = SystemClock.deadline(Duration::from_secs(5));
+        client.email_blobs().unwrap().put("e", "text/plain", b"v", deadline).unwrap();
+        client.index_blobs().unwrap().put("i", "text/plain", b"v", deadline).unwrap();
+        assert_eq!((emails.keys(), batches.keys()), (vec!["e".to_owned()], vec!["i".to_owned()]));
     }
 }
