@@ -16,8 +16,10 @@ use crate::server::{BUCKET, ID, SECRET, Server, answers, read_head, soon, within
 const TEXT: &str = "text/plain";
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(700);
-/// What a call may overrun by, on a busy machine.
-const SLACK: Duration = Duration::from_secs(3);
+/// How late a call may end on a machine under load. Without a deadline the calls below would not end at all.
+const SLACK: Duration = PATIENCE;
+/// More than the head of a request.
+const HEAD: u64 = 4 * 1024;
 
 fn store_at(address: &str) -> S3BlobStore {
     S3BlobStore::new(S3Options::new(BUCKET, ID, SECRET).endpoint(format!("http://{address}"))).unwrap()
@@ -99,12 +101,12 @@ fn a_server_that_does_not_read_ends_by_the_deadline() {
     let large = vec![7; 32 << 20];
     proxy.set(Way::Up, Mode::Hold);
     // Longer than the server is given to say that it wants the content.
-    let time = Duration::from_secs(3);
+    let time = Duration::from_secs(5);
     ends_within(time, "put", || store.put("a", TEXT, &large, within(time)));
-    // It was being sent: what was on its way arrives as far as it had come.
+    // It was being sent: a part of the content was on its way. How much of it, the kernel's socket buffers decide.
     let before = proxy.passed()[0];
     proxy.set(Way::Up, Mode::Pass);
-    eventually(PATIENCE, || proxy.passed()[0] > before + (1 << 20));
+    eventually(PATIENCE, || proxy.passed()[0] > before + HEAD);
     assert!(!server.file(BUCKET, "a").exists());
 }
 
