@@ -11,7 +11,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("zc-events-net", &["zc-events-protocol"]),
     ("zc-events-transport", &["zc-events-protocol", "zc-events-net"]),
     ("zc-events-cache", &["zc-events-protocol", "zc-events-net"]),
-    ("zc-events", &["zc-events-protocol", "zc-events-transport", "zc-events-cache"]),
+    ("zc-events-blobs", &["zc-events-protocol"]),
+    ("zc-events", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events-blobs"]),
     ("zc-events-cli", &["zc-events"]),
     ("zc-events-bench", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events"]),
     (
