@@ -2,10 +2,9 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;
+mod connections;
 pub mod content;
 mod dead_letters;
-#[cfg(feature = "doctor")]
-pub mod doctor;
 mod email;
 mod error;
 mod jwt;
@@ -36,7 +35,7 @@ pub use service::{
     Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth,
     Stopped, ViewResult,
 };
-pub use settings::{Dedup, Settings, SettingsBuilder};
+pub use settings::{Dedup, Environment, SettingSource, Settings, SettingsBuilder};
 pub use watch::{Watch, Watched};
 
 pub use serde_json::Value;

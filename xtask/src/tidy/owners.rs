@@ -25,7 +25,7 @@ const OWNERS: [Owner; 8] = [
     Owner { name: "redis", homes: REDIS, instead: "go through the ReplyStore contract" },
     Owner {
         name: "ureq",
-        homes: &["crates/client/src/content/s3/exchange.rs", "crates/client/src/doctor/management.rs"],
+        homes: &["crates/client/src/content/s3/exchange.rs", "crates/doctor/src/management_api.rs"],
         instead: "go through a ContentStore",
     },
     Owner { name: "rustls", homes: &["crates/tls/", "tests/"], instead: "go through zc-events-tls" },

@@ -100,7 +100,7 @@ impl EventClient {
     /// [`Error::Config`]; [`Error::Unavailable`] where the system gives us no thread.
     pub fn new(settings: Settings) -> Result<Self> {
         let broker = settings.open_broker()?;
-        let store = settings.open_store()?;
+        let store = settings.open_reply_store()?;
         metrics::describe();
         Ok(Self::with(settings, broker, store))
     }
