@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use integration_tests::{broker_url, eventually, redis_url, unique};
 use xtask::rig::Rig;
-use zc_events_doctor::{Check, Doctor, Report, Status};
 use zc_events::{Context, Event, EventClient, HandlerError, Retry, Service, Settings, SettingsBuilder, Value};
+use zc_events_doctor::{Check, Doctor, Report, Status};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const SECRET: &str = "hunter2canary";

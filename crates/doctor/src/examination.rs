@@ -17,7 +17,7 @@ use crate::management_api::ManagementApi;
 use crate::report::Report;
 use crate::settings::Subject;
 use crate::topology::ServiceTopology;
-use crate::{redis, round_trip};
+use crate::{reply_store, round_trip};
 
 /// The limit of one check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -241,9 +241,9 @@ impl<'a> Examination<'a> {
         let inspected: Option<Result<StoreInspection, Error>> =
             store.map(|store| store.inspect(self.within(CHECK_TIMEOUT)).map_err(Error::from));
         let after = self.clock.wall();
-        self.add(redis::login(connectivity.redis.as_ref(), inspected.as_ref()));
+        self.add(reply_store::login(connectivity.redis.as_ref(), inspected.as_ref()));
         let inspected = inspected.and_then(Result::ok);
-        self.add(redis::eviction(settings.has_reply_store(), inspected.as_ref()));
+        self.add(reply_store::eviction(settings.has_reply_store(), inspected.as_ref()));
         let reading = inspected.and_then(|inspected| inspected.time).map(|time| ClockReading {
             server: "Redis",
             time,

@@ -10,7 +10,7 @@ mod examination;
 mod finding;
 mod management_api;
 mod queues;
-mod redis;
+mod reply_store;
 mod report;
 mod round_trip;
 mod settings;

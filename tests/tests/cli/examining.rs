@@ -87,7 +87,10 @@ fn a_healthy_fleet() {
 fn missing_and_invalid_settings() {
     let bare = Scene::new().bare();
     let (seen, remedy) = fails(&bare, "settings");
-    assert!(seen.contains("BROKER_URL is not set") && remedy.contains("no .env file in this directory or above"), "{seen} {remedy}");
+    assert!(
+        seen.contains("BROKER_URL is not set") && remedy.contains("no .env file in this directory or above"),
+        "{seen} {remedy}"
+    );
     let (seen, _) = fails(&Scene::new().bare().env("BROKER_URL", &broker_url()), "settings");
     assert!(seen.contains("STAGING_NAME"), "{seen}");
     let wrong = Scene::new().env("BROKER_URL", &format!("amqp://app:{SECRET}@host:port/"));
@@ -120,7 +123,10 @@ fn unreachable_and_rejecting_servers() {
 
     let nowhere = Scene::new().env("BROKER_URL", &format!("amqp://app:{SECRET}@rabbit.invalid/"));
     let (seen, remedy) = fails(&nowhere, "dns");
-    assert!(seen.contains("rabbit.invalid:5672 cannot be resolved") && remedy.contains("BROKER_URL"), "{seen} {remedy}");
+    assert!(
+        seen.contains("rabbit.invalid:5672 cannot be resolved") && remedy.contains("BROKER_URL"),
+        "{seen} {remedy}"
+    );
 
     let wrong = Scene::new().env("BROKER_URL", &with_login(&url, &format!("guest:{SECRET}")));
     let (seen, remedy) = fails(&wrong, "login");
@@ -170,10 +176,7 @@ fn exchanges_and_queues_that_differ_from_the_settings() {
         .unwrap();
     let exchange = client.settings().notifications_exchange().to_owned();
     let (seen, remedy) = fails(&other.env("EVENTS_EXCHANGE", &exchange), "exchanges");
-    assert!(
-        seen.contains("type is topic, expected fanout") && remedy.contains("EVENTS_EXCHANGE"),
-        "{seen} {remedy}"
-    );
+    assert!(seen.contains("type is topic, expected fanout") && remedy.contains("EVENTS_EXCHANGE"), "{seen} {remedy}");
     assert_eq!(listening.stop(PATIENCE).abandoned, 0);
 }
 

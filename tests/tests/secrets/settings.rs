@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use integration_tests::{broker_url, redis_url};
-use zc_events_doctor::Doctor;
 use zc_events::{Error, EventClient, Settings};
+use zc_events_doctor::Doctor;
 
 use crate::canary::Canary;
 use crate::capture::{assert_no_credentials, listen, said};

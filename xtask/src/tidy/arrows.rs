@@ -15,7 +15,15 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("zc-events-bench", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events"]),
     (
         "integration-tests",
-        &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events", "zc-events-doctor", "zc-events-cli", "xtask"],
+        &[
+            "zc-events-protocol",
+            "zc-events-transport",
+            "zc-events-cache",
+            "zc-events",
+            "zc-events-doctor",
+            "zc-events-cli",
+            "xtask",
+        ],
     ),
     ("zc-events-fuzz", &["zc-events-protocol", "zc-events-transport", "zc-events-cache"]),
     ("xtask", &[]),
