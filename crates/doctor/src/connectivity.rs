@@ -6,7 +6,7 @@ use zc_events::{Result, Settings};
 use zc_events_cache::redis::{Hurdle as RedisHurdle, Reach as RedisReach};
 use zc_events_protocol::Deadline;
 use zc_events_transport::Error as BrokerError;
-use zc_events_transport::amqp::{self, Hurdle, Reach};
+use zc_events_transport::amqp::{self, ConnectStep, NodeProbe};
 
 use crate::check::Check;
 use crate::duration::millis;
@@ -18,7 +18,7 @@ pub(crate) const IN_MEMORY: &str = "in memory, in this process";
 /// How far connections to the servers get.
 pub(crate) struct Connectivity {
     /// The nodes of RabbitMQ; `None` if the broker is in memory.
-    pub(crate) nodes: Option<Vec<Reach>>,
+    pub(crate) nodes: Option<Vec<NodeProbe>>,
     /// Redis; `None` if the store is in memory or not set.
     pub(crate) redis: Option<RedisReach>,
     /// The setting that names the broker.
@@ -44,24 +44,25 @@ impl StepResult {
 impl Connectivity {
     /// Connects to both servers, each within `limit`.
     pub(crate) fn probe(settings: &Settings, limit: impl Fn() -> Deadline) -> Result<Self> {
-        let nodes = settings.amqp_options().map(|options| amqp::reach(&options, limit())).transpose()?;
+        let nodes = settings.amqp_options().map(|options| amqp::probe(&options, limit())).transpose()?;
         let redis = settings.redis_options()?.map(|options| zc_events_cache::redis::reach(&options, limit()));
         Ok(Self { nodes, redis, setting: settings.broker_setting() })
     }
 
     /// Whether the broker accepts connections, or is in memory.
     pub(crate) fn has_broker(&self) -> bool {
-        self.nodes.as_ref().is_none_or(|nodes| nodes.iter().any(|node| node.obstacle.is_none()))
+        self.nodes.as_ref().is_none_or(|nodes| nodes.iter().any(|node| node.probe.failure.is_none()))
     }
 
     /// The check that failed for the node that got furthest.
     pub(crate) fn failed_check(&self) -> Check {
-        let furthest = self.nodes.iter().flatten().filter_map(|node| node.obstacle.as_ref()).map(|it| it.at).max();
+        let furthest =
+            self.nodes.iter().flatten().filter_map(|node| node.probe.failure.as_ref()).map(|it| it.step).max();
         match furthest {
-            Some(Hurdle::Name) => Check::Dns,
-            Some(Hurdle::Connect) => Check::Tcp,
-            Some(Hurdle::Tls) => Check::Tls,
-            Some(Hurdle::VirtualHost) => Check::Vhost,
+            Some(ConnectStep::Resolve) => Check::Dns,
+            Some(ConnectStep::Connect) => Check::Tcp,
+            Some(ConnectStep::Tls) => Check::Tls,
+            Some(ConnectStep::Namespace) => Check::Vhost,
             _ => Check::Login,
         }
     }
@@ -73,7 +74,7 @@ impl Connectivity {
 
     /// The user of the first node that accepts connections.
     pub(crate) fn user(&self) -> &str {
-        self.nodes.iter().flatten().find(|node| node.obstacle.is_none()).map_or("", |node| &node.user)
+        self.nodes.iter().flatten().find(|node| node.probe.failure.is_none()).map_or("", |node| &node.user)
     }
 
     pub(crate) fn dns(&self) -> Finding {
@@ -84,9 +85,9 @@ impl Connectivity {
                 format!("check the host in {setting} and this machine's DNS configuration"),
             )
         };
-        let nodes = self.step(Hurdle::Name, |node| match &node.obstacle {
-            Some(it) if it.at == Hurdle::Name => failed(&node.node, &it.said, setting),
-            _ => StepResult::ok(resolved(&node.node, &node.addresses)),
+        let nodes = self.step(ConnectStep::Resolve, |node| match &node.probe.failure {
+            Some(it) if it.step == ConnectStep::Resolve => failed(&node.probe.address, &it.reason, setting),
+            _ => StepResult::ok(resolved(&node.probe.address, &node.probe.trace.addresses)),
         });
         let redis = self.redis_step(RedisHurdle::Name, |redis| match &redis.obstacle {
             Some(it) if it.at == RedisHurdle::Name => failed(&redis.place, &it.said, "EVENTS_REDIS_URL"),
@@ -105,9 +106,9 @@ impl Connectivity {
                 ),
             )
         };
-        let nodes = self.step(Hurdle::Connect, |node| match &node.obstacle {
-            Some(it) if it.at == Hurdle::Connect => failed(&node.node, &it.said, "RabbitMQ", setting),
-            _ => StepResult::ok(connected(&node.node, node.connected_in)),
+        let nodes = self.step(ConnectStep::Connect, |node| match &node.probe.failure {
+            Some(it) if it.step == ConnectStep::Connect => failed(&node.probe.address, &it.reason, "RabbitMQ", setting),
+            _ => StepResult::ok(connected(&node.probe.address, node.probe.trace.connected_in)),
         });
         let redis = self.redis_step(RedisHurdle::Connect, |redis| match &redis.obstacle {
             Some(it) if it.at == RedisHurdle::Connect => failed(&redis.place, &it.said, "Redis", "EVENTS_REDIS_URL"),
@@ -118,7 +119,7 @@ impl Connectivity {
 
     pub(crate) fn tls(&self) -> Finding {
         let (nodes, redis) = (self.nodes.iter().flatten(), self.redis.iter());
-        let used: Vec<bool> = nodes.map(|node| node.tls).chain(redis.map(|redis| redis.tls)).collect();
+        let used: Vec<bool> = nodes.map(|node| node.probe.tls).chain(redis.map(|redis| redis.tls)).collect();
         if used.is_empty() {
             return Finding::skipped(Check::Tls, IN_MEMORY);
         }
@@ -126,11 +127,11 @@ impl Connectivity {
             return Finding::ok(Check::Tls, "not used: passwords and messages are sent in plain text");
         }
         let setting = self.setting;
-        let nodes = self.step(Hurdle::Tls, |node| match &node.obstacle {
-            Some(it) if it.at == Hurdle::Tls => {
-                tls_failed(&node.node, &it.said, &format!("`cacertfile` in {setting}"), 5671)
+        let nodes = self.step(ConnectStep::Tls, |node| match &node.probe.failure {
+            Some(it) if it.step == ConnectStep::Tls => {
+                tls_failed(&node.probe.address, &it.reason, &format!("`cacertfile` in {setting}"), 5671)
             }
-            _ => negotiated(&node.node, node.agreed),
+            _ => negotiated(&node.probe.address, node.probe.trace.tls_version),
         });
         let redis = self.redis_step(RedisHurdle::Tls, |redis| match &redis.obstacle {
             Some(it) if it.at == RedisHurdle::Tls => {
@@ -150,47 +151,47 @@ impl Connectivity {
 
     pub(crate) fn login(&self) -> Finding {
         let setting = self.setting;
-        let nodes = self.step(Hurdle::Login, |node| match &node.obstacle {
-            Some(it) if it.at == Hurdle::Login && matches!(it.error, BrokerError::Rejected { .. }) => StepResult::failed(
-                format!("{} rejects the user `{}` or its password", node.node, node.user),
+        let nodes = self.step(ConnectStep::Login, |node| match &node.probe.failure {
+            Some(it) if it.step == ConnectStep::Login && matches!(it.error, BrokerError::Rejected { .. }) => StepResult::failed(
+                format!("{} rejects the user `{}` or its password", node.probe.address, node.user),
                 format!(
                     "check user and password in {setting}, and that the user may log in from this machine (by default `guest` \
                      may do so only on the broker's machine)"
                 ),
             ),
-            Some(it) if it.at == Hurdle::Login => StepResult::failed(
-                format!("{} does not complete the AMQP handshake ({})", node.node, it.said),
+            Some(it) if it.step == ConnectStep::Login => StepResult::failed(
+                format!("{} does not complete the AMQP handshake ({})", node.probe.address, it.reason),
                 format!("check that {setting} names RabbitMQ's AMQP port (5672 by default)"),
             ),
-            _ => StepResult::ok(logged_in(&node.node, &node.user, node.server.as_deref())),
+            _ => StepResult::ok(logged_in(&node.probe.address, &node.user, node.server.as_deref())),
         });
         self.finding(Check::Login, nodes, None)
     }
 
     pub(crate) fn virtual_host(&self) -> Finding {
         let setting = self.setting;
-        let nodes = self.step(Hurdle::VirtualHost, |node| match &node.obstacle {
-            Some(it) if it.at == Hurdle::VirtualHost => {
+        let nodes = self.step(ConnectStep::Namespace, |node| match &node.probe.failure {
+            Some(it) if it.step == ConnectStep::Namespace => {
                 let vhost = &node.vhost;
-                let command = if it.said.contains("not found") {
+                let command = if it.reason.contains("not found") {
                     format!("create it with `rabbitmqctl add_vhost {vhost}`")
                 } else {
                     format!("grant access with `rabbitmqctl set_permissions -p {vhost} {} '.*' '.*' '.*'`", node.user)
                 };
                 StepResult::failed(
-                    format!("{}: {}", node.node, it.said),
+                    format!("{}: {}", node.probe.address, it.reason),
                     format!("check the virtual host (the path) in {setting}, or {command}"),
                 )
             }
-            _ => StepResult::ok(format!("`{}` at {}", node.vhost, node.node)),
+            _ => StepResult::ok(format!("`{}` at {}", node.vhost, node.probe.address)),
         });
         self.finding(Check::Vhost, nodes, None)
     }
 
     /// The results of the nodes that got to a step.
-    fn step(&self, hurdle: Hurdle, result: impl Fn(&Reach) -> StepResult) -> Option<Vec<StepResult>> {
+    fn step(&self, step: ConnectStep, result: impl Fn(&NodeProbe) -> StepResult) -> Option<Vec<StepResult>> {
         let nodes = self.nodes.as_ref()?;
-        let got_there = |node: &&Reach| node.obstacle.as_ref().is_none_or(|it| it.at >= hurdle);
+        let got_there = |node: &&NodeProbe| node.probe.has_reached(step);
         Some(nodes.iter().filter(got_there).map(result).collect())
     }
 

@@ -39,32 +39,32 @@ pub(crate) fn table() -> String {
 
 pub(crate) fn all() -> Vec<Row> {
     rows! {
-        "SERVICE_NAME", "SERVICE_NAME", "the queue is `<SERVICE_NAME>-events`, as there" =>
+        "SERVICE_NAME", "SERVICE_NAME", "the queue is `<SERVICE_NAME>-events`, as in Python" =>
             |settings| settings.service_name("orders"),
-        "STAGING_NAME", "STAGING_NAME", "ends the exchanges' names, but for `production`" =>
+        "STAGING_NAME", "STAGING_NAME", "the suffix of the exchange names, except for `production`" =>
             |settings| settings.staging_name("beta"),
-        "BROKER_URL", "BROKER_URL", "the old trailing `//` works, too; several nodes with `;`" =>
+        "BROKER_URL", "BROKER_URL", "the old trailing `//` also works; separate several nodes with `;`" =>
             |settings| settings.broker_url("amqp://guest:guest@rabbitmq:5672/%2F"),
         "CELERY_BROKER_URL", "CELERY_BROKER_URL", "wins over `BROKER_URL`" =>
             |settings| settings.broker_url("amqp://guest:guest@rabbitmq:5672/%2F"),
         "EVENTS_REDIS_URL", "EVENTS_REDIS_URL", "`REDIS_URL` in 0.1" =>
             |settings| settings.events_redis_url("redis://redis:6379/0"),
-        "EVENTS_EXCHANGE", "EVENTS_EXCHANGE", "used as given; not needed where `STAGING_NAME` is set" =>
+        "EVENTS_EXCHANGE", "EVENTS_EXCHANGE", "used as given; not needed if `STAGING_NAME` is set" =>
             |settings| settings.events_exchange("microservice-events-beta"),
         "NOTIFICATIONS_EXCHANGE", "NOTIFICATIONS_EXCHANGE", "the same" =>
             |settings| settings.notifications_exchange("microservice-notifications-beta"),
-        "SECRET_KEY", "SECRET_KEY", "for the tokens that views are given" => |settings| settings.secret_key("hush"),
+        "SECRET_KEY", "SECRET_KEY", "for the tokens that views get" => |settings| settings.secret_key("hush"),
         "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID", "with the feature `s3`" =>
             |settings| settings.aws_access_key_id("AKIA").aws_secret_access_key("hush"),
         "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "a secret" =>
             |settings| settings.aws_access_key_id("AKIA").aws_secret_access_key("hush"),
-        "AWS_INDEXER_BUCKET_NAME", "AWS_INDEXER_BUCKET_NAME", "the bucket, or the folder, of index rebuilds" =>
+        "AWS_INDEXER_BUCKET_NAME", "AWS_INDEXER_BUCKET_NAME", "the bucket, or the folder, for index rebuilds" =>
             |settings| settings.aws_indexer_bucket_name("index"),
         "Queue(.., queue_arguments={'x-max-priority': 10})", "EVENTS_QUEUE_MAX_PRIORITY",
-            "`none` where the Python service followed the oldest README" =>
+            "`none` if the Python service follows the oldest README" =>
             |settings| settings.events_queue_max_priority(Some(10)),
         "CELERYD_CONCURRENCY", "EVENTS_WORKERS", "threads, not processes" => |settings| settings.events_workers(4),
-        "CELERYD_PREFETCH_MULTIPLIER", "EVENTS_PREFETCH", "in all, not for each worker" =>
+        "CELERYD_PREFETCH_MULTIPLIER", "EVENTS_PREFETCH", "for the whole service, not for each worker" =>
             |settings| settings.events_prefetch(64),
         "CELERY_TASK_PROTOCOL", "EVENTS_PROTOCOL", "`auto` sends each kind of message as zc_events does" =>
             |settings| settings.events_protocol(zc_events::Protocol::V1),

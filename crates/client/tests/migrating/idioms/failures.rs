@@ -57,7 +57,7 @@ pub(crate) fn failures() -> Vec<Row> {
         "`event.wait()`, `wait_for_response(response_key)`, `get_request_event_response(response_key)`: the answer, whatever its status" =>
             |request: RemoteRequest| request.send().and_then(|pending| pending.wait_any());
             |form| assert_eq!(of_a_missing_order(form).unwrap().status(), 404),
-        "`make_service_request(..)`, `get_remote_resource_data(..)`: the same, `{'status': .., 'body': '..'}`" =>
+        "`make_service_request(..)`, `get_remote_resource_data(..)`: the answer, `{'status': .., 'body': '..'}`" =>
             |request: RemoteRequest| request.fetch_any().and_then(|answer| Ok((answer.status(), answer.data()?)));
             |form| assert_eq!(of_a_missing_order(form).unwrap(), (404, Some(not_found()))),
         "`get_remote_resource_data('Order', 5, include='company', page_size=10)`" => |client: &EventClient|
@@ -76,7 +76,7 @@ pub(crate) fn failures() -> Vec<Row> {
             |form| assert!(form(unanswered())),
         "`ServiceRequestException`" => |error: Error| matches!(error, Error::Remote { status: 404, .. });
             |form| assert!(form(refused())),
-        "its text, the body of the answer" => |failure: &Failure| (failure.errors(), failure.body());
+        "the text of `ServiceRequestException`: the body of the answer" => |failure: &Failure| (failure.errors(), failure.body());
             |form| {
                 let Error::Remote { failure, .. } = refused() else { panic!("no answer") };
                 let (errors, body) = form(&failure);
@@ -96,7 +96,7 @@ pub(crate) fn failures() -> Vec<Row> {
                 fleet.block_broker(Some("low on memory"));
                 assert!(form(fleet.client("shop").emit(&Event::new("order_created")).unwrap_err()));
             },
-        "and whether the message may be out all the same: Python cannot tell" =>
+        "no counterpart in Python: whether the message may have gone out" =>
             |error: &Error| error.outcome() == Outcome::Unknown;
             |form| {
                 assert!(form(&unsent(SendFault::ConfirmLost)));
@@ -111,11 +111,11 @@ pub(crate) fn failures() -> Vec<Row> {
                 let errors = form(&failure);
                 assert_eq!((errors[0].0.as_str(), errors[0].1.as_str()), ("KeyError", "'y'"));
             },
-        "`ImproperlyConfigured`, `AttributeError` of a setting" => |error: Error| matches!(error, Error::Config { .. });
+        "`ImproperlyConfigured`, or `AttributeError` for a setting" => |error: Error| matches!(error, Error::Config { .. });
             |form| assert!(form(Settings::builder().broker_url("nothing").build().unwrap_err())),
         "`S3IOException`" => |error: Error| matches!(error, Error::Unavailable { .. } | Error::Rejected { .. });
             |form| assert!(form(unstored())),
-        "`TypeError` of `send_email`" => |error: Error| matches!(error, Error::Encode { .. });
+        "`TypeError` from `send_email`" => |error: Error| matches!(error, Error::Encode { .. });
             |form| assert!(form(Email::new().check().unwrap_err())),
     }
 }

@@ -114,7 +114,7 @@ pub(crate) fn files() -> Vec<Row> {
     };
     rows.push(Row::none(
         "`create_django_request_object(..)`, `structure_response(status, body)`",
-        "none: a view is given what was asked as a `Context`, and what it returns is the answer",
+        "none: a view gets the request as a `Context`, and returns the answer",
     ));
     rows
 }

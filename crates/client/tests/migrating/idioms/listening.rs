@@ -58,14 +58,14 @@ pub(crate) fn handlers() -> Vec<Row> {
                 handled(&created(), form),
                 (Some("mine".to_owned()), Some("Order".to_owned()), Some(json!(5)), Some(json!("56")))
             ),
-        "an event that has no function: `IGNORED` in the log" => |service: &Service| service.health().ignored;
+        "an event without a function: `IGNORED` in the log" => |service: &Service| service.health().ignored;
             |form| {
                 let fleet = Fleet::new();
                 let service = always_failing(Service::builder(&fleet.client("stock"))).start().unwrap();
                 fleet.client("shop").emit(&Event::new("order_deleted")).unwrap();
                 fleet.until(|| form(&service) == 1);
             },
-        "an exception: the event is lost" => |service: ServiceBuilder| service.retry(Retry::attempts(5));
+        "an exception in a function: Python loses the event, here it is retried" => |service: ServiceBuilder| service.retry(Retry::attempts(5));
             |form| {
                 let fleet = Fleet::new();
                 let _service = form(always_failing(Service::builder(&fleet.client("stock")))).start().unwrap();
@@ -74,7 +74,7 @@ pub(crate) fn handlers() -> Vec<Row> {
                 assert_eq!(fleet.until_ended(&event), [Ending::DeadLettered("failed")]);
                 assert_eq!(fleet.endings(&event).len(), 5);
             },
-        "and where it is afterwards: nowhere" => |client: &EventClient| client.dead_letters().and_then(|letters| letters.list());
+        "no counterpart in Python: the events that failed for good" => |client: &EventClient| client.dead_letters().and_then(|letters| letters.list());
             |form| {
                 let fleet = Fleet::new();
                 let client = fleet.client("stock");
@@ -124,10 +124,10 @@ pub(crate) fn views() -> Vec<Row> {
         "`handle_request_event(event, viewset=OrderViewSet)`, `relationship_viewset=..`" => |service: ServiceBuilder|
             service.resource("Order", Orders);
             |form| assert_eq!(statuses(form), [200, 405, 405]),
-        "`handle_request_event(event, view=OrderView)`: there, a plain view gets each method, with `pk` where there is one; here it is routed as a viewset is, and POST with a key is 405" =>
+        "`handle_request_event(event, view=OrderView)`: in Python a plain view gets each method; here it is routed like a viewset, and POST with a key is 405" =>
             |service: ServiceBuilder| service.resource("Order", Orders);
             |form| assert_eq!(statuses(form), [200, 405, 405]),
-        "`request.user`, the roles of its token" => |context: &Context| (context.user_id().cloned(), context.roles().to_vec());
+        "`request.user`, and the roles in its token" => |context: &Context| (context.user_id().cloned(), context.roles().to_vec());
             |form| assert_eq!(viewed(an_order, form), (Some(json!("56")), vec!["user".to_owned()])),
         "`HTTP_AUTHORIZATION`, made with `jwt_encode_handler`" => |context: &Context| context.jwt();
             |form| assert_eq!(viewed(an_order, form).unwrap().split('.').count(), 3),
@@ -136,7 +136,7 @@ pub(crate) fn views() -> Vec<Row> {
         "`request.query_params['page_size']`, `filter[id__in]`, `include`" => |context: &Context|
             (context.query("page_size").map(str::to_owned), context.filter_ids().map(|ids| ids.len()), context.include().len());
             |form| assert_eq!(viewed(an_order, form), (Some("50".to_owned()), Some(2), 2)),
-        "`request.data` of a view: the document" => |context: &Context| context.body::<Value>();
+        "`request.data` in a view: the document" => |context: &Context| context.body::<Value>();
             |form| {
                 let order = || json!({"data": {"type": "Order", "attributes": {"name": "Lunch"}}});
                 let post = move |client: &EventClient| client.remote("Order").method(Method::Post).body(order());
@@ -153,7 +153,7 @@ pub(crate) fn views() -> Vec<Row> {
             },
         "`raise PermissionDenied()`" => |(): ()| HandlerError::permission_denied();
             |form| assert_eq!(failing(move || form(())).status(), 403),
-        "`MethodNotAllowed`: what a viewset does not implement" => |context: &Context| Orders.list(context);
+        "`MethodNotAllowed`: a method that a viewset does not implement" => |context: &Context| Orders.list(context);
             |form| assert_eq!(answered(|client| client.remote("Order"), form).status(), 405),
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn responses() -> Vec<Row> {
                 form(&fleet);
                 assert_eq!(ask(&fleet).unwrap().status(), 404);
             },
-        "`responses.add(.., body=RequestTimeout())`, an exception: as it comes about, nobody answers" => |fleet: &Fleet|
+        "`responses.add(.., body=RequestTimeout())`: no service answers" => |fleet: &Fleet|
             fleet.expect(Expectation::get("Order").pk("5").never_answers());
             |form| {
                 let fleet = Fleet::new();
@@ -51,14 +51,14 @@ pub(crate) fn responses() -> Vec<Row> {
                 form(&fleet);
                 assert!(matches!(ask(&fleet), Err(Error::Unroutable { .. })));
             },
-        "`responses.add_callback(..)`, which fails at its first match: a service of the test" => |client: &EventClient|
+        "`responses.add_callback(..)`, which fails at its first match in Python: start a service in the test" => |client: &EventClient|
             Service::builder(client).resource("Order", Orders).start();
             |form| {
                 let fleet = Fleet::new();
                 let _service = form(&fleet.client("orders")).unwrap();
                 assert_eq!(ask(&fleet).unwrap().attributes::<Value>().unwrap()["name"], "order 5");
             },
-        "`EventRequestsMock(assert_all_requests_are_fired=False)`, the default there: as often as it is asked, be it never" =>
+        "`EventRequestsMock(assert_all_requests_are_fired=False)`, Python's default: any number of requests, including none" =>
             |fleet: &Fleet| fleet.expect(Expectation::get("Order").pk("5").status(204).always());
             |form| {
                 let fleet = Fleet::new();
@@ -80,6 +80,6 @@ pub(crate) fn responses() -> Vec<Row> {
                 assert_eq!(form(&fleet)[0].kwargs()["user_id"], "56");
             },
     };
-    rows.push(Row::none("`responses.reset()`", "none: a `Fleet` is of one test, and ends with it"));
+    rows.push(Row::none("`responses.reset()`", "none: each test has its own `Fleet`, which ends with the test"));
     rows
 }
