@@ -3,7 +3,6 @@
 
 mod client;
 mod connections;
-pub mod content;
 mod dead_letters;
 mod email;
 mod error;
@@ -19,6 +18,14 @@ mod service;
 mod settings;
 pub mod testing;
 mod watch;
+
+/// The blob store: a payload that is too large for a message is stored here, and the message carries its key ("claim
+/// check"). Bodies and attachments of e-mails and batches of an index rebuild are blobs; see
+/// [`EventClient::email_blobs`] and [`EventClient::index_blobs`].
+pub mod blobs {
+    #[doc(inline)]
+    pub use zc_events_blobs::*;
+}
 
 pub use client::{
     Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, EventClientBuilder, IndexRebuild, Page, Pages,
