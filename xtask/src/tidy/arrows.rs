@@ -4,7 +4,7 @@ use crate::tidy::Finding;
 use crate::workspace::Manifest;
 
 /// Each package of ours, and those of ours that it may name, in any of its dependency tables.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("zc-events-protocol", &[]),
     // The tests of any package may use it, see below.
     ("test-support", &[]),
@@ -13,7 +13,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("zc-events-cache", &["zc-events-protocol", "zc-events-net"]),
     ("zc-events-blobs", &["zc-events-protocol"]),
     ("zc-events", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events-blobs"]),
-    ("zc-events-cli", &["zc-events"]),
+    ("zc-events-doctor", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events"]),
+    ("zc-events-cli", &["zc-events", "zc-events-doctor"]),
     ("zc-events-bench", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events"]),
     (
         "integration-tests",
@@ -22,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "zc-events-transport",
             "zc-events-cache",
             "zc-events",
+            "zc-events-doctor",
             "zc-events-cli",
             "test-support",
             "xtask",

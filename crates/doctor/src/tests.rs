@@ -1,17 +1,18 @@
-//! Examinations of what is in memory, of servers that are not there, and of settings that make no sense.
+//! Examinations of in-memory servers, of unreachable servers, and of invalid settings.
 
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use zc_events_cache::memory::MemoryReplyStore;
-use zc_events_protocol::{Headers, SystemClock};
+use zc_events_protocol::{Clock as _, Headers, SystemClock};
 use zc_events_transport::memory::MemoryBroker;
 use zc_events_transport::{ExchangeKind, Queue, Topology};
 
-use super::finding::{Check, Report, Status};
-use super::{Doctor, Subject};
-use crate::{Context, Error, Event, EventClient, HandlerError, Retry, Service, Settings, SettingsBuilder, Value};
+use zc_events::{Context, Error, Event, EventClient, HandlerError, Retry, Service, Settings, SettingsBuilder, Value};
+
+use crate::settings::Subject;
+use crate::{Check, Doctor, Report, Status};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,8 +29,7 @@ fn client(settings: SettingsBuilder) -> EventClient {
 }
 
 fn declare(client: &EventClient, topology: &Topology) {
-    let inner = client.inner();
-    inner.broker.declare(topology, inner.deadline(PATIENCE)).unwrap();
+    client.broker().declare(topology, SystemClock.deadline(PATIENCE)).unwrap();
 }
 
 fn status(report: &Report, check: Check) -> Status {
@@ -46,14 +46,14 @@ fn failed(report: &Report, check: Check, seen: &str, remedy: &str) {
 }
 
 #[test]
-fn a_running_service_in_memory_is_well() {
+fn a_running_service_is_healthy() {
     let client = client(memory());
     let service = Service::builder(&client).start().unwrap();
-    let mut told = Vec::new();
-    let report = Doctor::of(&client).examine_telling(|finding| told.push(finding.clone()));
+    let mut findings = Vec::new();
+    let report = Doctor::new(&client).examine_with(|finding| findings.push(finding.clone()));
     assert!(report.is_healthy(), "{report}");
-    assert_eq!(told, report.findings());
-    let checks: Vec<Check> = told.iter().map(|finding| finding.check).collect();
+    assert_eq!(findings, report.findings());
+    let checks: Vec<Check> = findings.iter().map(|finding| finding.check).collect();
     assert_eq!(checks, Check::ALL);
     use Check::*;
     for check in
@@ -64,27 +64,27 @@ fn a_running_service_in_memory_is_well() {
     for check in [Dns, Tcp, Tls, Login, Vhost, Management] {
         assert_eq!(status(&report, check), Status::Skipped, "{report}");
     }
-    // Nothing of it is left, and the service has seen nothing of it.
+    // The service received nothing from the examination.
     assert_eq!(service.health().ignored + service.health().processed, 0);
     assert_eq!(service.stop(PATIENCE).abandoned, 0);
 }
 
 #[test]
-fn before_a_service_has_started_that_is_no_failure_but_for_its_consumers() {
+fn before_the_first_start_nothing_fails_and_after_a_stop_consumers_fail() {
     let client = client(memory());
-    let report = Doctor::of(&client).examine();
+    let report = Doctor::new(&client).examine();
     assert!(report.is_healthy(), "{report}");
     assert_eq!(status(&report, Check::Queues), Status::Warning);
     assert_eq!(status(&report, Check::Exchanges), Status::Warning);
     assert_eq!(status(&report, Check::Consumers), Status::Skipped);
     assert_eq!(Service::builder(&client).start().unwrap().stop(PATIENCE).abandoned, 0);
-    let report = Doctor::of(&client).examine();
-    failed(&report, Check::Consumers, "nobody consumes `orders-events`", "start the service `orders`");
-    assert!(Doctor::of(&client).without(Check::Consumers).examine().is_healthy());
+    let report = Doctor::new(&client).examine();
+    failed(&report, Check::Consumers, "`orders-events` has no consumer", "start the service `orders`");
+    assert!(Doctor::new(&client).without(Check::Consumers).examine().is_healthy());
 }
 
 #[test]
-fn what_waits_is_counted() {
+fn waiting_messages_are_counted() {
     let client = client(memory());
     let service = Service::builder(&client)
         .on("bad", |_: &Context, _: Value| Err(HandlerError::new("no").permanent()))
@@ -96,7 +96,7 @@ fn what_waits_is_counted() {
     client.emit(&Event::new("later")).unwrap();
     let begun = Instant::now();
     loop {
-        let report = Doctor::of(&client).examine();
+        let report = Doctor::new(&client).examine();
         let backlog = report.finding(Check::Backlog).unwrap();
         if backlog.seen == "1 dead letter; 0 events waiting; 1 retry" {
             assert_eq!(backlog.status, Status::Warning);
@@ -109,12 +109,12 @@ fn what_waits_is_counted() {
 }
 
 #[test]
-fn what_waits_while_nobody_consumes_wants_a_service_and_not_more_workers() {
+fn a_backlog_without_a_consumer_asks_for_the_service_and_not_for_workers() {
     let client = client(memory());
     assert_eq!(Service::builder(&client).start().unwrap().stop(PATIENCE).abandoned, 0);
     let events: Vec<Event> = (0..1500).map(|_| Event::new("e")).collect();
     assert!(client.emit_many(&events).iter().all(Result::is_ok));
-    let report = Doctor::of(&client).examine();
+    let report = Doctor::new(&client).examine();
     let backlog = report.finding(Check::Backlog).unwrap();
     assert!(backlog.seen.contains("1500 events waiting"), "{backlog}");
     let remedy = backlog.remedy.as_ref().unwrap();
@@ -122,62 +122,60 @@ fn what_waits_while_nobody_consumes_wants_a_service_and_not_more_workers() {
 }
 
 #[test]
-fn an_exchange_of_another_type_and_a_queue_with_other_arguments_are_told_with_the_setting() {
+fn the_remedy_names_the_setting_that_differs() {
     let client = client(memory().events_exchange("fleet"));
     let arguments = Headers::from([("x-max-priority".to_owned(), 5.into())]);
     let queue = Queue::durable("orders-events").arguments(arguments);
     declare(&client, &Topology::new().exchange("fleet", ExchangeKind::Direct).queue(queue));
-    let report = Doctor::of(&client).examine();
-    failed(&report, Check::Exchanges, "`fleet`: type is direct, and would be fanout", "another name (EVENTS_EXCHANGE)");
-    failed(
-        &report,
-        Check::Queues,
-        "refused (406): x-max-priority is 5, and would be 10",
-        "EVENTS_QUEUE_MAX_PRIORITY=5",
-    );
+    let report = Doctor::new(&client).examine();
+    failed(&report, Check::Exchanges, "`fleet`: type is direct, expected fanout", "another name (EVENTS_EXCHANGE)");
+    failed(&report, Check::Queues, "(406): x-max-priority is 5, expected 10", "EVENTS_QUEUE_MAX_PRIORITY=5");
     failed(&report, Check::Bindings, "`orders-events` is not bound to `fleet`", "start the service");
 }
 
 #[test]
-fn servers_that_are_down_are_told_in_time_and_the_rest_is_skipped() {
+fn servers_that_are_down_fail_in_time_and_the_rest_is_skipped() {
     let settings = memory()
         .broker_url("amqp://app:canary@127.0.0.1:1/")
         .events_redis_url("redis://:canary@127.0.0.1:1")
         .management_url("http://app:canary@127.0.0.1:1");
     let begun = Instant::now();
-    let report = Doctor::of(&client(settings)).examine();
+    let report = Doctor::new(&client(settings)).examine();
     assert!(begun.elapsed() < PATIENCE);
-    failed(&report, Check::Tcp, "no connection to 127.0.0.1:1 (Connection refused", "in BROKER_URL right");
-    failed(&report, Check::Tcp, "", "in EVENTS_REDIS_URL right");
+    failed(&report, Check::Tcp, "cannot connect to 127.0.0.1:1 (Connection refused", "in BROKER_URL are right");
+    failed(&report, Check::Tcp, "", "in EVENTS_REDIS_URL are right");
     assert_eq!(status(&report, Check::Dns), Status::Ok);
-    // It has a way and a login of its own.
+    // The management API has its own address and login.
     let management = report.finding(Check::Management).unwrap();
-    assert!(management.status == Status::Warning && management.seen.contains("does not answer"), "{report}");
-    let told = [Check::Management, Check::Clock];
-    for check in Check::ALL.into_iter().filter(|check| *check > Check::Tls && !told.contains(check)) {
+    assert!(
+        management.status == Status::Warning && management.seen.contains("cannot use the management API"),
+        "{report}"
+    );
+    let not_skipped = [Check::Management, Check::Clock];
+    for check in Check::ALL.into_iter().filter(|check| *check > Check::Tls && !not_skipped.contains(check)) {
         assert_eq!(status(&report, check), Status::Skipped, "{report}");
     }
     let clock = report.finding(Check::Clock).unwrap();
-    assert!(clock.remedy.as_ref().is_some_and(|it| it.contains("mend what fails above")), "{report}");
+    assert!(clock.remedy.as_ref().is_some_and(|it| it.contains("fix the failures")), "{report}");
     assert!(!format!("{report} {report:?}").contains("canary"));
     assert!(report.to_string().lines().count() <= 24);
 }
 
 #[test]
-fn a_name_that_leads_nowhere_and_tls_are_told() {
-    let report = Doctor::of(&client(memory().broker_url("amqp://app:canary@name.invalid/"))).examine();
-    failed(&report, Check::Dns, "name.invalid:5672 leads nowhere", "check the host in BROKER_URL");
+fn names_that_cannot_be_resolved_and_missing_tls_fail() {
+    let report = Doctor::new(&client(memory().broker_url("amqp://app:canary@name.invalid/"))).examine();
+    failed(&report, Check::Dns, "name.invalid:5672 cannot be resolved", "check the host in BROKER_URL");
     assert_eq!(report.finding(Check::Login).unwrap().seen, "dns failed");
-    // The reply store is not the broker's business.
+    // The reply store does not depend on the broker.
     assert_eq!(status(&report, Check::Redis), Status::Ok);
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqps://app:canary@{}/", listener.local_addr().unwrap());
-    // It listens, and says nothing.
-    let doctor = Doctor::of(&client(memory().broker_url(url))).timeout(Duration::from_millis(600));
+    // This server accepts connections and sends nothing.
+    let doctor = Doctor::new(&client(memory().broker_url(url))).timeout(Duration::from_millis(600));
     let report = doctor.examine();
     assert_eq!(status(&report, Check::Tcp), Status::Ok);
-    let remedy = if cfg!(feature = "tls") { "cacertfile=PATH in BROKER_URL" } else { "the feature `tls`" };
+    let remedy = if cfg!(feature = "tls") { "`cacertfile` in BROKER_URL" } else { "the feature `tls`" };
     failed(&report, Check::Tls, "no TLS with 127.0.0.1:", remedy);
     assert_eq!(report.finding(Check::Vhost).unwrap().seen, "tls failed");
 }
@@ -186,23 +184,24 @@ fn a_name_that_leads_nowhere_and_tls_are_told() {
 fn one_node_of_several_that_is_down_is_a_warning() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqp://127.0.0.1:1/;amqp://{}/", listener.local_addr().unwrap());
-    let doctor = Doctor::of(&client(memory().broker_url(url))).timeout(Duration::from_millis(600));
+    let doctor = Doctor::new(&client(memory().broker_url(url))).timeout(Duration::from_millis(600));
     let begun = Instant::now();
     let report = doctor.examine();
     assert!(begun.elapsed() < PATIENCE);
     assert_eq!(status(&report, Check::Tcp), Status::Warning, "{report}");
-    // It listens, and says nothing.
-    failed(&report, Check::Login, "does not answer as a broker", "AMQP port");
+    // This server accepts connections and sends nothing.
+    failed(&report, Check::Login, "does not complete the AMQP handshake", "AMQP port");
 }
 
 #[test]
-fn settings_that_make_no_sense_are_a_finding_and_the_end() {
-    let subject = Subject::Env {
-        settings: Box::new(Err(Error::config("BROKER_URL is not set: set it"))),
-        told: Default::default(),
+fn invalid_settings_skip_the_other_checks() {
+    let subject = Subject::Environment {
+        settings: Box::new(Err(Error::Config { why: "BROKER_URL is not set: set it".to_owned() })),
+        set: Default::default(),
+        has_env_file: false,
     };
-    let report = Doctor::new(subject).examine();
-    failed(&report, Check::Settings, "BROKER_URL is not set", "");
+    let report = Doctor::of(subject).examine();
+    failed(&report, Check::Settings, "BROKER_URL is not set", "no .env file");
     assert_eq!(report.findings().len(), Check::ALL.len());
     assert!(report.findings()[1..].iter().all(|finding| finding.status == Status::Skipped));
 }
@@ -212,17 +211,17 @@ fn a_blocked_broker_fails_the_round_trip() {
     let client = client(memory().broker_url("memory://doctor-blocked"));
     let broker = MemoryBroker::named("doctor-blocked", Arc::new(SystemClock));
     broker.block(Some("low on memory"));
-    let report = Doctor::of(&client).timeout(Duration::from_millis(100)).examine();
+    let report = Doctor::new(&client).timeout(Duration::from_millis(100)).examine();
     failed(&report, Check::RoundTrip, "low on memory", "rabbitmq-diagnostics alarms");
 }
 
 #[test]
-fn a_store_that_fails_is_told() {
+fn a_failing_store_fails_its_checks() {
     let url = "memory://doctor-store-fails";
     let store = MemoryReplyStore::named("doctor-store-fails", Arc::new(SystemClock));
     let client = client(memory().events_redis_url(url));
     store.fail_with(Some("gone for lunch"));
-    let report = Doctor::of(&client).examine();
+    let report = Doctor::new(&client).examine();
     failed(&report, Check::Redis, "gone for lunch", "EVENTS_REDIS_URL");
     failed(&report, Check::RoundTrip, "gone for lunch", "");
     assert_eq!(status(&report, Check::Clock), Status::Unknown);
