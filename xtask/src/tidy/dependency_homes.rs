@@ -26,8 +26,8 @@ const DEPENDENCIES: [Dependency; 8] = [
     Dependency { name: "redis", homes: REDIS, instead: "go through the ReplyStore contract" },
     Dependency {
         name: "ureq",
-        homes: &["crates/client/src/content/s3/exchange.rs", "crates/client/src/doctor/management.rs"],
-        instead: "go through a ContentStore",
+        homes: &["crates/blobs/src/s3/http.rs", "crates/doctor/src/management_api.rs"],
+        instead: "go through a BlobStore",
     },
     Dependency { name: "rustls", homes: &["crates/net/", "tests/"], instead: "go through zc-events-net" },
     Dependency {
@@ -114,7 +114,7 @@ mod tests {
             assert_eq!(found("crates/client/src/lib.rs", text), 1, "{text}");
             assert_eq!(found("crates/transport/src/pool.rs", text), 1, "{text}");
             assert_eq!(found("crates/transport/src/amqp/pool.rs", text), 0, "{text}");
-            assert_eq!(found("tests/tests/amqp.rs", text), 0, "{text}");
+            assert_eq!(found("tests/tests/it/amqp.rs", text), 0, "{text}");
         }
     }
 
