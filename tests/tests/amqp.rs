@@ -118,7 +118,7 @@ fn a_confirm_does_not_wait_for_a_delayed_acknowledgement() {
     let broker = broker();
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
     let properties = Properties::default();
-    let median_of_fifty = || {
+    let fastest_of_fifty = || {
         let confirm = |_| {
             let started = Instant::now();
             broker.send(&message("", &queue, &properties, b"x"), soon()).unwrap().wait(soon()).unwrap();
@@ -126,11 +126,13 @@ fn a_confirm_does_not_wait_for_a_delayed_acknowledgement() {
         };
         let mut times = Vec::from_iter((0..50).map(confirm));
         times.sort_unstable();
-        times[25]
+        times[5]
     };
-    // On a busy machine some are late, but with the trap all are.
-    let medians = Vec::from_iter((0..5).map(|_| median_of_fifty()));
-    assert!(medians.iter().any(|median| *median < Duration::from_millis(30)), "the medians are {medians:?}");
+    // The first segments of a connection are acknowledged at once in any case.
+    fastest_of_fifty();
+    // Load makes confirms late. The trap makes nearly all of them late, by at least the kernel's 40 ms.
+    let fastest = Vec::from_iter((0..5).map(|_| fastest_of_fifty()));
+    assert!(fastest.iter().any(|time| *time < Duration::from_millis(30)), "a tenth took at most {fastest:?}");
     delete_queue(&queue);
 }
 
@@ -179,7 +181,7 @@ fn a_deleted_queue_ends_its_consumer_at_once() {
     let started = Instant::now();
     let error = subscription.next(soon()).unwrap_err();
     assert!(matches!(error, Error::Rejected { .. }), "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < PATIENCE);
 }
 
 /// Confirms of a thousand messages out at once, from several threads over two channels.

@@ -145,7 +145,7 @@ fn bytes_in_flight_stay_within_their_limit_though_nobody_waits() {
     proxy.set(Way::Up, Mode::Hold);
     let mut receipts = Vec::new();
     let error = loop {
-        match send(&broker, &queue, &body, SystemClock.deadline(Duration::from_millis(300))) {
+        match send(&broker, &queue, &body, SystemClock.deadline(Duration::from_secs(2))) {
             Ok(receipt) => receipts.push(receipt),
             Err(error) => break error,
         }

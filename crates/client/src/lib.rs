@@ -2,7 +2,6 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;
-pub mod content;
 mod dead_letters;
 #[cfg(feature = "doctor")]
 pub mod doctor;
@@ -20,6 +19,14 @@ mod service;
 mod settings;
 pub mod testing;
 mod watch;
+
+/// The blob store: a payload that is too large for a message is stored here, and the message carries its key ("claim
+/// check"). Bodies and attachments of e-mails and batches of an index rebuild are blobs; see
+/// [`EventClient::email_blobs`] and [`EventClient::index_blobs`].
+pub mod blobs {
+    #[doc(inline)]
+    pub use zc_events_blobs::*;
+}
 
 pub use client::{
     Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, EventClientBuilder, IndexRebuild, Page, Pages,

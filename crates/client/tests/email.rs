@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use seen::{Seen, Still, assert_sent_like, masked, soon, vector};
 use serde_json::{Value, json};
-use zc_events::content::{ContentStore, MemoryStore};
+use zc_events::blobs::{self, BlobStore, MemoryBlobStore};
 use zc_events::{
     Channel, Clock, Context, Deadline, Email, Error, EventClient, Outcome, Protocol, PushNotification, Result, Service,
     StoredEmail, SystemClock,
@@ -123,7 +123,7 @@ fn what_the_keys_name_is_in_the_store() {
     let file = place.path().join("z.txt");
     std::fs::write(&file, b"z").unwrap();
     let mut seen = Seen::new("email-stored");
-    let (client, store) = (seen.client(), MemoryStore::new());
+    let (client, store) = (seen.client(), MemoryBlobStore::new());
     let email = full(&file).attachment("f.pdf", "application/pdf", b"another");
     client.send_email_with(&store, &email).unwrap();
     let message = seen.next();
@@ -152,7 +152,7 @@ fn an_e_mail_to_nobody_is_refused_and_nothing_is_stored_or_sent() {
         assert!(vector(name)["raised"].as_str().unwrap().contains("can't all be empty"), "{name}");
     }
     let seen = Seen::new("email-nobody");
-    let (client, store) = (seen.client(), MemoryStore::new());
+    let (client, store) = (seen.client(), MemoryBlobStore::new());
     for email in [
         Email::new().subject("s").plaintext_body("p"),
         minimal().bcc("x@y.z\r\nTo: all@h"),
@@ -167,24 +167,24 @@ fn an_e_mail_to_nobody_is_refused_and_nothing_is_stored_or_sent() {
 /// A store that refuses one kind of content, and notes the deadlines it is given.
 #[derive(Default)]
 struct Fussy {
-    inner: MemoryStore,
+    inner: MemoryBlobStore,
     deadlines: Mutex<Vec<Deadline>>,
 }
 
-impl ContentStore for Fussy {
-    fn put(&self, key: &str, content_type: &str, content: &[u8], deadline: Deadline) -> Result<()> {
+impl BlobStore for Fussy {
+    fn put(&self, key: &str, content_type: &str, blob: &[u8], deadline: Deadline) -> blobs::Result<()> {
         self.deadlines.lock().unwrap().push(deadline);
         if key.contains("attachment_bad") {
-            return Err(Error::Rejected { why: "no room for it".to_owned(), outcome: Outcome::Unknown });
+            return Err(blobs::Error::Rejected { why: "no room for it".to_owned() });
         }
-        self.inner.put(key, content_type, content, deadline)
+        self.inner.put(key, content_type, blob, deadline)
     }
 
-    fn get(&self, key: &str, deadline: Deadline) -> Result<Option<Vec<u8>>> {
+    fn get(&self, key: &str, deadline: Deadline) -> blobs::Result<Option<Vec<u8>>> {
         self.inner.get(key, deadline)
     }
 
-    fn delete(&self, key: &str, deadline: Deadline) -> Result<()> {
+    fn delete(&self, key: &str, deadline: Deadline) -> blobs::Result<()> {
         self.inner.delete(key, deadline)
     }
 }
@@ -207,7 +207,7 @@ fn nothing_is_sent_of_which_a_part_could_not_be_stored() {
     assert_eq!(deadlines.len(), 3);
     assert!(deadlines.iter().all(|deadline| *deadline == deadlines[0]));
 
-    let down = MemoryStore::new();
+    let down = MemoryBlobStore::new();
     down.fail_with(Some("the store is down"));
     let error = client.send_email_with(&down, &minimal()).unwrap_err();
     assert!(matches!(&error, Error::Unavailable { what, .. } if what.contains("the store is down")), "{error:?}");
@@ -261,7 +261,7 @@ fn a_service_that_sends_e_mails_finds_what_is_stored() {
     let service = Service::builder(&client)
         .call("send_email", |context: &Context, email: Value| {
             let key = email["html_body_key"].as_str().unwrap_or_default();
-            let body = context.client().email_contents()?.take(key, SystemClock.deadline(seen::PATIENCE))?;
+            let body = context.client().email_blobs()?.take(key, SystemClock.deadline(seen::PATIENCE))?;
             Ok(json!({"to": email["to"], "body": String::from_utf8(body.unwrap_or_default())?}))
         })
         .start()
@@ -293,7 +293,7 @@ fn the_log_tells_of_it_in_pythons_words_without_addresses_and_bodies() {
     log::set_logger(&Listener).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let seen = Seen::new("email-log");
-    let (client, store) = (seen.client(), MemoryStore::new());
+    let (client, store) = (seen.client(), MemoryBlobStore::new());
     let email =
         Email::new().from("kNr@x.y").to("kNr@b.c, kNr@e.f").subject("kNr").plaintext_body("kNr").html_body("kNr");
     let email = email.attachment("kNr.pdf", "a/b", "kNr").header("X", "kNr");

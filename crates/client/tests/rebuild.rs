@@ -7,16 +7,16 @@ use std::cell::{Cell, RefCell};
 
 use seen::{Message, Seen, assert_sent_like, masked, soon, vector};
 use serde_json::{Value, json};
-use zc_events::content::{ContentStore, MemoryStore};
+use zc_events::blobs::{self, BlobStore, MemoryBlobStore};
 use zc_events::testing::{Ending, Fleet};
-use zc_events::{Context, Deadline, Error, EventClient, Outcome, RebuildProgress, Result, Service};
+use zc_events::{Context, Deadline, Error, EventClient, Outcome, RebuildProgress, Service};
 
 fn items(count: usize) -> impl Iterator<Item = Value> {
     (1..=count).map(|id| json!({"id": id, "name": "a/b \u{e9}"}))
 }
 
 /// What the event of a batch names, from the store.
-fn batch(store: &dyn ContentStore, message: &Message) -> Vec<Value> {
+fn batch(store: &dyn BlobStore, message: &Message) -> Vec<Value> {
     let key = message.kwargs()["meta"]["s3_key"].as_str().unwrap();
     serde_json::from_slice(&store.get(key, soon()).unwrap().unwrap()).unwrap()
 }
@@ -24,7 +24,7 @@ fn batch(store: &dyn ContentStore, message: &Message) -> Vec<Value> {
 #[test]
 fn a_batch_is_the_event_of_python_and_a_list_in_the_store() {
     let mut seen = Seen::new("rebuild-python");
-    let store = MemoryStore::new();
+    let store = MemoryBlobStore::new();
     seen.client().index_rebuild("index_order", "Order").store(&store).emit(items(2)).unwrap();
     let (message, vector) = (seen.next(), vector("v0110_index_rebuild"));
     assert_sent_like("v0110_index_rebuild", &message.delivery, &vector);
@@ -49,7 +49,7 @@ fn every_item_goes_out_once_and_in_order() {
     let steps = steps.into_inner();
     assert_eq!(steps.iter().map(|step| (step.batches, step.items)).collect::<Vec<_>>(), [(1, 10), (2, 20), (3, 25)]);
     assert!(steps.iter().all(|step| step.total_items == Some(25)));
-    let store = client.index_contents().unwrap();
+    let store = client.index_blobs().unwrap();
     let mut indexed = Vec::new();
     for size in [10, 10, 5] {
         let batch = batch(&*store, &seen.next());
@@ -63,7 +63,7 @@ fn every_item_goes_out_once_and_in_order() {
 #[test]
 fn nothing_to_index_is_nothing_stored_and_nothing_sent() {
     let seen = Seen::new("rebuild-empty");
-    let store = MemoryStore::new();
+    let store = MemoryBlobStore::new();
     let called = Cell::new(false);
     let rebuild = seen.client().index_rebuild("index_order", "Order").store(&store).on_progress(|_| called.set(true));
     let done = rebuild.emit(items(0)).unwrap();
@@ -75,7 +75,7 @@ fn nothing_to_index_is_nothing_stored_and_nothing_sent() {
 #[test]
 fn one_batch_is_in_memory_at_a_time() {
     let seen = Seen::new("rebuild-lazy");
-    let store = MemoryStore::new();
+    let store = MemoryBlobStore::new();
     let taken = Cell::new(0_u64);
     let unknown = items(35).filter(|_| {
         taken.set(taken.get() + 1);
@@ -103,7 +103,7 @@ fn a_fleet_for_tests_has_a_store() {
         .on("index_order", |context: &Context, event: Value| {
             let key = event["meta"]["s3_key"].as_str().unwrap_or_default();
             let deadline = context.client().settings().clock().deadline(seen::PATIENCE);
-            assert!(context.client().index_contents()?.take(key, deadline)?.is_some());
+            assert!(context.client().index_blobs()?.take(key, deadline)?.is_some());
             Ok(())
         })
         .start()
@@ -111,29 +111,29 @@ fn a_fleet_for_tests_has_a_store() {
     fleet.client("orders").index_rebuild("index_order", "Order").batch_size(10).emit(items(25)).unwrap();
     fleet.settle();
     assert_eq!(fleet.all_endings().iter().filter(|ended| ended.ending == Ending::Handled).count(), 3);
-    assert!(fleet.index_contents().keys().is_empty());
+    assert!(fleet.index_blobs().keys().is_empty());
     assert_eq!(service.stop(seen::PATIENCE).abandoned, 0);
 }
 
 /// A store that is full after some.
 struct Full {
-    inner: MemoryStore,
+    inner: MemoryBlobStore,
     room: usize,
 }
 
-impl ContentStore for Full {
-    fn put(&self, key: &str, content_type: &str, content: &[u8], deadline: Deadline) -> Result<()> {
+impl BlobStore for Full {
+    fn put(&self, key: &str, content_type: &str, blob: &[u8], deadline: Deadline) -> blobs::Result<()> {
         if self.inner.keys().len() == self.room {
-            return Err(Error::Unavailable { what: "it is full".to_owned(), outcome: Outcome::NotSent, source: None });
+            return Err(blobs::Error::Unavailable { what: "it is full".to_owned(), source: None });
         }
-        self.inner.put(key, content_type, content, deadline)
+        self.inner.put(key, content_type, blob, deadline)
     }
 
-    fn get(&self, key: &str, deadline: Deadline) -> Result<Option<Vec<u8>>> {
+    fn get(&self, key: &str, deadline: Deadline) -> blobs::Result<Option<Vec<u8>>> {
         self.inner.get(key, deadline)
     }
 
-    fn delete(&self, key: &str, deadline: Deadline) -> Result<()> {
+    fn delete(&self, key: &str, deadline: Deadline) -> blobs::Result<()> {
         self.inner.delete(key, deadline)
     }
 }
@@ -141,7 +141,7 @@ impl ContentStore for Full {
 #[test]
 fn what_is_out_is_told_and_the_rest_can_follow() {
     let mut seen = Seen::new("rebuild-middle");
-    let (client, store) = (seen.client(), Full { inner: MemoryStore::new(), room: 2 });
+    let (client, store) = (seen.client(), Full { inner: MemoryBlobStore::new(), room: 2 });
     let ended = client.index_rebuild("e", "Order").batch_size(10).store(&store).emit(items(35)).unwrap_err();
     let progress = ended.progress();
     assert_eq!((progress.batches, progress.items, progress.total_items), (2, 20, Some(35)));
@@ -150,7 +150,7 @@ fn what_is_out_is_told_and_the_rest_can_follow() {
     let error: Error = ended.into();
     assert!(error.is_retryable());
 
-    let rest = MemoryStore::new();
+    let rest = MemoryBlobStore::new();
     let items_left = items(35).skip(progress.items as usize);
     let done = client.index_rebuild("e", "Order").batch_size(10).store(&rest).emit(items_left).unwrap();
     assert_eq!((done.batches, done.items), (2, 15));
@@ -165,7 +165,7 @@ fn what_is_out_is_told_and_the_rest_can_follow() {
 #[test]
 fn items_that_cannot_be_had_or_written_end_it_before_their_batch() {
     let mut seen = Seen::new("rebuild-items");
-    let (client, store) = (seen.client(), MemoryStore::new());
+    let (client, store) = (seen.client(), MemoryBlobStore::new());
     let rebuild = || client.index_rebuild("e", "Order").batch_size(10).store(&store);
 
     let rows = (1..=15).map(|id| if id == 14 { Err("the database is gone") } else { Ok(json!({"id": id})) });
@@ -191,7 +191,10 @@ fn what_makes_no_sense_is_told_before_an_item_is_taken() {
     let untouched = || items(1).inspect(|_| panic!("an item was taken"));
     for (ended, says) in [
         (client.index_rebuild("e", "Order").emit(untouched()), "AWS_INDEXER_BUCKET_NAME"),
-        (client.index_rebuild("e", "Order").store(&MemoryStore::new()).batch_size(0).emit(untouched()), "batch_size"),
+        (
+            client.index_rebuild("e", "Order").store(&MemoryBlobStore::new()).batch_size(0).emit(untouched()),
+            "batch_size",
+        ),
     ] {
         let ended = ended.unwrap_err();
         assert!(matches!(ended.error(), Error::Config { why } if why.contains(says)), "{ended:?}");
@@ -203,7 +206,7 @@ fn what_makes_no_sense_is_told_before_an_item_is_taken() {
 fn a_batch_that_nobody_gets_is_not_counted() {
     let settings = zc_events::Settings::builder().broker_url("memory://").staging_name("test").build().unwrap();
     let ended =
-        EventClient::new(settings).unwrap().index_rebuild("e", "Order").store(&MemoryStore::new()).emit(items(1));
+        EventClient::new(settings).unwrap().index_rebuild("e", "Order").store(&MemoryBlobStore::new()).emit(items(1));
     let ended = ended.unwrap_err();
     assert!(matches!(ended.error(), Error::Unroutable { .. }), "{ended:?}");
     assert_eq!((ended.progress().batches, ended.error().outcome()), (0, Outcome::NotSent));

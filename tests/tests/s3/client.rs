@@ -35,7 +35,7 @@ fn an_e_mail_is_stored_in_the_bucket_of_the_python_services() {
     for (key, content) in [(&data["html_body_key"], &b"<p>Lunch</p>"[..]), (&data["attachments_keys"][0], b"%PDF")] {
         let key = key.as_str().unwrap();
         assert_eq!(std::fs::read(server.file(BUCKET, key)).unwrap(), content);
-        assert_eq!(client.email_contents().unwrap().take(key, soon()).unwrap().as_deref(), Some(content));
+        assert_eq!(client.email_blobs().unwrap().take(key, soon()).unwrap().as_deref(), Some(content));
         assert!(!server.file(BUCKET, key).exists());
     }
 }
@@ -49,7 +49,7 @@ fn an_index_is_rebuilt_through_the_bucket() {
     let service = Service::builder(&client)
         .on("index_order", move |context: &Context, event: Value| {
             let key = event["meta"]["s3_key"].as_str().unwrap_or_default();
-            let batch = context.client().index_contents()?.take(key, soon())?.unwrap_or_default();
+            let batch = context.client().index_blobs()?.take(key, soon())?.unwrap_or_default();
             let batch: Vec<u64> = serde_json::from_slice(&batch)?;
             sender.send(batch)?;
             Ok(())

@@ -16,7 +16,7 @@ use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use zc_events::content::S3Options;
+use zc_events::blobs::S3Options;
 use zc_events::{Clock, Deadline, SystemClock};
 
 /// The bucket that is there from the start.

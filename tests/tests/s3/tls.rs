@@ -7,8 +7,7 @@ use std::thread;
 
 use integration_tests::tls::Authority;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use zc_events::Error;
-use zc_events::content::{ContentStore, S3Store};
+use zc_events::blobs::{BlobStore, Error, S3BlobStore};
 
 use crate::server::{BUCKET, Server, soon};
 
@@ -56,20 +55,20 @@ fn a_server_is_believed_where_those_who_vouch_for_it_are_named() {
     let (server, authority) = (Server::start(), Authority::new());
     let bundle = authority.file();
     let url = format!("https://localhost:{}", in_front_of(server.address, authority.config("localhost")));
-    let store = S3Store::new(server.options().endpoint(&url).ca_bundle(&bundle)).unwrap();
+    let store = S3BlobStore::new(server.options().endpoint(&url).ca_bundle(&bundle)).unwrap();
     store.put("a b", "text/plain", b"v", soon()).unwrap();
     assert_eq!(std::fs::read(server.file(BUCKET, "a b")).unwrap(), b"v");
     assert_eq!(store.take("a b", soon()).unwrap().as_deref(), Some(&b"v"[..]));
     assert_eq!(store.get("a b", soon()).unwrap(), None);
 
     // Mozilla's authorities do not know it.
-    let unknown = S3Store::new(server.options().endpoint(&url)).unwrap().get("a", soon()).unwrap_err();
+    let unknown = S3BlobStore::new(server.options().endpoint(&url)).unwrap().get("a", soon()).unwrap_err();
     let Error::Rejected { why, .. } = &unknown else { panic!("{unknown:?}") };
     assert!(why.contains("UnknownIssuer") && why.contains("AWS_CA_BUNDLE"), "{why}");
 
     // Nor is it another than it says.
     let elsewhere = format!("https://localhost:{}", in_front_of(server.address, authority.config("other.test")));
-    let other = S3Store::new(server.options().endpoint(elsewhere).ca_bundle(&bundle)).unwrap();
+    let other = S3BlobStore::new(server.options().endpoint(elsewhere).ca_bundle(&bundle)).unwrap();
     let error = other.put("b", "text/plain", b"v", soon()).unwrap_err();
     assert!(matches!(&error, Error::Rejected { why, .. } if why.contains("certificate")), "{error:?}");
     assert!(!server.file(BUCKET, "b").exists());
@@ -79,7 +78,7 @@ fn a_server_is_believed_where_those_who_vouch_for_it_are_named() {
 fn a_bundle_that_is_none_is_told_before_anything_is_sent() {
     let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
     let path = folder.path().join("ca.pem");
-    let refused = || S3Store::new(server.options().ca_bundle(&path)).map(drop);
+    let refused = || S3BlobStore::new(server.options().ca_bundle(&path)).map(drop);
     assert!(matches!(refused(), Err(Error::Config { why }) if why.contains("AWS_CA_BUNDLE")));
     for text in ["", "not PEM", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
         std::fs::write(&path, text).unwrap();

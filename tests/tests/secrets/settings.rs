@@ -72,7 +72,7 @@ fn a_secret_in_the_wrong_setting() {
             let mut values = right(&canary);
             values.insert(name.clone(), secret);
             // Those of S3 are looked at when something is to be stored.
-            let stored = read(&values).and_then(|settings| EventClient::new(settings)?.email_contents().map(drop));
+            let stored = read(&values).and_then(|settings| EventClient::new(settings)?.email_blobs().map(drop));
             if let Err(error) = stored {
                 refused += 1;
                 assert!(matches!(error, Error::Config { .. }), "{error:?}");

@@ -25,8 +25,8 @@ const OWNERS: [Owner; 8] = [
     Owner { name: "redis", homes: REDIS, instead: "go through the ReplyStore contract" },
     Owner {
         name: "ureq",
-        homes: &["crates/client/src/content/s3/exchange.rs", "crates/client/src/doctor/management.rs"],
-        instead: "go through a ContentStore",
+        homes: &["crates/blobs/src/s3/http.rs", "crates/client/src/doctor/management.rs"],
+        instead: "go through a BlobStore",
     },
     Owner { name: "rustls", homes: &["crates/net/", "tests/"], instead: "go through zc-events-net" },
     Owner {

@@ -4,18 +4,20 @@
 //! A block ```` ```console ```` holds commands behind `$ ` and what they print; ```` ```console servers ```` those that need
 //! servers; with `background` behind that its command runs until the end of the section (`## `) and is interrupted
 //! then. A block with a file's name behind its language (```` ```toml shop.toml ````) is that file. Results are printed
-//! as on a terminal; ids, times and numbers of seconds may differ.
+//! as on a terminal. What `masked` names may differ: ids, dates, ports and every quantity with a unit.
 //!
 //! With `ZC_EVENTS_DOCS=write` the document is given what is printed.
 
 mod document;
+mod masked;
 mod shell;
 
 use std::path::Path;
 
 use document::{Block, Document};
+use masked::masked;
+use shell::Background;
 pub(crate) use shell::Shell;
-use shell::{Background, alike};
 
 /// Runs those sessions of the document that need servers, or those that need none. `shell` gives each section (by its
 /// heading) a shell to run in.
@@ -56,7 +58,7 @@ pub(crate) fn check(path: &Path, servers: bool, shell: impl Fn(&str) -> Shell) {
             printed.push((block, format!("$ {command}\n{output}")));
         }
         for (block, text) in printed {
-            if alike(&block.text()) != alike(&text) {
+            if masked(&block.text()) != masked(&text) {
                 wrong.push(format!(
                     "{}:{}: the document shows\n{}\nand what is printed is\n{text}",
                     path.display(),

@@ -45,7 +45,8 @@ impl Ways {
 
     /// Why the broker does not let the program in: the check that failed.
     pub(super) fn stopped_at(&self) -> Check {
-        let furthest = self.nodes.iter().flatten().filter_map(|node| node.probe.failure.as_ref()).map(|it| it.step).max();
+        let furthest =
+            self.nodes.iter().flatten().filter_map(|node| node.probe.failure.as_ref()).map(|it| it.step).max();
         match furthest {
             Some(ConnectStep::Resolve) => Check::Dns,
             Some(ConnectStep::Connect) => Check::Tcp,

@@ -1,9 +1,10 @@
 //! What a program is configured with. How the values are read and checked is in
-//! `builder`, `content` and `check`; what they lead to, in `client` and `service`.
+//! `builder`, `blobs` and `check`; what they lead to, in `client` and `service`.
 
+mod blob_store;
+mod blobs;
 mod builder;
 mod check;
-mod content;
 mod dedup;
 mod env_file;
 #[cfg(test)]
@@ -24,8 +25,10 @@ use zc_events_transport::{Broker, Topology};
 use crate::observe::Observers;
 use crate::{Error, Result};
 
+pub(crate) use blob_store::{BlobBucket, shared_bucket};
+use blobs::BlobSettings;
+pub(crate) use blobs::EMAIL_BUCKET;
 pub use builder::SettingsBuilder;
-pub(crate) use content::{ContentPlace, ContentSettings};
 pub use dedup::Dedup;
 
 /// The settings of a client and of the services made from it. Made by
@@ -55,7 +58,7 @@ pub struct Settings {
     pub(crate) dedup: Dedup,
     pub(crate) dedup_ttl: Duration,
     pub(crate) heartbeat: u16,
-    pub(crate) contents: ContentSettings,
+    pub(crate) blobs: BlobSettings,
     pub(crate) secret_key: Option<String>,
     pub(crate) management_url: Option<String>,
     /// How long queues of a sandbox outlive their use, where these settings are one's.
@@ -174,7 +177,7 @@ impl Settings {
         &self.notifications_exchange
     }
 
-    /// Where time comes from: for deadlines of one's own, such as those of a [`ContentStore`](crate::content::ContentStore).
+    /// Where time comes from: for deadlines of one's own, such as those of a [`BlobStore`](crate::blobs::BlobStore).
     ///
     /// ```
     /// use std::time::Duration;
@@ -283,7 +286,7 @@ impl fmt::Debug for Settings {
             .field("handler_timeout", &self.handler_timeout)
             .field("dedup", &self.dedup)
             .field("dedup_ttl", &self.dedup_ttl)
-            .field("contents", &self.contents)
+            .field("blobs", &self.blobs)
             .field("has_secret_key", &self.secret_key.is_some())
             .field("has_management_url", &self.management_url.is_some())
             .finish_non_exhaustive()

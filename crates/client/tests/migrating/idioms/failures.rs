@@ -1,7 +1,7 @@
 //! Answers, waiting, failures.
 
 use serde_json::{Value, json};
-use zc_events::content::{ContentStore, FolderStore};
+use zc_events::blobs::{BlobStore, FolderBlobStore};
 use zc_events::testing::{Expectation, Fleet, SendFault};
 use zc_events::{
     CallFailure, Email, Error, Event, EventClient, Failure, Outcome, PendingSet, RemoteRequest, Settings, Stage,
@@ -30,7 +30,7 @@ fn unreadable() -> Error {
 fn unstored() -> Error {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "no folder").unwrap();
-    FolderStore::new(folder.path().join("file")).put("key", "text/plain", b"", soon()).unwrap_err()
+    FolderBlobStore::new(folder.path().join("file")).put("key", "text/plain", b"", soon()).unwrap_err().into()
 }
 
 /// A fleet with two orders, of which one is there.

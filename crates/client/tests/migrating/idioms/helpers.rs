@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use zc_events::content::ContentStore;
+use zc_events::blobs::BlobStore;
 use zc_events::testing::{Expectation, Fleet};
 use zc_events::{Deadline, Document, Email, Event, EventClient};
 
@@ -11,12 +11,12 @@ use super::scene::{fleet_of, lunch, soon, store};
 use super::{Row, rows};
 
 /// A store, and by when.
-type Stored<'a> = (&'a dyn ContentStore, Deadline);
+type Stored<'a> = (&'a dyn BlobStore, Deadline);
 
 /// A file that is there.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 
-fn text_of(store: &dyn ContentStore, key: &str) -> Option<Vec<u8>> {
+fn text_of(store: &dyn BlobStore, key: &str) -> Option<Vec<u8>> {
     store.get(key, soon()).unwrap()
 }
 

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zc_events::content::MemoryStore;
+use zc_events::blobs::MemoryBlobStore;
 use zc_events::testing::{Expectation, Fleet};
 use zc_events::{
     Answer, Clock, Context, Deadline, Error, Event, EventClient, HandlerError, RemoteRequest, ResourceView, Served,
@@ -15,8 +15,8 @@ pub(super) fn soon() -> Deadline {
     SystemClock.deadline(Duration::from_secs(20))
 }
 
-pub(super) fn store() -> MemoryStore {
-    MemoryStore::new()
+pub(super) fn store() -> MemoryBlobStore {
+    MemoryBlobStore::new()
 }
 
 /// A fleet in which orders are asked for, and answered so.

@@ -1,27 +1,27 @@
-//! Where a bucket is: the host to ask, and the path of each key on it.
+//! The address of a bucket: its host, and the path of each key.
 
 use std::fmt::Write;
 
 use super::options::{Addressing, S3Options};
 use crate::{Error, Result};
 
-/// A bucket on a server.
+/// The address of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct S3Endpoint {
     scheme: &'static str,
-    /// With the port, unless it is the scheme's own.
+    /// With the port, unless it is the scheme's default.
     pub(super) host: String,
-    /// What stands before the key in a path: nothing, or the bucket.
-    before: String,
+    /// The start of each path: empty, or `/` and the bucket.
+    path_prefix: String,
 }
 
-impl Place {
+impl S3Endpoint {
     pub(super) fn of(options: &S3Options) -> Result<Self> {
         let bucket = &options.bucket;
         let (scheme, host) = match &options.endpoint {
-            Some(endpoint) => read(endpoint)?,
+            Some(endpoint) => parse(endpoint)?,
             None => {
-                // China is a world of its own.
+                // The regions in China have a domain of their own.
                 let end = if options.region.starts_with("cn-") { ".cn" } else { "" };
                 ("https", format!("s3.{}.amazonaws.com{end}", options.region))
             }
@@ -32,20 +32,20 @@ impl Place {
             Addressing::Auto => options.endpoint.is_some() || bucket.contains('.'),
         };
         Ok(if in_path {
-            Self { scheme, host, before: format!("/{bucket}") }
+            Self { scheme, host, path_prefix: format!("/{bucket}") }
         } else {
-            Self { scheme, host: format!("{bucket}.{host}"), before: String::new() }
+            Self { scheme, host: format!("{bucket}.{host}"), path_prefix: String::new() }
         })
     }
 
-    /// The server, as people write it.
+    /// The URL of the server, for errors.
     pub(super) fn server(&self) -> String {
         format!("{}://{}", self.scheme, self.host)
     }
 
-    /// The path of a key, encoded as it is signed: all but letters, digits, `-_.~` and the slashes.
+    /// The path of a key, percent-encoded as the signature needs it: all bytes except letters, digits, `-_.~` and slashes.
     pub(super) fn path(&self, key: &str) -> String {
-        let mut path = format!("{}/", self.before);
+        let mut path = format!("{}/", self.path_prefix);
         for byte in key.bytes() {
             if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
                 path.push(char::from(byte));
@@ -62,22 +62,22 @@ impl Place {
     }
 }
 
-/// An endpoint: its scheme, and its host with the port.
-fn read(endpoint: &str) -> Result<(&'static str, String)> {
+/// The scheme of an endpoint, and its host with the port.
+fn parse(endpoint: &str) -> Result<(&'static str, String)> {
     let wrong = |why: &str| Error::config(format!("AWS_ENDPOINT_URL {why}: use https://host:port or http://host:port"));
     let (scheme, rest, own_port) = if let Some(rest) = endpoint.strip_prefix("https://") {
         ("https", rest, ":443")
     } else if let Some(rest) = endpoint.strip_prefix("http://") {
         ("http", rest, ":80")
     } else {
-        return Err(wrong("begins with neither https:// nor http://"));
+        return Err(wrong("starts with neither https:// nor http://"));
     };
     let host = rest.strip_suffix('/').unwrap_or(rest);
     if host.contains('@') {
-        return Err(wrong("holds credentials, which belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
+        return Err(wrong("contains credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead"));
     }
     if host.contains(['/', '?', '#']) {
-        return Err(wrong("holds more than a host and a port"));
+        return Err(wrong("contains more than a host and a port"));
     }
     let (name, port) = match host.rsplit_once(':') {
         // The colons of an IPv6 address stand between brackets.
@@ -90,10 +90,10 @@ fn read(endpoint: &str) -> Result<(&'static str, String)> {
         None => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)),
     };
     if !is_host {
-        return Err(wrong("names no host"));
+        return Err(wrong("has no valid host"));
     }
     if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
-        return Err(wrong("has a port that is none"));
+        return Err(wrong("has an invalid port"));
     }
     Ok((scheme, host.strip_suffix(own_port).unwrap_or(host).to_ascii_lowercase()))
 }
@@ -103,8 +103,8 @@ mod tests {
     use super::*;
 
     fn url(options: S3Options) -> String {
-        let place = Place::of(&options).unwrap();
-        place.url(&place.path("a/b c.txt"))
+        let endpoint = S3Endpoint::of(&options).unwrap();
+        endpoint.url(&endpoint.path("a/b c.txt"))
     }
 
     fn options(bucket: &str) -> S3Options {
@@ -131,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_key_is_more_than_a_letter() {
-        let place = Place::of(&options("bucket")).unwrap();
-        assert_eq!(place.path("q?x=1&y#%41+ü~"), "/q%3Fx%3D1%26y%23%2541%2B%C3%BC~");
+    fn special_characters_in_a_key_are_encoded() {
+        let endpoint = S3Endpoint::of(&options("bucket")).unwrap();
+        assert_eq!(endpoint.path("q?x=1&y#%41+ü~"), "/q%3Fx%3D1%26y%23%2541%2B%C3%BC~");
     }
 
     #[test]
-    fn an_endpoint_that_is_none_is_refused_without_being_quoted() {
+    fn an_invalid_endpoint_is_refused_and_not_shown() {
         for endpoint in [
             "",
             "canary",
@@ -153,7 +153,7 @@ mod tests {
             "http://can ary",
             "http://h\r\ncanary:x",
         ] {
-            let Err(Error::Config { why }) = Place::of(&options("bucket").endpoint(endpoint)) else {
+            let Err(Error::Config { why }) = S3Endpoint::of(&options("bucket").endpoint(endpoint)) else {
                 panic!("{endpoint} was accepted")
             };
             assert!(why.contains("AWS_ENDPOINT_URL") && !why.contains("canary"), "{why}");

@@ -1,4 +1,4 @@
-//! What a store in S3 is told: the bucket, who asks, where the server is.
+//! The options of a blob store in S3: the bucket, the credentials, the server.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,24 +7,24 @@ use std::sync::Arc;
 
 use zc_events_protocol::{Clock, SystemClock};
 
-use super::super::MAX_BYTES;
-use crate::{Error, Result};
+use crate::{Error, MAX_BYTES, Result};
 
-/// The options of an [`S3Store`](super::S3Store). `Debug` shows neither the secret key nor the token.
+/// The options of an [`S3BlobStore`](super::S3BlobStore). `Debug` shows neither the secret key nor the token.
 ///
 /// ```
-/// use zc_events::content::{Addressing, S3Options, S3Store};
-/// let options = S3Options::new("contents", "minio", "the secret")
+/// use zc_events_blobs::{Addressing, S3BlobStore, S3Options};
+/// let options = S3Options::new("blobs", "minio", "the secret")
 ///     .endpoint("http://127.0.0.1:9000")
 ///     .addressing(Addressing::Path);
 /// assert!(!format!("{options:?}").contains("the secret"));
-/// let store = S3Store::new(options)?; // connects to nothing yet
-/// # Ok::<(), zc_events::Error>(())
+/// let store = S3BlobStore::new(options)?; // does not connect yet
+/// # Ok::<(), zc_events_blobs::Error>(())
 /// ```
 #[derive(Clone)]
-#[must_use = "options do nothing until a store is made of them"]
+#[must_use = "options do nothing until a store is created with them"]
 pub struct S3Options {
     pub(super) bucket: String,
+    bucket_setting: Option<String>,
     pub(super) access_key_id: String,
     pub(super) secret_access_key: String,
     pub(super) session_token: Option<String>,
@@ -40,8 +40,8 @@ pub struct S3Options {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Addressing {
-    /// `auto`: in the path where an endpoint is given or the bucket's name has a dot, which no certificate covers; else
-    /// in the host.
+    /// `auto`: in the path if an endpoint is set or the bucket's name contains a dot (certificates do not cover dots);
+    /// otherwise in the host.
     #[default]
     Auto,
     /// `path`: `https://host/bucket/key`.
@@ -58,13 +58,13 @@ impl FromStr for Addressing {
             "auto" => Ok(Addressing::Auto),
             "path" => Ok(Addressing::Path),
             "virtual" => Ok(Addressing::Virtual),
-            _ => Err(Error::config("AWS_S3_ADDRESSING_STYLE is none of `auto` (the default), `path` and `virtual`")),
+            _ => Err(Error::config("AWS_S3_ADDRESSING_STYLE must be `auto` (the default), `path` or `virtual`")),
         }
     }
 }
 
 impl S3Options {
-    /// A bucket, and who asks for what is in it: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+    /// A bucket, and the credentials for it: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
     pub fn new(
         bucket: impl Into<String>,
         access_key_id: impl Into<String>,
@@ -72,6 +72,7 @@ impl S3Options {
     ) -> Self {
         Self {
             bucket: bucket.into(),
+            bucket_setting: None,
             access_key_id: access_key_id.into(),
             secret_access_key: secret_access_key.into(),
             session_token: None,
@@ -84,82 +85,93 @@ impl S3Options {
         }
     }
 
-    /// `AWS_SESSION_TOKEN`: goes with credentials that last for a while only. None unless set.
+    /// Sets the name of the setting that names the bucket. Errors mention it.
+    pub fn bucket_setting(mut self, name: impl Into<String>) -> Self {
+        self.bucket_setting = Some(name.into());
+        self
+    }
+
+    /// Sets `AWS_SESSION_TOKEN`, which belongs to temporary credentials.
     pub fn session_token(mut self, token: impl Into<String>) -> Self {
         self.session_token = Some(token.into());
         self
     }
 
-    /// `AWS_DEFAULT_REGION`: where the bucket is; `us-east-1` unless set.
+    /// Sets `AWS_DEFAULT_REGION`, the region of the bucket; `us-east-1` by default.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = region.into();
         self
     }
 
-    /// `AWS_ENDPOINT_URL`: another server than AWS's, `https://host:port` or `http://host:port`.
+    /// Sets `AWS_ENDPOINT_URL`, the URL of a compatible server: `https://host:port` or `http://host:port`. AWS by default.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = Some(url.into());
         self
     }
 
-    /// `AWS_S3_ADDRESSING_STYLE`: how a request names its bucket; [`Addressing::Auto`] unless set.
+    /// Sets `AWS_S3_ADDRESSING_STYLE`, how a request names its bucket; [`Addressing::Auto`] by default.
     pub fn addressing(mut self, addressing: Addressing) -> Self {
         self.addressing = addressing;
         self
     }
 
-    /// `AWS_CA_BUNDLE`: a file with the certificates, in PEM, of those who vouch for the server, in place of Mozilla's.
-    /// It is read once, by [`S3Store::new`](super::S3Store::new).
+    /// Sets `AWS_CA_BUNDLE`, a file with CA certificates in PEM format; Mozilla's root certificates by default. The file is
+    /// read once, by [`S3BlobStore::new`](super::S3BlobStore::new).
     pub fn ca_bundle(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_bundle = Some(path.into());
         self
     }
 
-    /// Takes and hands out no content of more bytes; [`MAX_BYTES`] unless set.
+    /// Sets the largest blob that the store accepts or returns, in bytes; [`MAX_BYTES`] by default.
     pub fn limit(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// Takes the time from this clock: deadlines pass by it, and requests are signed with it. The system's unless set.
+    /// Sets the clock that deadlines are measured with and requests are dated with; the system clock by default.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Refuses what could not be signed or sent. What is wrong with the endpoint is told where it is read.
+    /// Refuses options that cannot be signed or sent. `endpoint` checks the endpoint.
     pub(super) fn check(&self) -> Result<()> {
         let visible = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let wrong = |what: &str| Err(Error::config(what));
+        let wrong = |why: &str| Err(Error::config(why));
         if !(3..=63).contains(&self.bucket.len())
             || !self.bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
             || !self.bucket.starts_with(|c: char| c.is_ascii_alphanumeric())
         {
-            return wrong(
-                "the bucket's name (AWS_EMAIL_BUCKET_NAME, AWS_INDEXER_BUCKET_NAME) is none: 3 to 63 letters, digits, \
-                 dots and hyphens",
-            );
+            let setting = self.bucket_hint();
+            return wrong(&format!(
+                "the name of the bucket{setting} is invalid: use 3 to 63 letters, digits, dots and hyphens"
+            ));
         }
         if !visible(&self.access_key_id) || self.access_key_id.contains(['/', ',']) {
-            return wrong("AWS_ACCESS_KEY_ID is empty or holds what no key id does");
+            return wrong("AWS_ACCESS_KEY_ID is empty or contains an invalid character");
         }
         if self.secret_access_key.is_empty() {
             return wrong("AWS_SECRET_ACCESS_KEY is empty");
         }
         if self.session_token.as_deref().is_some_and(|token| !visible(token)) {
-            return wrong("AWS_SESSION_TOKEN holds what no token does: is there a blank or a line break in it?");
+            return wrong("AWS_SESSION_TOKEN contains a space, a line break or another invalid character");
         }
         let is_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if self.region.is_empty() || !self.region.bytes().all(is_region) {
-            return wrong("AWS_DEFAULT_REGION is no region, such as `eu-west-1`");
+            return wrong("AWS_DEFAULT_REGION is not a valid region: use one such as `eu-west-1`");
         }
         Ok(())
+    }
+
+    /// The setting that names the bucket, as the end of an error: ` (AWS_EMAIL_BUCKET_NAME)`, or nothing.
+    pub(super) fn bucket_hint(&self) -> String {
+        self.bucket_setting.as_deref().map(|setting| format!(" ({setting})")).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for S3Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the endpoint as it was given: somebody may have put a password there.
+        // The endpoint is not shown: it may contain a password by mistake.
         f.debug_struct("S3Options")
             .field("bucket", &self.bucket)
             .field("region", &self.region)
@@ -180,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_signed_is_told_by_its_setting_and_not_shown() {
+    fn the_error_names_the_setting_of_an_invalid_option_and_not_its_value() {
         assert!(options().session_token("abc+/=").check().is_ok());
         for (options, says) in [
             (S3Options::new("a/b", "id", "canary"), "bucket"),

@@ -1,6 +1,6 @@
-//! The settings of contents: where bodies of e-mails and batches of index rebuilds are stored. Those that begin with
-//! `AWS_` are named as the Python services and AWS's own programs have them; since other parts of a program may have them
-//! for purposes of their own, they are looked at only when something is to be stored.
+//! The settings of the blob store: where bodies of e-mails and batches of index rebuilds are stored. The names that start
+//! with `AWS_` are those of the Python services and of AWS's own programs. Other parts of a program may use these variables
+//! too, so they are checked only when a blob store is opened.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use super::SettingsBuilder;
 use super::check::{bytes, seconds};
-use crate::content::{EMAIL_BUCKET, MAX_BYTES};
+use crate::blobs::MAX_BYTES;
 use crate::{Error, Result};
 
-/// Where contents are stored, and by whom. `Debug` shows no credentials.
+/// The bucket of e-mails that the Python services have built in.
+pub(crate) const EMAIL_BUCKET: &str = "zc-mp-email";
+
+/// Where blobs are stored, and with which credentials. `Debug` shows no credentials.
 #[derive(Clone)]
-pub(crate) struct ContentSettings {
-    /// `None` where it was not said: S3, if there are credentials.
-    pub(crate) place: Option<ContentPlace>,
+pub(crate) struct BlobSettings {
+    /// `None` if the setting is missing: S3, if there are credentials.
+    pub(crate) backend: Option<BlobBackend>,
     pub(crate) email_bucket: String,
     pub(crate) indexer_bucket: Option<String>,
     pub(crate) access_key_id: Option<String>,
@@ -25,7 +28,7 @@ pub(crate) struct ContentSettings {
     pub(crate) max_bytes: usize,
 }
 
-/// What is of concern where that is S3, unchecked.
+/// The settings of S3 alone, unchecked.
 #[derive(Clone, Default)]
 #[cfg_attr(not(feature = "s3"), allow(dead_code, reason = "read by S3 only"))]
 pub(crate) struct S3Settings {
@@ -37,18 +40,18 @@ pub(crate) struct S3Settings {
     pub(crate) ca_bundle: Option<PathBuf>,
 }
 
-/// Where contents are, by `EVENTS_CONTENT_URL`.
+/// The kind of store that `EVENTS_CONTENT_URL` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ContentPlace {
+pub(crate) enum BlobBackend {
     S3,
     Folder(PathBuf),
     Memory { name: Option<String> },
 }
 
-impl fmt::Debug for ContentSettings {
+impl fmt::Debug for BlobSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ContentSettings")
-            .field("place", &self.place)
+        f.debug_struct("BlobSettings")
+            .field("backend", &self.backend)
             .field("email_bucket", &self.email_bucket)
             .field("indexer_bucket", &self.indexer_bucket)
             .field("has_access_key_id", &self.access_key_id.is_some())
@@ -58,9 +61,9 @@ impl fmt::Debug for ContentSettings {
     }
 }
 
-/// The same in the making.
+/// The unchecked values.
 #[derive(Clone, Default)]
-pub(super) struct ContentBuilder {
+pub(super) struct BlobSettingsBuilder {
     url: Option<String>,
     email_bucket: Option<String>,
     indexer_bucket: Option<String>,
@@ -75,7 +78,7 @@ pub(super) struct ContentBuilder {
     max_content: Option<String>,
 }
 
-impl ContentBuilder {
+impl BlobSettingsBuilder {
     pub(super) fn read(&mut self, take: impl Fn(&mut Option<String>, &str)) {
         take(&mut self.url, "EVENTS_CONTENT_URL");
         take(&mut self.email_bucket, "AWS_EMAIL_BUCKET_NAME");
@@ -91,9 +94,9 @@ impl ContentBuilder {
         take(&mut self.max_content, "EVENTS_MAX_CONTENT");
     }
 
-    pub(super) fn build(self) -> Result<ContentSettings> {
-        Ok(ContentSettings {
-            place: self.url.as_deref().map(place).transpose()?,
+    pub(super) fn build(self) -> Result<BlobSettings> {
+        Ok(BlobSettings {
+            backend: self.url.as_deref().map(backend).transpose()?,
             email_bucket: self.email_bucket.unwrap_or_else(|| EMAIL_BUCKET.to_owned()),
             indexer_bucket: self.indexer_bucket,
             access_key_id: self.access_key_id,
@@ -111,97 +114,98 @@ impl ContentBuilder {
     }
 }
 
-fn place(url: &str) -> Result<ContentPlace> {
+fn backend(url: &str) -> Result<BlobBackend> {
     if let Some(path) = url.strip_prefix("file://") {
         let path = PathBuf::from(path);
-        return if path.is_absolute() { Ok(ContentPlace::Folder(path)) } else { Err(wrong()) };
+        return if path.is_absolute() { Ok(BlobBackend::Folder(path)) } else { Err(wrong()) };
     }
     if let Some(name) = url.strip_prefix("memory://") {
         let name = name.trim_end_matches('/');
-        return Ok(ContentPlace::Memory { name: (!name.is_empty()).then(|| name.to_owned()) });
+        return Ok(BlobBackend::Memory { name: (!name.is_empty()).then(|| name.to_owned()) });
     }
-    if url == "s3://" { Ok(ContentPlace::S3) } else { Err(wrong()) }
+    if url == "s3://" { Ok(BlobBackend::S3) } else { Err(wrong()) }
 }
 
 fn wrong() -> Error {
     Error::config(
-        "EVENTS_CONTENT_URL names no place for contents: use s3:// (the buckets, the server and the credentials have \
-         settings of their own, AWS_..), file:///folder, memory:// or memory://name",
+        "EVENTS_CONTENT_URL is not a blob store: use s3:// (bucket, server and credentials are set with AWS_..), \
+         file:///folder, memory:// or memory://name",
     )
 }
 
-/// Contents; what is wrong with one that begins with `aws_` is told when something is to be stored.
+/// The blob store. A wrong value of a method `aws_..` is an error only when a blob store is opened.
 impl SettingsBuilder {
-    /// `EVENTS_CONTENT_URL`: where contents are stored: `s3://`, `file:///folder`, `memory://` (one for each client and its
-    /// clones) or `memory://name` (shared in the process). S3 unless set, where there are credentials.
+    /// `EVENTS_CONTENT_URL`: where blobs are stored: `s3://`, `file:///folder`, `memory://` (one store for each client and
+    /// its clones) or `memory://name` (shared in the process). S3 by default, if there are credentials.
     pub fn events_content_url(mut self, url: impl Into<String>) -> Self {
-        self.content.url = Some(url.into());
+        self.blobs.url = Some(url.into());
         self
     }
 
-    /// `EVENTS_CONTENT_TIMEOUT`: how long storing all contents of an e-mail, or those of a batch, may take, 60 s unless set.
+    /// `EVENTS_CONTENT_TIMEOUT`: how long storing all blobs of an e-mail, or the blob of a batch, may take; 60 s by default.
     pub fn events_content_timeout(mut self, timeout: Duration) -> Self {
-        self.content.timeout = Some(timeout.as_secs_f64().to_string());
+        self.blobs.timeout = Some(timeout.as_secs_f64().to_string());
         self
     }
 
-    /// `EVENTS_MAX_CONTENT`: the largest content that is stored or fetched, in bytes; 64 MiB unless set.
+    /// `EVENTS_MAX_CONTENT`: the largest blob that is stored or fetched, in bytes; 64 MiB by default.
     pub fn events_max_content(mut self, bytes: usize) -> Self {
-        self.content.max_content = Some(bytes.to_string());
+        self.blobs.max_content = Some(bytes.to_string());
         self
     }
 
-    /// `AWS_EMAIL_BUCKET_NAME`: the bucket for e-mails, `zc-mp-email` unless set; with other stores than S3 a part of them.
+    /// `AWS_EMAIL_BUCKET_NAME`: the bucket for e-mails, `zc-mp-email` by default. In other stores than S3, a part of the
+    /// store.
     pub fn aws_email_bucket_name(mut self, name: impl Into<String>) -> Self {
-        self.content.email_bucket = Some(name.into());
+        self.blobs.email_bucket = Some(name.into());
         self
     }
 
-    /// `AWS_INDEXER_BUCKET_NAME`: the bucket for index rebuilds; with other stores than S3 a part of them.
+    /// `AWS_INDEXER_BUCKET_NAME`: the bucket for index rebuilds. In other stores than S3, a part of the store.
     pub fn aws_indexer_bucket_name(mut self, name: impl Into<String>) -> Self {
-        self.content.indexer_bucket = Some(name.into());
+        self.blobs.indexer_bucket = Some(name.into());
         self
     }
 
-    /// `AWS_ACCESS_KEY_ID`: who stores.
+    /// `AWS_ACCESS_KEY_ID`: the id of the credentials.
     pub fn aws_access_key_id(mut self, id: impl Into<String>) -> Self {
-        self.content.access_key_id = Some(id.into());
+        self.blobs.access_key_id = Some(id.into());
         self
     }
 
-    /// `AWS_SECRET_ACCESS_KEY`: what proves it. Never shown.
+    /// `AWS_SECRET_ACCESS_KEY`: the secret of the credentials. Never shown.
     pub fn aws_secret_access_key(mut self, key: impl Into<String>) -> Self {
-        self.content.secret_access_key = Some(key.into());
+        self.blobs.secret_access_key = Some(key.into());
         self
     }
 
-    /// `AWS_SESSION_TOKEN`: goes with credentials that last for a while only. Never shown.
+    /// `AWS_SESSION_TOKEN`: the token of temporary credentials. Never shown.
     pub fn aws_session_token(mut self, token: impl Into<String>) -> Self {
-        self.content.session_token = Some(token.into());
+        self.blobs.session_token = Some(token.into());
         self
     }
 
-    /// `AWS_DEFAULT_REGION`: where the buckets are, `us-east-1` unless set.
+    /// `AWS_DEFAULT_REGION`: the region of the buckets, `us-east-1` by default.
     pub fn aws_default_region(mut self, region: impl Into<String>) -> Self {
-        self.content.region = Some(region.into());
+        self.blobs.region = Some(region.into());
         self
     }
 
-    /// `AWS_ENDPOINT_URL`: a server that speaks like S3, `https://host:port`; AWS's unless set.
+    /// `AWS_ENDPOINT_URL`: a server that is compatible with S3, `https://host:port`; AWS by default.
     pub fn aws_endpoint_url(mut self, url: impl Into<String>) -> Self {
-        self.content.endpoint = Some(url.into());
+        self.blobs.endpoint = Some(url.into());
         self
     }
 
-    /// `AWS_S3_ADDRESSING_STYLE`: `path`, `virtual`, or `auto` unless set: the path where an endpoint is set.
+    /// `AWS_S3_ADDRESSING_STYLE`: `path`, `virtual` or `auto`. `auto` is the default: `path` if an endpoint is set.
     pub fn aws_s3_addressing_style(mut self, style: impl Into<String>) -> Self {
-        self.content.addressing = Some(style.into());
+        self.blobs.addressing = Some(style.into());
         self
     }
 
-    /// `AWS_CA_BUNDLE`: a file with the certificates of those who vouch for the server, in PEM; Mozilla's unless set.
+    /// `AWS_CA_BUNDLE`: a file with CA certificates in PEM format; Mozilla's root certificates by default.
     pub fn aws_ca_bundle(mut self, path: impl Into<String>) -> Self {
-        self.content.ca_bundle = Some(path.into());
+        self.blobs.ca_bundle = Some(path.into());
         self
     }
 }
@@ -226,16 +230,16 @@ mod tests {
         ("AWS_CA_BUNDLE", "/etc/ca.pem"),
     ];
 
-    fn read(pairs: &[(&str, &str)]) -> Result<ContentSettings> {
-        let mut builder = ContentBuilder::default();
+    fn read(pairs: &[(&str, &str)]) -> Result<BlobSettings> {
+        let mut builder = BlobSettingsBuilder::default();
         builder.read(|slot, name| {
             *slot = pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         });
         builder.build()
     }
 
-    fn assert_all(settings: &ContentSettings) {
-        assert_eq!(settings.place, Some(ContentPlace::Folder("/var/contents".into())));
+    fn assert_all(settings: &BlobSettings) {
+        assert_eq!(settings.backend, Some(BlobBackend::Folder("/var/contents".into())));
         assert_eq!((settings.timeout, settings.max_bytes), (Duration::from_millis(2500), 2000));
         assert_eq!((settings.email_bucket.as_str(), settings.indexer_bucket.as_deref()), ("post", Some("index")));
         assert_eq!(settings.access_key_id.as_deref(), Some("id"));
@@ -248,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_is_read_and_has_a_method_that_does_the_same() {
+    fn every_setting_has_a_variable_and_a_method() {
         assert_all(&read(&ALL).unwrap());
         let settings = Settings::builder()
             .broker_url("memory://")
@@ -267,23 +271,23 @@ mod tests {
             .aws_ca_bundle("/etc/ca.pem")
             .build()
             .unwrap();
-        assert_all(&settings.contents);
-        assert!(!format!("{settings:?} {:?}", settings.contents).contains("canary"));
+        assert_all(&settings.blobs);
+        assert!(!format!("{settings:?} {:?}", settings.blobs).contains("canary"));
     }
 
     #[test]
-    fn nothing_set_means_no_place_and_the_bucket_of_the_python_services() {
+    fn the_defaults_are_those_of_the_python_services() {
         let settings = read(&[]).unwrap();
-        assert_eq!((settings.place, settings.email_bucket.as_str()), (None, "zc-mp-email"));
+        assert_eq!((settings.backend, settings.email_bucket.as_str()), (None, "zc-mp-email"));
         assert_eq!((settings.timeout, settings.max_bytes), (Duration::from_secs(60), 64 << 20));
     }
 
     #[test]
-    fn places_are_named_by_urls_and_wrong_ones_not_quoted() {
-        let of = |url| read(&[("EVENTS_CONTENT_URL", url)]).map(|settings| settings.place.unwrap());
-        assert_eq!(of("s3://").unwrap(), ContentPlace::S3);
-        assert_eq!(of("memory://").unwrap(), ContentPlace::Memory { name: None });
-        assert_eq!(of("memory://test/").unwrap(), ContentPlace::Memory { name: Some("test".to_owned()) });
+    fn the_url_names_the_backend_and_a_wrong_one_is_not_shown() {
+        let of = |url| read(&[("EVENTS_CONTENT_URL", url)]).map(|settings| settings.backend.unwrap());
+        assert_eq!(of("s3://").unwrap(), BlobBackend::S3);
+        assert_eq!(of("memory://").unwrap(), BlobBackend::Memory { name: None });
+        assert_eq!(of("memory://test/").unwrap(), BlobBackend::Memory { name: Some("test".to_owned()) });
         for url in ["canary", "s3://canary", "file://canary", "file://", "http://canary@h"] {
             let Err(Error::Config { why }) = of(url) else { panic!("{url} was accepted") };
             assert!(why.contains("EVENTS_CONTENT_URL") && !why.contains("canary"), "{why}");

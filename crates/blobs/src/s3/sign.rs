@@ -1,5 +1,5 @@
-//! Signing requests as AWS asks for it: Signature Version 4, in headers. In a URL, as most libraries without an
-//! asynchronous runtime have it, signature and token would end up in the logs of proxies and servers.
+//! AWS Signature Version 4, in headers. Signed URLs, which most synchronous libraries offer, would put the signature and
+//! the token into the logs of proxies and servers.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,26 +10,26 @@ use time::OffsetDateTime;
 use super::options::S3Options;
 use crate::{Error, Result};
 
-/// What is signed of a request: all that could be made to mean something else.
-pub(super) struct Signed<'a> {
+/// The parts of a request that the signature covers.
+pub(super) struct SignedParts<'a> {
     pub(super) method: &'a str,
     pub(super) host: &'a str,
-    /// Encoded.
+    /// Percent-encoded.
     pub(super) path: &'a str,
-    /// In small letters, sorted by name, each name before `host` or after it as it sorts; values without blanks around.
+    /// Names in lower case; values trimmed, with single spaces.
     pub(super) headers: Vec<(&'a str, String)>,
-    /// Of the content.
+    /// The SHA-256 of the body, in hexadecimal.
     pub(super) digest: &'a str,
 }
 
-/// The digest of a content.
-pub(super) fn digest(content: &[u8]) -> String {
-    hex(&Sha256::digest(content))
+/// The SHA-256 of a body, in hexadecimal.
+pub(super) fn digest(body: &[u8]) -> String {
+    hex(&Sha256::digest(body))
 }
 
-/// The headers that a request goes out with, its signature among them.
-pub(super) fn headers(request: Signed<'_>, options: &S3Options, at: SystemTime) -> Result<Vec<(String, String)>> {
-    let (day, second) = stamps(at)?;
+/// All headers of the request, including the signature.
+pub(super) fn headers(request: SignedParts<'_>, options: &S3Options, at: SystemTime) -> Result<Vec<(String, String)>> {
+    let (day, second) = dates(at)?;
     let digest = request.digest;
     let mut headers = request.headers;
     headers.push(("host", request.host.to_owned()));
@@ -42,7 +42,7 @@ pub(super) fn headers(request: Signed<'_>, options: &S3Options, at: SystemTime) 
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-    // No query, so its line is empty.
+    // The line of the query is empty: there is no query.
     let canonical = format!("{}\n{}\n\n{lines}\n{names}\n{digest}", request.method, request.path);
     let scope = format!("{day}/{}/s3/aws4_request", options.region);
     let text = format!("AWS4-HMAC-SHA256\n{second}\n{scope}\n{}", self::digest(canonical.as_bytes()));
@@ -61,9 +61,9 @@ pub(super) fn headers(request: Signed<'_>, options: &S3Options, at: SystemTime) 
 }
 
 fn mac(key: &[u8], text: &str) -> Result<Vec<u8>> {
-    // Keys of any length will do.
+    // A key may have any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(key)
-        .map_err(|_| Error::config("AWS_SECRET_ACCESS_KEY cannot be signed with"))?;
+        .map_err(|_| Error::config("AWS_SECRET_ACCESS_KEY cannot be used as a signing key"))?;
     mac.update(text.as_bytes());
     Ok(mac.finalize().into_bytes().to_vec())
 }
@@ -72,12 +72,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The day, and the second, as AWS writes them.
-fn stamps(at: SystemTime) -> Result<(String, String)> {
+/// The date, and the date with the time, in AWS's format.
+fn dates(at: SystemTime) -> Result<(String, String)> {
     let seconds = at.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok());
     let at = seconds
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
-        .ok_or_else(|| Error::config("the clock is not between the years 1970 and 9999: no request can be signed"))?;
+        .ok_or_else(|| Error::config("the clock's year is not between 1970 and 9999, so requests cannot be signed"))?;
     let day = format!("{:04}{:02}{:02}", at.year(), u8::from(at.month()), at.day());
     let second = format!("{day}T{:02}{:02}{:02}Z", at.hour(), at.minute(), at.second());
     Ok((day, second))
@@ -93,15 +93,15 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(1_369_353_600)
     }
 
-    /// Those of AWS's documentation ("Signature calculations for the Authorization header", single chunk).
+    /// The example of the AWS documentation ("Signature calculations for the Authorization header", single chunk).
     fn options() -> S3Options {
         S3Options::new("examplebucket", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     }
 
-    fn authorization(method: &str, path: &str, headers: Vec<(&str, String)>, content: &[u8]) -> String {
+    fn authorization(method: &str, path: &str, headers: Vec<(&str, String)>, body: &[u8]) -> String {
         let host = "examplebucket.s3.amazonaws.com";
-        let digest = &digest(content);
-        let signed = Signed { method, host, path, headers, digest };
+        let digest = &digest(body);
+        let signed = SignedParts { method, host, path, headers, digest };
         let mut headers = super::headers(signed, &options(), then()).unwrap();
         let (name, value) = headers.pop().unwrap();
         assert_eq!(name, "authorization");
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_token_is_signed_too() {
-        let signed = || Signed { method: "GET", host: "h", path: "/k", headers: Vec::new(), digest: "" };
+        let signed = || SignedParts { method: "GET", host: "h", path: "/k", headers: Vec::new(), digest: "" };
         let with = |token: &str| super::headers(signed(), &options().session_token(token), then()).unwrap();
         let (one, other) = (with("one"), with("other"));
         assert!(one.contains(&("x-amz-security-token".to_owned(), "one".to_owned())));
@@ -144,10 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn no_clock_is_trusted_to_be_right() {
+    fn a_clock_outside_the_supported_years_is_an_error() {
         for at in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(1 << 50)] {
-            assert!(matches!(stamps(at), Err(Error::Config { .. })));
+            assert!(matches!(dates(at), Err(Error::Config { .. })));
         }
-        assert_eq!(stamps(then()).unwrap(), ("20130524".to_owned(), "20130524T000000Z".to_owned()));
+        assert_eq!(dates(then()).unwrap(), ("20130524".to_owned(), "20130524T000000Z".to_owned()));
     }
 }

@@ -1,5 +1,5 @@
-//! What every [`ContentStore`] does, as tests: run against each, so that they do not drift apart. For tests only; it
-//! panics when a store does not conform. Keys are new in each run, so a bucket may be shared.
+//! The behaviour of every [`BlobStore`], as tests that run against each implementation. For tests only: it panics when
+//! a store does not conform. The keys are new in each run, so several runs may share a bucket.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,30 +13,29 @@ use std::time::Duration;
 use uuid::Uuid;
 use zc_events_protocol::{Clock, Deadline, Stage, SystemClock};
 
-use super::ContentStore;
-use crate::{Error, Outcome};
+use crate::{BlobStore, Error};
 
-/// Makes a store that takes and hands out no more bytes than that; all that it makes share their contents.
-pub type Make<'a> = &'a dyn Fn(usize) -> Arc<dyn ContentStore>;
+/// Creates a store with this limit in bytes. All stores that it creates share their blobs.
+pub type Make<'a> = &'a dyn Fn(usize) -> Arc<dyn BlobStore>;
 
-/// One behaviour; panics where it is missing.
+/// One behaviour; panics if the store does not have it.
 pub type Case = fn(Make<'_>);
 
-/// Every behaviour under its name.
+/// All behaviours, with their names.
 pub const CASES: &[(&str, Case)] = &[
-    ("contents_are_kept_to_the_byte", contents_are_kept_to_the_byte),
-    ("a_second_content_takes_the_place_of_the_first", a_second_content_takes_the_place_of_the_first),
-    ("nothing_is_none_and_not_an_error", nothing_is_none_and_not_an_error),
-    ("odd_keys_are_kept_apart", odd_keys_are_kept_apart),
-    ("what_is_no_key_is_refused", what_is_no_key_is_refused),
-    ("a_large_content_passes", a_large_content_passes),
-    ("what_is_too_large_is_refused_both_ways", what_is_too_large_is_refused_both_ways),
-    ("what_was_deleted_is_gone", what_was_deleted_is_gone),
-    ("what_was_taken_is_gone", what_was_taken_is_gone),
-    ("fresh_keys_are_fresh", fresh_keys_are_fresh),
+    ("every_byte_is_kept", every_byte_is_kept),
+    ("a_second_put_replaces_the_blob", a_second_put_replaces_the_blob),
+    ("a_missing_blob_is_none", a_missing_blob_is_none),
+    ("unusual_keys_are_distinct", unusual_keys_are_distinct),
+    ("an_invalid_key_is_refused", an_invalid_key_is_refused),
+    ("a_large_blob_is_stored", a_large_blob_is_stored),
+    ("a_blob_over_the_limit_is_refused", a_blob_over_the_limit_is_refused),
+    ("a_deleted_blob_is_gone", a_deleted_blob_is_gone),
+    ("a_taken_blob_is_gone", a_taken_blob_is_gone),
+    ("new_keys_are_unique", new_keys_are_unique),
     ("a_file_is_stored", a_file_is_stored),
     ("a_passed_deadline_does_nothing", a_passed_deadline_does_nothing),
-    ("nobody_reads_half_of_it", nobody_reads_half_of_it),
+    ("a_reader_never_gets_a_partial_blob", a_reader_never_gets_a_partial_blob),
 ];
 
 /// Runs every case of [`CASES`].
@@ -59,34 +58,34 @@ fn soon() -> Deadline {
     SystemClock.deadline(Duration::from_secs(60))
 }
 
-/// A folder that no other run has.
+/// A folder name that no other run uses.
 fn unique() -> String {
     format!("zc-conformance-{}", Uuid::new_v4())
 }
 
-/// Any bytes, and none.
-pub fn contents_are_kept_to_the_byte(make: Make<'_>) {
+/// Any bytes, and no bytes.
+pub fn every_byte_is_kept(make: Make<'_>) {
     let (store, folder) = (make(LIMIT), unique());
     let every: Vec<u8> = (0..=255).collect();
-    for (index, content) in [&every[..], b"", b"\r\n", b"\0", "caf\u{e9}".as_bytes()].into_iter().enumerate() {
+    for (index, blob) in [&every[..], b"", b"\r\n", b"\0", "caf\u{e9}".as_bytes()].into_iter().enumerate() {
         let key = format!("{folder}/{index}");
-        store.put(&key, "application/octet-stream", content, soon()).unwrap();
-        assert_eq!(store.get(&key, soon()).unwrap().as_deref(), Some(content));
-        assert_eq!(store.get(&key, soon()).unwrap().as_deref(), Some(content), "getting takes nothing away");
+        store.put(&key, "application/octet-stream", blob, soon()).unwrap();
+        assert_eq!(store.get(&key, soon()).unwrap().as_deref(), Some(blob));
+        assert_eq!(store.get(&key, soon()).unwrap().as_deref(), Some(blob), "`get` must not delete the blob");
     }
 }
 
-/// The last one counts, also where it is shorter.
-pub fn a_second_content_takes_the_place_of_the_first(make: Make<'_>) {
+/// Also if the second is shorter.
+pub fn a_second_put_replaces_the_blob(make: Make<'_>) {
     let (store, key) = (make(LIMIT), unique());
-    for content in [&b"long enough"[..], b"short", b"", b"and long again"] {
-        store.put(&key, TEXT, content, soon()).unwrap();
-        assert_eq!(make(LIMIT).get(&key, soon()).unwrap().as_deref(), Some(content));
+    for blob in [&b"long enough"[..], b"short", b"", b"and long again"] {
+        store.put(&key, TEXT, blob, soon()).unwrap();
+        assert_eq!(make(LIMIT).get(&key, soon()).unwrap().as_deref(), Some(blob));
     }
 }
 
-/// Neither under a key of which there is no folder, nor beside others.
-pub fn nothing_is_none_and_not_an_error(make: Make<'_>) {
+/// Both in a missing folder and beside other blobs.
+pub fn a_missing_blob_is_none(make: Make<'_>) {
     let (store, folder) = (make(LIMIT), unique());
     assert_eq!(store.get(&folder, soon()).unwrap(), None);
     assert_eq!(store.get(&format!("{folder}/a/b"), soon()).unwrap(), None);
@@ -94,8 +93,8 @@ pub fn nothing_is_none_and_not_an_error(make: Make<'_>) {
     assert_eq!(store.get(&format!("{folder}/a/c"), soon()).unwrap(), None);
 }
 
-/// What means something in a URL, in a shell or in a file system means nothing in a key.
-pub fn odd_keys_are_kept_apart(make: Make<'_>) {
+/// Characters with a meaning in URLs, shells or file systems have none in a key.
+pub fn unusual_keys_are_distinct(make: Make<'_>) {
     let (store, folder) = (make(LIMIT), unique());
     let keys: Vec<String> = [
         "A",
@@ -155,8 +154,8 @@ pub fn odd_keys_are_kept_apart(make: Make<'_>) {
     }
 }
 
-/// Nothing leads out of the store, and nothing is stored where it could not be found again.
-pub fn what_is_no_key_is_refused(make: Make<'_>) {
+/// No key leads out of the store.
+pub fn an_invalid_key_is_refused(make: Make<'_>) {
     let (store, folder) = (make(LIMIT), unique());
     let long = "x".repeat(256);
     for name in [
@@ -178,32 +177,32 @@ pub fn what_is_no_key_is_refused(make: Make<'_>) {
     assert!(matches!(store.put(&many, TEXT, b"v", soon()), Err(Error::Rejected { .. })));
 }
 
-/// 8 MiB arrive whole.
-pub fn a_large_content_passes(make: Make<'_>) {
+/// 8 MiB.
+pub fn a_large_blob_is_stored(make: Make<'_>) {
     let (store, key) = (make(LIMIT), unique());
-    let content: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|n| (n % 251) as u8).collect();
-    store.put(&key, TEXT, &content, soon()).unwrap();
-    assert!(store.get(&key, soon()).unwrap().as_ref() == Some(&content));
+    let blob: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|n| (n % 251) as u8).collect();
+    store.put(&key, TEXT, &blob, soon()).unwrap();
+    assert!(store.get(&key, soon()).unwrap().as_ref() == Some(&blob));
     store.delete(&key, soon()).unwrap();
 }
 
-/// The limit itself fits, and what a more generous store has stored is not handed out.
-pub fn what_is_too_large_is_refused_both_ways(make: Make<'_>) {
+/// A blob of exactly the limit is accepted. A larger blob from a store with a higher limit is not returned.
+pub fn a_blob_over_the_limit_is_refused(make: Make<'_>) {
     let (store, ample, key) = (make(1000), make(LIMIT), unique());
     assert_eq!(store.max_bytes(), 1000);
     store.put(&key, TEXT, &[7; 1000], soon()).unwrap();
-    assert_eq!(store.get(&key, soon()).unwrap().map(|content| content.len()), Some(1000));
+    assert_eq!(store.get(&key, soon()).unwrap().map(|blob| blob.len()), Some(1000));
     let too_large = |error: Error| matches!(error, Error::TooLarge { size: 1001, limit: 1000, .. });
     assert!(too_large(store.put(&key, TEXT, &[8; 1001], soon()).unwrap_err()));
-    assert_eq!(store.get(&key, soon()).unwrap().unwrap()[0], 7, "what was refused was stored");
+    assert_eq!(store.get(&key, soon()).unwrap().unwrap()[0], 7, "a refused blob was stored");
     ample.put(&key, TEXT, &[9; 1001], soon()).unwrap();
     assert!(too_large(store.get(&key, soon()).unwrap_err()));
     assert!(too_large(store.take(&key, soon()).unwrap_err()));
-    assert_eq!(ample.get(&key, soon()).unwrap().map(|content| content.len()), Some(1001), "it was taken all the same");
+    assert_eq!(ample.get(&key, soon()).unwrap().map(|blob| blob.len()), Some(1001), "a refused blob was deleted");
 }
 
-/// Deleting again is as good, and its neighbours stay.
-pub fn what_was_deleted_is_gone(make: Make<'_>) {
+/// Deleting twice is not an error, and other blobs stay.
+pub fn a_deleted_blob_is_gone(make: Make<'_>) {
     let (store, folder) = (make(LIMIT), unique());
     let (key, neighbour) = (format!("{folder}/a"), format!("{folder}/b"));
     store.delete(&key, soon()).unwrap();
@@ -219,8 +218,8 @@ pub fn what_was_deleted_is_gone(make: Make<'_>) {
     assert_eq!(store.get(&key, soon()).unwrap().as_deref(), Some(&b"w"[..]));
 }
 
-/// Taken once, and nothing is there to be taken again.
-pub fn what_was_taken_is_gone(make: Make<'_>) {
+/// A second `take` finds no blob.
+pub fn a_taken_blob_is_gone(make: Make<'_>) {
     let (store, key) = (make(LIMIT), unique());
     assert_eq!(store.take(&key, soon()).unwrap(), None);
     store.put(&key, TEXT, b"v", soon()).unwrap();
@@ -228,8 +227,8 @@ pub fn what_was_taken_is_gone(make: Make<'_>) {
     assert_eq!(store.take(&key, soon()).unwrap(), None);
 }
 
-/// As many keys as contents.
-pub fn fresh_keys_are_fresh(make: Make<'_>) {
+/// Each blob gets a key of its own.
+pub fn new_keys_are_unique(make: Make<'_>) {
     let store = make(LIMIT);
     let keys: HashSet<String> = (0..5_u8).map(|number| store.put_new(TEXT, &[number], soon()).unwrap()).collect();
     assert_eq!(keys.len(), 5);
@@ -239,12 +238,12 @@ pub fn fresh_keys_are_fresh(make: Make<'_>) {
     }
 }
 
-/// Its bytes, and nothing where it is missing or too large.
+/// A missing or too large file is refused.
 pub fn a_file_is_stored(make: Make<'_>) {
     let (store, key) = (make(1000), unique());
     let path = std::env::temp_dir().join(unique());
     let missing = store.put_file(&key, TEXT, &path, soon()).unwrap_err();
-    assert!(matches!(missing, Error::Encode { .. }) && missing.outcome() == Outcome::NotSent, "{missing:?}");
+    assert!(matches!(missing, Error::UnreadableFile { .. }), "{missing:?}");
     std::fs::write(&path, [5; 1000]).unwrap();
     store.put_file(&key, TEXT, &path, soon()).unwrap();
     std::fs::write(&path, [6; 1001]).unwrap();
@@ -254,12 +253,11 @@ pub fn a_file_is_stored(make: Make<'_>) {
     assert_eq!(store.get(&key, soon()).unwrap(), Some(vec![5; 1000]));
 }
 
-/// Nothing is begun when no time is left.
+/// Nothing is stored or deleted.
 pub fn a_passed_deadline_does_nothing(make: Make<'_>) {
     let (store, key) = (make(LIMIT), unique());
     let past = || SystemClock.deadline(Duration::ZERO);
-    let late =
-        |error: Error| matches!(error, Error::Timeout { stage: Stage::Content }) && error.outcome() == Outcome::NotSent;
+    let late = |error: Error| matches!(error, Error::Timeout { stage: Stage::BlobStore });
     assert!(late(store.put(&key, TEXT, b"v", past()).unwrap_err()));
     assert_eq!(store.get(&key, soon()).unwrap(), None);
     store.put(&key, TEXT, b"v", soon()).unwrap();
@@ -269,28 +267,28 @@ pub fn a_passed_deadline_does_nothing(make: Make<'_>) {
     assert!(store.get(&key, soon()).unwrap().is_some());
 }
 
-/// While one content takes the place of another, readers get the one or the other.
-pub fn nobody_reads_half_of_it(make: Make<'_>) {
+/// While a blob is replaced, readers get the old one or the new one.
+pub fn a_reader_never_gets_a_partial_blob(make: Make<'_>) {
     let (store, key) = (make(LIMIT), unique());
-    let contents = [vec![1_u8; 300_000], vec![2_u8; 200_000]];
-    store.put(&key, TEXT, &contents[0], soon()).unwrap();
+    let blobs = [vec![1_u8; 300_000], vec![2_u8; 200_000]];
+    store.put(&key, TEXT, &blobs[0], soon()).unwrap();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let readers: Vec<_> = (0..3)
             .map(|_| {
                 let reader = make(LIMIT);
-                let (key, contents, done) = (&key, &contents, &done);
+                let (key, blobs, done) = (&key, &blobs, &done);
                 scope.spawn(move || {
                     let mut reads = 0;
                     while reads == 0 || !done.load(Ordering::Acquire) {
-                        let found = reader.get(key, soon()).unwrap().expect("it was gone for a moment");
-                        assert!(contents.contains(&found), "{} bytes, from {}", found.len(), found[0]);
+                        let found = reader.get(key, soon()).unwrap().expect("the blob was missing for a moment");
+                        assert!(blobs.contains(&found), "{} bytes, from {}", found.len(), found[0]);
                         reads += 1;
                     }
                 })
             })
             .collect();
-        let written = (0..20).try_for_each(|round| store.put(&key, TEXT, &contents[(round + 1) % 2], soon()));
+        let written = (0..20).try_for_each(|round| store.put(&key, TEXT, &blobs[(round + 1) % 2], soon()));
         done.store(true, Ordering::Release);
         written.unwrap();
         for reader in readers {
