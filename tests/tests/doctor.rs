@@ -1,12 +1,11 @@
-//! The doctor against real servers, by the library: what it sees, what it says of what is wrong, and that it changes
-//! nothing. The command is tested in `cli`.
+//! The doctor against real servers: what it finds, which remedies it names, and that it changes nothing. `cli` tests the command.
 
 use std::time::{Duration, Instant};
 
 use integration_tests::{broker_url, eventually, redis_url, unique};
 use xtask::rig::Rig;
-use zc_events::doctor::{Check, Doctor, Report, Status};
 use zc_events::{Context, Event, EventClient, HandlerError, Retry, Service, Settings, SettingsBuilder, Value};
+use zc_events_doctor::{Check, Doctor, Report, Status};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const SECRET: &str = "hunter2canary";
@@ -24,7 +23,7 @@ fn client(settings: SettingsBuilder) -> EventClient {
 }
 
 fn examine(client: &EventClient) -> Report {
-    let report = Doctor::of(client).examine();
+    let report = Doctor::new(client).examine();
     assert!(!format!("{report} {report:?}").contains(SECRET), "{report}");
     assert_eq!(report.findings().len(), Check::ALL.len());
     report
@@ -36,7 +35,7 @@ fn is(report: &Report, check: Check, status: Status, seen: &str) {
     assert!(finding.status == status && finding.seen.contains(seen), "{check} should be {status}: {seen}\n{report}");
 }
 
-/// Fails, and says what to do.
+/// The check failed, with this remedy.
 #[track_caller]
 fn fails(report: &Report, check: Check, seen: &str, remedy: &str) {
     is(report, check, Status::Failed, seen);
@@ -64,7 +63,7 @@ fn delete_queues_of(service: &str) {
 }
 
 #[test]
-fn a_running_service_is_well_and_notices_nothing() {
+fn a_running_service_is_healthy_and_receives_nothing() {
     let service = unique("orders");
     let client = client(settings(&service));
     let running = Service::builder(&client).on("it", |_: &Context, _: Value| Ok(())).start().unwrap();
@@ -74,15 +73,15 @@ fn a_running_service_is_well_and_notices_nothing() {
         for check in [Check::Login, Check::Permissions, Check::Exchanges, Check::Queues, Check::Redis] {
             is(&report, check, Status::Ok, "");
         }
-        is(&report, Check::Queues, Status::Ok, "2 more");
-        is(&report, Check::Consumers, Status::Ok, &format!("1 on `{service}-events`"));
+        is(&report, Check::Queues, Status::Ok, "2 queues for dead letters");
+        is(&report, Check::Consumers, Status::Ok, &format!("1 consumer on `{service}-events`"));
         is(&report, Check::Backlog, Status::Ok, "0 events");
         is(&report, Check::Eviction, Status::Ok, "noeviction");
-        is(&report, Check::RoundTrip, Status::Ok, "through Redis");
-        is(&report, Check::Clock, Status::Ok, "that of Redis");
-        is(&report, Check::Bindings, Status::Unknown, "whether");
+        is(&report, Check::RoundTrip, Status::Ok, "Redis");
+        is(&report, Check::Clock, Status::Ok, "Redis");
+        is(&report, Check::Bindings, Status::Unknown, "cannot tell whether");
     }
-    // Its queue is bound as before, and nothing else has come through it.
+    // The queue is still bound, and received nothing else.
     client.emit(&Event::new("it")).unwrap();
     eventually(PATIENCE, || running.health().processed == 1);
     let health = running.health();
@@ -91,22 +90,22 @@ fn a_running_service_is_well_and_notices_nothing() {
     delete_queues_of(&service);
 }
 
-/// An examination before anything is there leaves nothing behind.
+/// Examining an empty broker declares nothing.
 #[test]
-fn nothing_is_created() {
+fn nothing_is_declared() {
     let service = unique("orders");
     let client = client(settings(&service));
     for _ in 0..2 {
         let report = examine(&client);
         assert!(report.is_healthy(), "{report}");
-        is(&report, Check::Queues, Status::Warning, &format!("`{service}-events` is not there"));
-        is(&report, Check::Exchanges, Status::Warning, "is not there");
+        is(&report, Check::Queues, Status::Warning, &format!("`{service}-events` does not exist"));
+        is(&report, Check::Exchanges, Status::Warning, "does not exist");
         is(&report, Check::RoundTrip, Status::Ok, "");
     }
 }
 
 #[test]
-fn messages_that_wait_stay_where_they_are() {
+fn waiting_messages_stay_in_their_queues() {
     let service = unique("orders");
     let client = client(settings(&service));
     let running = Service::builder(&client)
@@ -122,7 +121,7 @@ fn messages_that_wait_stay_where_they_are() {
     }
     for _ in 0..2 {
         let report = examine(&client);
-        fails(&report, Check::Consumers, "nobody consumes", "start the service");
+        fails(&report, Check::Consumers, "has no consumer", "start the service");
         is(&report, Check::Backlog, Status::Warning, "1 dead letter; 3 events waiting");
     }
     let dead = client.dead_letters().unwrap();
@@ -132,7 +131,7 @@ fn messages_that_wait_stay_where_they_are() {
 }
 
 #[test]
-fn what_is_there_and_different_is_told_with_the_setting() {
+fn the_remedy_names_the_setting_that_differs() {
     let (service, exchange) = (unique("orders"), unique("fleet"));
     let queue = format!("{service}-events");
     raw(|channel| {
@@ -144,14 +143,14 @@ fn what_is_there_and_different_is_told_with_the_setting() {
     });
     let client = client(settings(&service).events_exchange(&exchange));
     let report = examine(&client);
-    fails(&report, Check::Exchanges, "type is direct, and would be fanout", "EVENTS_EXCHANGE");
-    fails(&report, Check::Queues, "(406): x-max-priority is 5, and would be 10", "EVENTS_QUEUE_MAX_PRIORITY=5");
+    fails(&report, Check::Exchanges, "type is direct, expected fanout", "EVENTS_EXCHANGE");
+    fails(&report, Check::Queues, "(406): x-max-priority is 5, expected 10", "EVENTS_QUEUE_MAX_PRIORITY=5");
     raw(|channel| channel.exchange_delete(exchange.as_str(), false).unwrap());
     delete(&queue);
 }
 
 #[test]
-fn refusals_and_servers_that_are_down_are_told_in_time() {
+fn rejections_and_unreachable_servers_are_found_in_time() {
     let url = broker_url();
     let (login, node) = url.strip_prefix("amqp://").unwrap().split_once('@').unwrap();
     let (place, _) = node.split_once('/').unwrap();
@@ -159,7 +158,7 @@ fn refusals_and_servers_that_are_down_are_told_in_time() {
     let begun = Instant::now();
 
     let report = examine(&client(settings(&service).broker_url(format!("amqp://guest:{SECRET}@{node}"))));
-    fails(&report, Check::Login, "refuses the user `guest`", "BROKER_URL");
+    fails(&report, Check::Login, "rejects the user `guest`", "BROKER_URL");
     is(&report, Check::Vhost, Status::Skipped, "login failed");
     is(&report, Check::Redis, Status::Ok, "");
 
@@ -171,19 +170,19 @@ fn refusals_and_servers_that_are_down_are_told_in_time() {
     let wrong = redis.replace("redis://", &format!("redis://nobody:{SECRET}@"));
     let report = examine(&client(settings(&service).events_redis_url(wrong)));
     fails(&report, Check::Redis, "refused the login", "EVENTS_REDIS_URL");
-    is(&report, Check::RoundTrip, Status::Ok, "broker alone");
+    is(&report, Check::RoundTrip, Status::Ok, "broker only");
 
     let down = format!("redis://:{SECRET}@127.0.0.1:1");
     let report = examine(&client(settings(&service).events_redis_url(down)));
-    fails(&report, Check::Tcp, "no connection to 127.0.0.1:1", "is Redis running there");
+    fails(&report, Check::Tcp, "cannot connect to 127.0.0.1:1", "check that Redis runs there");
     is(&report, Check::Redis, Status::Skipped, "tcp failed");
     is(&report, Check::Permissions, Status::Ok, "");
     assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
 }
 
-/// What it takes a server of its own to see: the management API, policies, users with few rights, alarms.
+/// Needs its own server: the management API, policies, users with few permissions, alarms.
 #[test]
-fn with_the_management_api_and_users_of_all_kinds() {
+fn management_api_policies_permissions_and_alarms() {
     let rig = Rig::start_with_management().unwrap();
     let service = unique("orders");
     let on_rig = |service: &str| {
@@ -197,39 +196,39 @@ fn with_the_management_api_and_users_of_all_kinds() {
     let report = examine(&fleet);
     assert!(report.is_healthy(), "{report}");
     is(&report, Check::Management, Status::Ok, "RabbitMQ ");
-    let bound = format!("`{service}-events` is bound to `microservice-events-rig`, and so is 1 more");
+    let bound = format!("`{service}-events` is bound to `microservice-events-rig`, like 1 other queue");
     is(&report, Check::Bindings, Status::Ok, &bound);
 
-    // An event that is out with a consumer is counted, if late.
+    // The management API counts an unacknowledged event after a few seconds.
     let (release, held) = crossbeam_channel::bounded::<()>(0);
     let holding = client(on_rig("holding"));
     let holder = Service::builder(&holding)
         .on("hold", move |_: &Context, _: Value| {
-            // The test lets go of it.
+            // The test releases the handler.
             let _ = held.recv();
             Ok(())
         })
         .start()
         .unwrap();
     fleet.emit(&Event::new("hold")).unwrap();
-    eventually(PATIENCE, || examine(&holding).finding(Check::Backlog).unwrap().seen.contains("1 out with consumers"));
+    eventually(PATIENCE, || examine(&holding).finding(Check::Backlog).unwrap().seen.contains("1 unacknowledged"));
     drop(release);
     assert_eq!(holder.stop(PATIENCE).abandoned, 0);
 
-    // A policy that loses messages.
+    // A policy that can lose messages.
     rig.rabbitmqctl(&["set_policy", "short", "^orders-", r#"{"max-length": 100}"#, "--apply-to", "queues"]).unwrap();
     eventually(PATIENCE, || {
         examine(&fleet).finding(Check::Queues).unwrap().seen.contains("policy `short` sets max-length")
     });
     rig.rabbitmqctl(&["clear_policy", "short"]).unwrap();
 
-    // Bound to something else.
+    // The queue is bound to another exchange.
     services.into_iter().for_each(|service| assert_eq!(service.stop(PATIENCE).abandoned, 0));
     let elsewhere = client(on_rig(&service).events_exchange("elsewhere"));
     let report = examine(&elsewhere);
-    fails(&report, Check::Bindings, "not bound to `elsewhere` (but to `microservice-events-rig`)", "EVENTS_EXCHANGE");
+    fails(&report, Check::Bindings, "not bound to `elsewhere`, but to `microservice-events-rig`", "EVENTS_EXCHANGE");
 
-    // A wrong login to the API is no failure of the service's.
+    // The service works even if the login of the API is wrong.
     let wrong = rig.management_url().replace("guest:guest", &format!("guest:{SECRET}"));
     let report = examine(&client(on_rig(&service).management_url(wrong)));
     is(&report, Check::Management, Status::Warning, "401");
@@ -239,7 +238,7 @@ fn with_the_management_api_and_users_of_all_kinds() {
     alarm(&rig, &fleet);
 }
 
-/// Users who may not do all that a service does.
+/// Users without some of the permissions that a service needs.
 fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilder) {
     let user = |name: &str| {
         let url = rig.broker_url().replace("guest:guest", &format!("{name}:{SECRET}"));
@@ -259,34 +258,34 @@ fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilde
     rig.rabbitmqctl(&["add_user", "outside", SECRET]).unwrap();
 
     let report = examine(&user("all"));
-    is(&report, Check::Permissions, Status::Ok, "may declare, bind, publish and consume");
+    is(&report, Check::Permissions, Status::Ok, "has all required permissions (declare, bind, publish, consume)");
     is(&report, Check::RoundTrip, Status::Ok, "");
     let report = examine(&user("unread"));
     fails(
         &report,
         Check::Permissions,
-        "may not read `microservice-events-rig`",
+        "lacks permissions: read `microservice-events-rig`",
         "rabbitmqctl set_permissions -p / unread",
     );
     let report = examine(&user("unwritten"));
-    fails(&report, Check::Permissions, "may not write `microservice-events-rig`", "CONFIGURE WRITE READ");
+    fails(&report, Check::Permissions, "lacks permissions: write `microservice-events-rig`", "CONFIGURE WRITE READ");
     let report = examine(&user("stranger"));
     for right in ["write", "read"] {
         fails(&report, Check::Permissions, &format!("{right} `{service}-events`"), "");
     }
-    // What is there need not be declared; the delays are not there yet.
+    // Existing queues need not be declared; the retry queues do not exist yet.
     let seen = &report.finding(Check::Permissions).unwrap().seen;
     assert!(!seen.contains(&format!("configure `{service}-events`")), "{report}");
     assert!(seen.contains(&format!("configure `{service}-events.retry.1s`")), "{report}");
-    is(&report, Check::RoundTrip, Status::Unknown, "may not declare things of its own");
+    is(&report, Check::RoundTrip, Status::Unknown, "may not declare a temporary queue");
     let report = examine(&user("outside"));
     fails(&report, Check::Vhost, "access to vhost '/' refused for user 'outside'", "set_permissions -p / outside");
 }
 
-/// A broker that takes no messages.
+/// A broker that blocks publishers.
 fn alarm(rig: &Rig, fleet: &EventClient) {
     rig.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]).unwrap();
-    // It looks at its memory every few seconds.
+    // The broker checks its memory every few seconds.
     let report = eventually(PATIENCE, || {
         let report = examine(fleet);
         (report.finding(Check::RoundTrip).unwrap().status == Status::Failed).then_some(report)

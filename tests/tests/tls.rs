@@ -8,9 +8,9 @@ use integration_tests::proxy::address;
 use integration_tests::tls::{Authority, in_front_of};
 use integration_tests::{broker_url, eventually, redis_url, unique};
 use serde_json::json;
-use zc_events::doctor::{Check, Doctor, Status};
 use zc_events::{Context, Error, Event, EventClient, Service, Settings, SettingsBuilder, Value};
 use zc_events_cache::redis::{RedisOptions, RedisReplyStore, RedisUrl};
+use zc_events_doctor::{Check, Doctor, Status};
 use zc_events_protocol::SystemClock;
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions};
 use zc_events_transport::conformance::Suite;
@@ -151,12 +151,12 @@ fn a_server_that_says_nothing_costs_no_more_time_than_was_given() {
 }
 
 #[test]
-fn the_doctor_tells_what_was_agreed_on() {
+fn the_doctor_shows_the_tls_version() {
     let authority = Authority::new();
     let (broker, redis) = urls(&authority, "localhost");
     let found = |settings: SettingsBuilder| {
         let client = EventClient::new(settings.build().unwrap()).unwrap();
-        let report = Doctor::of(&client).timeout(PATIENCE).examine();
+        let report = Doctor::new(&client).timeout(PATIENCE).examine();
         report.finding(Check::Tls).cloned().unwrap()
     };
     let good = found(settings(&broker, &redis));

@@ -4,18 +4,27 @@ use crate::tidy::Finding;
 use crate::workspace::Manifest;
 
 /// Each package of ours, and those of ours that it may name, in any of its dependency tables.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("zc-events-protocol", &[]),
     ("zc-events-net", &["zc-events-protocol"]),
     ("zc-events-transport", &["zc-events-protocol", "zc-events-net"]),
     ("zc-events-cache", &["zc-events-protocol", "zc-events-net"]),
     ("zc-events-blobs", &["zc-events-protocol"]),
     ("zc-events", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events-blobs"]),
-    ("zc-events-cli", &["zc-events"]),
+    ("zc-events-doctor", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events"]),
+    ("zc-events-cli", &["zc-events", "zc-events-doctor"]),
     ("zc-events-bench", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events"]),
     (
         "integration-tests",
-        &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events", "zc-events-cli", "xtask"],
+        &[
+            "zc-events-protocol",
+            "zc-events-transport",
+            "zc-events-cache",
+            "zc-events",
+            "zc-events-doctor",
+            "zc-events-cli",
+            "xtask",
+        ],
     ),
     ("zc-events-fuzz", &["zc-events-protocol", "zc-events-transport", "zc-events-cache"]),
     ("xtask", &[]),

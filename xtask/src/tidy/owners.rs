@@ -25,7 +25,7 @@ const OWNERS: [Owner; 8] = [
     Owner { name: "redis", homes: REDIS, instead: "go through the ReplyStore contract" },
     Owner {
         name: "ureq",
-        homes: &["crates/blobs/src/s3/http.rs", "crates/client/src/doctor/management.rs"],
+        homes: &["crates/blobs/src/s3/http.rs", "crates/doctor/src/management_api.rs"],
         instead: "go through a BlobStore",
     },
     Owner { name: "rustls", homes: &["crates/net/", "tests/"], instead: "go through zc-events-net" },
