@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(found("crates/client/src/lib.rs", text), 1, "{text}");
             assert_eq!(found("crates/transport/src/pool.rs", text), 1, "{text}");
             assert_eq!(found("crates/transport/src/amqp/pool.rs", text), 0, "{text}");
-            assert_eq!(found("tests/tests/amqp.rs", text), 0, "{text}");
+            assert_eq!(found("tests/tests/it/amqp.rs", text), 0, "{text}");
         }
     }
 
