@@ -3,12 +3,7 @@
 use std::time::{Duration, Instant};
 
 use integration_tests::{broker_url, eventually, redis_url, unique};
-<<<<<<< HEAD:tests/tests/doctor.rs
 use xtask::test_servers::TestServers;
-use zc_events::doctor::{Check, Doctor, Report, Status};
-=======
-use xtask::rig::Rig;
->>>>>>> main:tests/tests/it/doctor.rs
 use zc_events::{Context, Event, EventClient, HandlerError, Retry, Service, Settings, SettingsBuilder, Value};
 use zc_events_doctor::{Check, Doctor, Report, Status};
 
@@ -187,13 +182,8 @@ fn rejections_and_unreachable_servers_are_found_in_time() {
 
 /// Needs its own server: the management API, policies, users with few permissions, alarms.
 #[test]
-<<<<<<< HEAD:tests/tests/doctor.rs
-fn with_the_management_api_and_users_of_all_kinds() {
-    let servers = TestServers::start_with_management().unwrap();
-=======
 fn management_api_policies_permissions_and_alarms() {
-    let rig = Rig::start_with_management().unwrap();
->>>>>>> main:tests/tests/it/doctor.rs
+    let servers = TestServers::start_with_management().unwrap();
     let service = unique("orders");
     let on_servers = |service: &str| {
         let settings = settings(service).broker_url(servers.broker_url()).events_redis_url(servers.redis_url());
@@ -206,11 +196,7 @@ fn management_api_policies_permissions_and_alarms() {
     let report = examine(&fleet);
     assert!(report.is_healthy(), "{report}");
     is(&report, Check::Management, Status::Ok, "RabbitMQ ");
-<<<<<<< HEAD:tests/tests/doctor.rs
-    let bound = format!("`{service}-events` is bound to `microservice-events-servers`, and so is 1 more");
-=======
-    let bound = format!("`{service}-events` is bound to `microservice-events-rig`, like 1 other queue");
->>>>>>> main:tests/tests/it/doctor.rs
+    let bound = format!("`{service}-events` is bound to `microservice-events-servers`, like 1 other queue");
     is(&report, Check::Bindings, Status::Ok, &bound);
 
     // The management API counts an unacknowledged event after a few seconds.
@@ -229,13 +215,8 @@ fn management_api_policies_permissions_and_alarms() {
     drop(release);
     assert_eq!(holder.stop(PATIENCE).abandoned, 0);
 
-<<<<<<< HEAD:tests/tests/doctor.rs
-    // A policy that loses messages.
-    servers.rabbitmqctl(&["set_policy", "short", "^orders-", r#"{"max-length": 100}"#, "--apply-to", "queues"]).unwrap();
-=======
     // A policy that can lose messages.
-    rig.rabbitmqctl(&["set_policy", "short", "^orders-", r#"{"max-length": 100}"#, "--apply-to", "queues"]).unwrap();
->>>>>>> main:tests/tests/it/doctor.rs
+    servers.rabbitmqctl(&["set_policy", "short", "^orders-", r#"{"max-length": 100}"#, "--apply-to", "queues"]).unwrap();
     eventually(PATIENCE, || {
         examine(&fleet).finding(Check::Queues).unwrap().seen.contains("policy `short` sets max-length")
     });
@@ -245,19 +226,11 @@ fn management_api_policies_permissions_and_alarms() {
     services.into_iter().for_each(|service| assert_eq!(service.stop(PATIENCE).abandoned, 0));
     let elsewhere = client(on_servers(&service).events_exchange("elsewhere"));
     let report = examine(&elsewhere);
-<<<<<<< HEAD:tests/tests/doctor.rs
-    fails(&report, Check::Bindings, "not bound to `elsewhere` (but to `microservice-events-servers`)", "EVENTS_EXCHANGE");
-
-    // A wrong login to the API is no failure of the service's.
-    let wrong = servers.management_url().replace("guest:guest", &format!("guest:{SECRET}"));
-    let report = examine(&client(on_servers(&service).management_url(wrong)));
-=======
-    fails(&report, Check::Bindings, "not bound to `elsewhere`, but to `microservice-events-rig`", "EVENTS_EXCHANGE");
+    fails(&report, Check::Bindings, "not bound to `elsewhere`, but to `microservice-events-servers`", "EVENTS_EXCHANGE");
 
     // The service works even if the login of the API is wrong.
-    let wrong = rig.management_url().replace("guest:guest", &format!("guest:{SECRET}"));
-    let report = examine(&client(on_rig(&service).management_url(wrong)));
->>>>>>> main:tests/tests/it/doctor.rs
+    let wrong = servers.management_url().replace("guest:guest", &format!("guest:{SECRET}"));
+    let report = examine(&client(on_servers(&service).management_url(wrong)));
     is(&report, Check::Management, Status::Warning, "401");
     is(&report, Check::Bindings, Status::Unknown, "");
 
@@ -265,13 +238,8 @@ fn management_api_policies_permissions_and_alarms() {
     alarm(&servers, &fleet);
 }
 
-<<<<<<< HEAD:tests/tests/doctor.rs
-/// Users who may not do all that a service does.
-fn permissions(servers: &TestServers, service: &str, on_servers: &dyn Fn(&str) -> SettingsBuilder) {
-=======
 /// Users without some of the permissions that a service needs.
-fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilder) {
->>>>>>> main:tests/tests/it/doctor.rs
+fn permissions(servers: &TestServers, service: &str, on_servers: &dyn Fn(&str) -> SettingsBuilder) {
     let user = |name: &str| {
         let url = servers.broker_url().replace("guest:guest", &format!("{name}:{SECRET}"));
         client(on_servers(service).broker_url(url))
@@ -296,19 +264,11 @@ fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilde
     fails(
         &report,
         Check::Permissions,
-<<<<<<< HEAD:tests/tests/doctor.rs
-        "may not read `microservice-events-servers`",
+        "lacks permissions: read `microservice-events-servers`",
         "rabbitmqctl set_permissions -p / unread",
     );
     let report = examine(&user("unwritten"));
-    fails(&report, Check::Permissions, "may not write `microservice-events-servers`", "CONFIGURE WRITE READ");
-=======
-        "lacks permissions: read `microservice-events-rig`",
-        "rabbitmqctl set_permissions -p / unread",
-    );
-    let report = examine(&user("unwritten"));
-    fails(&report, Check::Permissions, "lacks permissions: write `microservice-events-rig`", "CONFIGURE WRITE READ");
->>>>>>> main:tests/tests/it/doctor.rs
+    fails(&report, Check::Permissions, "lacks permissions: write `microservice-events-servers`", "CONFIGURE WRITE READ");
     let report = examine(&user("stranger"));
     for right in ["write", "read"] {
         fails(&report, Check::Permissions, &format!("{right} `{service}-events`"), "");
@@ -322,17 +282,10 @@ fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilde
     fails(&report, Check::Vhost, "access to vhost '/' refused for user 'outside'", "set_permissions -p / outside");
 }
 
-<<<<<<< HEAD:tests/tests/doctor.rs
-/// A broker that takes no messages.
+/// A broker that blocks publishers.
 fn alarm(servers: &TestServers, fleet: &EventClient) {
     servers.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]).unwrap();
-    // It looks at its memory every few seconds.
-=======
-/// A broker that blocks publishers.
-fn alarm(rig: &Rig, fleet: &EventClient) {
-    rig.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]).unwrap();
     // The broker checks its memory every few seconds.
->>>>>>> main:tests/tests/it/doctor.rs
     let report = eventually(PATIENCE, || {
         let report = examine(fleet);
         (report.finding(Check::RoundTrip).unwrap().status == Status::Failed).then_some(report)
