@@ -3,6 +3,7 @@
 //! subscription; the subscriber connects again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use amiquip::ConsumerMessage;
@@ -27,6 +28,8 @@ pub(super) struct AmqpSubscription {
     control: Option<Sender<Cancel>>,
     thread: Option<JoinHandle<()>>,
     clock: Arc<dyn Clock>,
+    /// Whether the broker has confirmed that no more deliveries come.
+    cancelled: AtomicBool,
 }
 
 impl AmqpSubscription {
@@ -42,7 +45,8 @@ impl AmqpSubscription {
             consumer_thread::start(link, queue, options, closing, deadline)?;
         match clock::receive(&*clock, &ready, deadline) {
             Ok(Ok(messages)) => {
-                Ok(Self { messages, settlements, watch, control: Some(control), thread: Some(thread), clock })
+                let (control, thread, cancelled) = (Some(control), Some(thread), AtomicBool::new(false));
+                Ok(Self { messages, settlements, watch, control, thread, clock, cancelled })
             }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(failure::timeout(Stage::Subscribe)),
@@ -52,8 +56,9 @@ impl AmqpSubscription {
     fn delivery(&self) -> Result<Option<Delivery>, Ended> {
         let take = || match self.messages.try_recv() {
             Ok(ConsumerMessage::Delivery(delivery)) => Ok(delivery),
-            // The answer to a cancellation, after which deliveries may still be settled.
-            Ok(ConsumerMessage::ClientCancelled) | Err(TryRecvError::Empty) => Err(None),
+            Err(TryRecvError::Empty) => Err(None),
+            // Nothing follows the cancellation, and deliveries may still be settled.
+            Ok(ConsumerMessage::ClientCancelled) | Err(TryRecvError::Disconnected) if self.is_cancelled() => Err(None),
             Ok(message) => Err(Some(Ended::By(message))),
             Err(TryRecvError::Disconnected) => Err(Some(Ended::Lost)),
         };
@@ -74,14 +79,18 @@ impl AmqpSubscription {
         }))
     }
 
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
     fn why(&self, ended: Ended) -> Error {
         match ended {
             Ended::By(ConsumerMessage::ServerCancelled) => Error::Rejected {
                 why: "the broker ended the consumption: the queue was deleted, or moved to another node".to_owned(),
             },
-            Ended::By(
-                ConsumerMessage::ServerClosedChannel(error) | ConsumerMessage::ServerClosedConnection(error),
-            ) => failure::failed(&error, "consuming", Outcome::NotSent),
+            Ended::By(ConsumerMessage::ServerClosedChannel(error) | ConsumerMessage::ServerClosedConnection(error)) => {
+                failure::failed(&error, "consuming", Outcome::NotSent)
+            }
             Ended::By(_) => gone(),
             Ended::Lost => {
                 let why = self.watch.refusal().unwrap_or("the connection ended").to_owned();
@@ -113,7 +122,9 @@ impl Subscription for AmqpSubscription {
     }
 
     fn register<'a>(&'a self, select: &mut Select<'a>) {
-        select.recv(&self.messages);
+        if !self.is_cancelled() {
+            select.recv(&self.messages);
+        }
     }
 
     fn next_unless(&self, interrupt: &Receiver<()>, deadline: Deadline) -> Result<Option<Delivery>> {
@@ -127,7 +138,7 @@ impl Subscription for AmqpSubscription {
             return Err(gone());
         }
         match clock::receive(&*self.clock, &cancelled, deadline) {
-            Ok(()) => {}
+            Ok(()) => self.cancelled.store(true, Ordering::Release),
             Err(RecvTimeoutError::Timeout) => return Err(failure::timeout(Stage::Close)),
             Err(RecvTimeoutError::Disconnected) => return Err(gone()),
         }
