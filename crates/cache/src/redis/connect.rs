@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use r2d2_redis::redis::{Cmd, Value, cmd};
-use zc_events_protocol::{Clock, Deadline, Stage};
 #[cfg(feature = "tls")]
-use zc_events_tls::TlsOptions;
+use zc_events_net::TlsOptions;
+use zc_events_protocol::{Clock, Deadline, Stage};
 
 use super::link::{Answer, Link, Trouble};
 use super::reach::{Hurdle, Obstacle, Steps};
@@ -113,7 +113,7 @@ impl Connector {
     ) -> Result<(Link, Option<&'static str>), Obstacle> {
         let not_secured = |said: String, error| Obstacle { at: Hurdle::Tls, said, error };
         // Read for each connection: certificates are renewed.
-        let connector = zc_events_tls::Connector::new(options, self.url.host()).map_err(|error| {
+        let connector = zc_events_net::TlsConnector::new(options, self.url.host()).map_err(|error| {
             let why = format!("the Redis URL asks for TLS with what cannot be used: {error}");
             not_secured(error.to_string(), Error::Config { why })
         })?;
@@ -123,7 +123,7 @@ impl Connector {
                 Err(not_secured("no answer in time".to_owned(), self.too_late("opening the connection", deadline)))
             }
             Err(error) => {
-                let said = zc_events_tls::explain(&error).unwrap_or_else(|| error.to_string());
+                let said = zc_events_net::explain(&error).unwrap_or_else(|| error.to_string());
                 let what = format!(
                     "no TLS with Redis at {}: {said} (ssl_ca_certs=PATH in the URL names who vouches for the server)",
                     self.url.place()

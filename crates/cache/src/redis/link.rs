@@ -7,8 +7,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use r2d2_redis::redis::{RedisResult, Value, parse_redis_value};
+use zc_events_net::Socket;
 use zc_events_protocol::{Clock, Deadline};
-use zc_events_tls::Wire;
 
 use super::frame::{Bad, Progress, Scan};
 
@@ -52,7 +52,7 @@ impl From<Bad> for Trouble {
 }
 
 pub(super) struct Link {
-    wire: Wire<TcpStream>,
+    wire: Socket<TcpStream>,
     input: Vec<u8>,
     /// Whether each question that was asked has been answered, in full.
     clean: bool,
@@ -65,24 +65,24 @@ impl Link {
         let socket = TcpStream::connect_timeout(&address, within.max(Duration::from_millis(1)))?;
         // A long value goes out in several segments; the last must not wait for an acknowledgement.
         socket.set_nodelay(true)?;
-        Ok(Self { wire: Wire::Plain(socket), input: Vec::new(), clean: true, used: now, max_reply })
+        Ok(Self { wire: Socket::Plain(socket), input: Vec::new(), clean: true, used: now, max_reply })
     }
 
     /// Puts TLS over it, before anything is asked. Says which.
     #[cfg(feature = "tls")]
     pub(super) fn secure(
         self,
-        connector: &zc_events_tls::Connector,
+        connector: &zc_events_net::TlsConnector,
         clock: &dyn Clock,
         until: Deadline,
     ) -> io::Result<(Self, &'static str)> {
-        let Wire::Plain(socket) = self.wire else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let Socket::Plain(socket) = self.wire else { return Err(io::ErrorKind::InvalidInput.into()) };
         let stream = connector.connect_in_steps(socket, |socket: &TcpStream| {
             let left = left(clock, until).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
             set_timeouts(socket, step(left))
         })?;
         let version = stream.version();
-        Ok((Self { wire: Wire::Tls(Box::new(stream)), ..self }, version))
+        Ok((Self { wire: Socket::Tls(Box::new(stream)), ..self }, version))
     }
 
     /// Sends `request` and takes `answers` answers. A refusal is an answer. When it fails,
@@ -212,7 +212,7 @@ impl Link {
         }
         let is_silent = match &mut self.wire {
             #[cfg(feature = "tls")]
-            Wire::Tls(stream) => stream.is_silent(),
+            Socket::Tls(stream) => stream.is_silent(),
             wire => {
                 let peeked = wire.socket().peek(&mut [0]);
                 peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use zc_events_tls::TlsOptions;
+use zc_events_net::TlsOptions;
 
 /// The parameters.
 pub(super) const NAMES: [&str; 5] =

@@ -5,7 +5,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use zc_events_tls::TlsOptions;
+use zc_events_net::TlsOptions;
 
 use super::trust;
 use crate::{Error, Result};

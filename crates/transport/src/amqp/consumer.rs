@@ -10,11 +10,11 @@ use amiquip::ConsumerMessage;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, TryRecvError, bounded};
 use zc_events_protocol::{Clock, Deadline, Outcome, Stage, clock};
 
+use super::connection::BrokerConnection;
 use super::consumer_thread::{self, Cancel, Started};
 use super::convert;
 use super::failure;
 use super::guard::Watch;
-use super::link::Link;
 use super::settlements::Settlements;
 use crate::subscription::{self, Polled};
 use crate::{ConsumeOptions, Delivery, Error, Result, Subscription, Verdict};
@@ -34,15 +34,15 @@ pub(super) struct AmqpSubscription {
 
 impl AmqpSubscription {
     pub(super) fn start(
-        link: Link,
+        connection: BrokerConnection,
         queue: &str,
         options: ConsumeOptions,
         closing: Receiver<()>,
         deadline: Deadline,
     ) -> Result<Self> {
-        let (clock, watch) = (Arc::clone(link.clock()), Arc::clone(&link.watch));
+        let (clock, watch) = (Arc::clone(connection.clock()), Arc::clone(&connection.watch));
         let Started { settlements, control, ready, thread } =
-            consumer_thread::start(link, queue, options, closing, deadline)?;
+            consumer_thread::start(connection, queue, options, closing, deadline)?;
         match clock::receive(&*clock, &ready, deadline) {
             Ok(Ok(messages)) => {
                 let (control, thread, cancelled) = (Some(control), Some(thread), AtomicBool::new(false));

@@ -9,8 +9,8 @@ use amiquip::{Channel, Consumer, ConsumerMessage, ConsumerOptions};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use zc_events_protocol::{Deadline, Outcome, Stage};
 
+use super::connection::BrokerConnection;
 use super::failure;
-use super::link::Link;
 use super::settlements::{Due, Settled, Settlements};
 use crate::{ConsumeOptions, Error, Result, Verdict};
 
@@ -38,7 +38,7 @@ pub(super) struct Started {
 
 /// Starts it.
 pub(super) fn start(
-    link: Link,
+    connection: BrokerConnection,
     queue: &str,
     options: ConsumeOptions,
     closing: Receiver<()>,
@@ -60,7 +60,7 @@ pub(super) fn start(
     };
     let thread = thread::Builder::new()
         .name("zc-events-consumer".into())
-        .spawn(move || owner.run(&link))
+        .spawn(move || owner.run(&connection))
         .map_err(|error| failure::lost("starting a thread", error.to_string(), Outcome::NotSent))?;
     Ok(Started { settlements, control, ready, thread })
 }
@@ -78,9 +78,9 @@ struct ConsumerThread {
 }
 
 impl ConsumerThread {
-    fn run(&self, link: &Link) {
-        let guard = link.guard(self.deadline);
-        let channel = match link.open_channel(Stage::Subscribe, &guard) {
+    fn run(&self, connection: &BrokerConnection) {
+        let guard = connection.guard(self.deadline);
+        let channel = match connection.open_channel(Stage::Subscribe, &guard) {
             Ok(channel) => channel,
             Err(error) => {
                 let _ = self.started.send(Err(error));
@@ -88,17 +88,17 @@ impl ConsumerThread {
             }
         };
         drop(guard);
-        self.consume(link, &channel);
-        let stop = link.clock().deadline(STOP);
-        let guard = link.guard(stop);
+        self.consume(connection, &channel);
+        let stop = connection.clock().deadline(STOP);
+        let guard = connection.guard(stop);
         drop(channel);
         drop(guard);
         // A connection that does not answer is cut; the broker puts back what has no verdict.
-        let _ = link.close(stop);
+        let _ = connection.close(stop);
     }
 
-    fn consume(&self, link: &Link, channel: &Channel) {
-        let guard = link.guard(self.deadline);
+    fn consume(&self, connection: &BrokerConnection, channel: &Channel) {
+        let guard = connection.guard(self.deadline);
         let consumer = channel
             .qos(0, self.prefetch, false)
             .and_then(|()| channel.basic_consume(self.queue.as_str(), ConsumerOptions::default()));
@@ -116,12 +116,12 @@ impl ConsumerThread {
         };
         drop(guard);
         let _ = self.started.send(Ok(consumer.receiver().clone()));
-        let mut settling = Settling { link, channel, settlements: &self.settlements, waiting: Vec::new() };
+        let mut settling = Settling { connection, channel, settlements: &self.settlements, waiting: Vec::new() };
         if let Err(error) = self.settle(&mut settling, &consumer) {
             log::debug!("consuming queue `{}` ended: {error}", self.queue);
             self.settlements.end(error);
         }
-        let _guard = link.guard(link.clock().deadline(STOP));
+        let _guard = connection.guard(connection.clock().deadline(STOP));
         drop(consumer);
     }
 
@@ -135,7 +135,7 @@ impl ConsumerThread {
                 recv(self.control) -> cancel => match cancel {
                     Ok(Cancel(done)) => {
                         settling.flush(true)?;
-                        self.cancel(settling.link, consumer)?;
+                        self.cancel(settling.connection, consumer)?;
                         let _ = done.send(());
                     }
                     Err(_) => return settling.flush(true).map(drop),
@@ -154,8 +154,8 @@ impl ConsumerThread {
         }
     }
 
-    fn cancel(&self, link: &Link, consumer: &Consumer<'_>) -> Result<()> {
-        let guard = link.guard(link.clock().deadline(STOP));
+    fn cancel(&self, connection: &BrokerConnection, consumer: &Consumer<'_>) -> Result<()> {
+        let guard = connection.guard(connection.clock().deadline(STOP));
         let cancelled = consumer.cancel();
         drop(guard);
         cancelled.map_err(|error| failure::failed(&error, "cancelling a consumer", Outcome::NotSent))
@@ -171,7 +171,7 @@ enum Flushed {
 }
 
 struct Settling<'a> {
-    link: &'a Link,
+    connection: &'a BrokerConnection,
     channel: &'a Channel,
     settlements: &'a Settlements,
     /// Acknowledgements that wait for those before them.
@@ -191,7 +191,7 @@ impl Settling<'_> {
             return Ok(Flushed::Nothing);
         }
         let one_by_one = all || verdicts.len() < self.settlements.batch();
-        let guard = self.link.guard(self.link.clock().deadline(SETTLE));
+        let guard = self.connection.guard(self.connection.clock().deadline(SETTLE));
         let settled = self.give(verdicts, lowest_out, one_by_one);
         settled.map(|()| Flushed::Verdicts).map_err(|error| {
             let why = if guard.has_fired() { "it took no verdicts".to_owned() } else { error.to_string() };
