@@ -4,7 +4,7 @@ use crate::tidy::Finding;
 use crate::workspace::Manifest;
 
 /// Each package of ours, and those of ours that it may name, in any of its dependency tables.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: &[(&str, &[&str])] = &[
     ("zc-events-protocol", &[]),
     // The tests of any package may use it, see below.
     ("test-support", &[]),
@@ -25,10 +25,16 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "zc-events",
             "zc-events-doctor",
             "zc-events-cli",
+            "interop-python",
             "test-support",
             "xtask",
         ],
     ),
+    (
+        "zc-events-chaos",
+        &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events", "integration-tests", "xtask"],
+    ),
+    ("interop-python", &["zc-events", "integration-tests"]),
     ("zc-events-fuzz", &["zc-events-protocol", "zc-events-transport", "zc-events-cache"]),
     ("xtask", &[]),
 ];
