@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use integration_tests::chaos::{Lateness, Sleeper};
 use integration_tests::proxy::{Ending, Mode, Proxy, Way};
+use integration_tests::scheduler_delay::{DelayMonitor, SchedulerDelay};
 use integration_tests::{eventually, redis_url, unique};
 use zc_events_cache::redis::{RedisOptions, RedisReplyStore, RedisUrl};
 use zc_events_cache::{Error, ReplyStore};
@@ -45,13 +45,13 @@ fn timed<T>(deadline: Deadline, call: impl FnOnce() -> T) -> (Duration, T) {
 }
 
 /// How late this machine is from now on.
-fn lateness() -> Lateness {
-    static SLEEPER: LazyLock<Sleeper> = LazyLock::new(Sleeper::start);
-    SLEEPER.lateness()
+fn delay() -> SchedulerDelay {
+    static MONITOR: LazyLock<DelayMonitor> = LazyLock::new(DelayMonitor::start);
+    MONITOR.delay()
 }
 
 /// All end by [`ALL`].
-fn on_time(late: &[Duration], machine: &Lateness) {
+fn on_time(late: &[Duration], machine: &SchedulerDelay) {
     let worst = late.iter().max().copied().unwrap_or_default();
     assert!(worst <= ALL + machine.worst(), "one ended {worst:?} late, the machine is {:?}", machine.worst());
 }
@@ -59,7 +59,7 @@ fn on_time(late: &[Duration], machine: &Lateness) {
 #[test]
 fn two_hundred_callers_on_eight_connections_each_get_their_own_answer() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let store = store(&redis_url());
     let pushing = store.clone();
     let keys: Vec<String> = (0..CALLERS).map(|_| unique("zc-crowd")).collect();
@@ -87,7 +87,7 @@ fn two_hundred_callers_on_eight_connections_each_get_their_own_answer() {
 #[test]
 fn two_hundred_callers_without_an_answer_end_on_time() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let store = store(&redis_url());
     store.ping(within(20_000)).unwrap();
     thread::scope(|scope| {
@@ -143,7 +143,7 @@ fn an_answer_that_comes_as_its_caller_leaves_is_there_for_the_next_call() {
 #[test]
 fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let (proxy, url) = proxy();
     let (store, direct) = (store(&url), store(&redis_url()));
     let (answered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
@@ -198,7 +198,7 @@ fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() 
 #[test]
 fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let (proxy, url) = proxy();
     let (store, direct) = (store(&url), store(&redis_url()));
     store.ping(within(20_000)).unwrap();
@@ -236,7 +236,7 @@ fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
 #[test]
 fn whoever_finds_no_free_connection_for_a_push_is_told_that_it_was_the_pool() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let (proxy, url) = proxy();
     let store = store(&url);
     store.ping(within(20_000)).unwrap();

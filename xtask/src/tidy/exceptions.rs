@@ -31,7 +31,6 @@ const EXCEPTIONS: &[Exception] = &[
     (Check::FileNames, "crates/client/", "until its files are renamed"),
     (Check::FileNames, "crates/transport/", "until its files are renamed"),
     (Check::FileNames, "tests/", "until its files are renamed"),
-    (Check::PublicTypes, "tests/", "until its types are renamed"),
     (Check::BannedWords, "crates/blobs/", "until its private words are renamed"),
     (Check::BannedWords, "crates/cache/", "until its private words are renamed"),
     (Check::BannedWords, "crates/cli/", "until its private words are renamed"),
@@ -39,7 +38,6 @@ const EXCEPTIONS: &[Exception] = &[
     (Check::BannedWords, "crates/doctor/", "until its private words are renamed"),
     (Check::BannedWords, "crates/protocol/", "until its private words are renamed"),
     (Check::BannedWords, "crates/transport/", "until its private words are renamed"),
-    (Check::BannedWords, "docs/appendix-fault-runs.md", "until its private words are renamed"),
     (Check::BannedWords, "docs/cli.md", "until its private words are renamed"),
     (Check::BannedWords, "tests/", "until its private words are renamed"),
 ];
