@@ -20,14 +20,12 @@ type Exception = (Check, &'static str, &'static str);
 
 const EXCEPTIONS: &[Exception] = &[
     (Check::Imports, "crates/cache/", "until its circles are broken"),
-    (Check::Imports, "crates/cli/", "until its circles are broken"),
     (Check::Imports, "crates/client/", "until its circles are broken"),
     (Check::Imports, "crates/transport/", "until its circles are broken"),
     (Check::Imports, "fuzz/", "until its circles are broken"),
     (Check::Imports, "tests/", "until its circles are broken"),
     (Check::TestKit, "crates/client/", "until the kit is a package of its own"),
     (Check::FileNames, "crates/cache/", "until its files are renamed"),
-    (Check::FileNames, "crates/cli/", "until its files are renamed"),
     (Check::FileNames, "crates/client/", "until its files are renamed"),
     (Check::FileNames, "crates/transport/", "until its files are renamed"),
     (Check::FileNames, "tests/", "until its files are renamed"),
