@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zc_events_protocol::{Deadline, names};
-use zc_events_transport::{Broker, ExchangeKind, InspectedQueue, Inspection, Right, Topology};
+use zc_events_transport::{Broker, ExchangeKind, InspectedQueue, Inspection, Permission, Topology};
 
 use super::finding::{Check, Finding};
 use super::management::{Management, QueueInfo};
@@ -52,7 +52,7 @@ impl<'a> Fleet<'a> {
 
     /// Asks the management API about the queues that are there.
     pub(super) fn ask_more(&mut self, management: &Management, left: impl Fn() -> Duration) -> Result<(), String> {
-        for queue in self.found.queues.iter().filter(|queue| queue.standing.is_there()) {
+        for queue in self.found.queues.iter().filter(|queue| queue.presence.exists()) {
             if let Some(info) = management.queue(&queue.name, left())? {
                 self.told.insert(queue.name.clone(), info);
             }
@@ -61,7 +61,7 @@ impl<'a> Fleet<'a> {
     }
 
     pub(super) fn queue(&self, name: &str) -> Option<&InspectedQueue> {
-        self.found.queues.iter().find(|queue| queue.name == name && queue.standing.is_there())
+        self.found.queues.iter().find(|queue| queue.name == name && queue.presence.exists())
     }
 
     /// The queue of events, where it is there.
@@ -80,18 +80,18 @@ impl<'a> Fleet<'a> {
                 || self.service.is_some_and(|service| name == names::notifications_queue(service))
         };
         let is_there = |name: &str| {
-            let exchanges = self.found.exchanges.iter().map(|it| (&it.name, &it.standing));
-            let queues = self.found.queues.iter().map(|it| (&it.name, &it.standing));
-            exchanges.chain(queues).any(|(it, standing)| it == name && standing.is_there())
+            let exchanges = self.found.exchanges.iter().map(|it| (&it.name, &it.presence));
+            let queues = self.found.queues.iter().map(|it| (&it.name, &it.presence));
+            exchanges.chain(queues).any(|(it, standing)| it == name && standing.exists())
         };
-        let lacking: Vec<(Right, String)> = self
+        let lacking: Vec<(Permission, String)> = self
             .found
-            .lacks
+            .missing_permissions
             .iter()
             .filter(|lack| self.has_notifications() || !of_notifications(&lack.on))
             // What is there is used as it is, and need not be declared.
-            .filter(|lack| lack.right != Right::Configure || !is_there(&lack.on))
-            .map(|lack| (lack.right, format!("{} `{}`", lack.right.as_str(), lack.on)))
+            .filter(|lack| lack.permission != Permission::Configure || !is_there(&lack.on))
+            .map(|lack| (lack.permission, format!("{} `{}`", lack.permission.as_str(), lack.on)))
             .collect();
         if lacking.is_empty() {
             let what =
@@ -169,8 +169,8 @@ impl<'a> Fleet<'a> {
 const NAMED: usize = 3;
 
 /// In an order in which the first of each right come first, so that none is left out where not all are named.
-fn in_turns(lacking: Vec<(Right, String)>) -> Vec<String> {
-    let mut counts: Vec<(Right, usize)> = Vec::new();
+fn in_turns(lacking: Vec<(Permission, String)>) -> Vec<String> {
+    let mut counts: Vec<(Permission, usize)> = Vec::new();
     let mut turns: Vec<(usize, String)> = Vec::new();
     for (right, text) in lacking {
         let turn = match counts.iter_mut().find(|(it, _)| *it == right) {
@@ -207,8 +207,8 @@ mod tests {
 
     #[test]
     fn of_many_rights_that_lack_the_first_are_named() {
-        let of = |right: Right| move |number| (right, format!("{} `{number}`", right.as_str()));
-        let lacking = in_turns((1..=9).map(of(Right::Write)).chain((1..=9).map(of(Right::Read))).collect());
+        let of = |right: Permission| move |number| (right, format!("{} `{number}`", right.as_str()));
+        let lacking = in_turns((1..=9).map(of(Permission::Write)).chain((1..=9).map(of(Permission::Read))).collect());
         assert_eq!(shortened(&lacking), "write `1`, read `1`, write `2`, and 15 more");
         assert_eq!(shortened(&lacking[..3]), "write `1`, read `1`, write `2`");
     }

@@ -1,7 +1,7 @@
 //! How exchanges and queues are: as the settings would declare them, consumed, and how full. Nothing is asked from here.
 
 use zc_events_protocol::names;
-use zc_events_transport::{Difference, InspectedExchange, InspectedQueue, Standing};
+use zc_events_transport::{Difference, InspectedExchange, InspectedQueue, Presence};
 
 use super::finding::{Check, Finding, Status};
 use super::fleet::{Fleet, NO_SERVICE};
@@ -63,16 +63,16 @@ impl Fleet<'_> {
         let is_for_events = *name == self.settings.events_exchange;
         let (setting, kind) =
             if is_for_events { ("EVENTS_EXCHANGE", "fanout") } else { ("NOTIFICATIONS_EXCHANGE", "topic") };
-        match &exchange.standing {
-            Standing::AsWanted => sum.see(format!("`{name}` is there: {kind}, durable")),
+        match &exchange.presence {
+            Presence::AsWanted => sum.see(format!("`{name}` is there: {kind}, durable")),
             // Most fleets have no notifications, and whoever needs the exchange declares it.
-            Standing::Missing if !is_for_events => {}
-            Standing::Missing => sum.mind(
+            Presence::Missing if !is_for_events => {}
+            Presence::Missing => sum.mind(
                 Status::Warning,
                 format!("`{name}` is not there: whoever first emits or starts declares it"),
                 format!("if the fleet runs already, STAGING_NAME or {setting} is not what the others have"),
             ),
-            Standing::Different(differences) => {
+            Presence::Different(differences) => {
                 let is_type = differences.iter().any(|it| it.what == "type");
                 let status = if is_type { Status::Failed } else { Status::Warning };
                 let remedy = if is_type {
@@ -82,7 +82,7 @@ impl Fleet<'_> {
                 };
                 sum.mind(status, format!("`{name}`: {}", listed(differences)), remedy);
             }
-            Standing::Unknown(why) => {
+            Presence::Unknown(why) => {
                 sum.mind(Status::Unknown, format!("`{name}`: {why}"), "look at `rabbitmqctl list_exchanges`");
             }
             _ => {}
@@ -96,7 +96,7 @@ impl Fleet<'_> {
         for queue in &self.found.queues {
             self.judge_queue(queue, &events, &mut sum);
         }
-        let more = self.found.queues.iter().filter(|it| it.name != events && it.standing == Standing::AsWanted).count();
+        let more = self.found.queues.iter().filter(|it| it.name != events && it.presence == Presence::AsWanted).count();
         if more > 0 {
             sum.see(format!("{more} more for dead letters, retries and the like"));
         }
@@ -105,14 +105,14 @@ impl Fleet<'_> {
 
     fn judge_queue(&self, queue: &InspectedQueue, events: &str, sum: &mut Sum) {
         let name = &queue.name;
-        match &queue.standing {
-            Standing::AsWanted if name == events => sum.see(format!("`{name}` is as the settings would declare it")),
-            Standing::Missing if name == events => sum.mind(
+        match &queue.presence {
+            Presence::AsWanted if name == events => sum.see(format!("`{name}` is as the settings would declare it")),
+            Presence::Missing if name == events => sum.mind(
                 Status::Warning,
                 format!("`{name}` is not there: events go past the service until it first starts"),
                 "start the service, or check SERVICE_NAME",
             ),
-            Standing::Different(differences) => {
+            Presence::Different(differences) => {
                 let status = if name == events { Status::Failed } else { Status::Warning };
                 let seen = format!(
                     "to declare `{name}` as the settings have it would be refused (406): {}",
@@ -120,7 +120,7 @@ impl Fleet<'_> {
                 );
                 sum.mind(status, seen, remedy(differences, name == events));
             }
-            Standing::Unknown(why) => {
+            Presence::Unknown(why) => {
                 sum.mind(
                     Status::Unknown,
                     format!("`{name}`: {why}"),

@@ -218,7 +218,7 @@ impl Desk<'_> {
                 recv(messages) -> message => match message {
                     Ok(message) => self.take(message)?,
                     Err(_) => {
-                        let why = self.connection.watch.refusal().unwrap_or("the connection ended").to_owned();
+                        let why = self.connection.guard_report.refusal().unwrap_or("the connection ended").to_owned();
                         return Err(failure::lost("consuming", why, Outcome::NotSent));
                     }
                 },
@@ -260,7 +260,7 @@ impl Desk<'_> {
         let tag = delivery.delivery_tag();
         let settler: Arc<dyn Settle> = Arc::clone(&self.settler) as _;
         let properties = std::mem::take(&mut delivery.properties);
-        let (properties, defect) = convert::delivered(properties, &self.connection.watch);
+        let (properties, defect) = convert::delivered(properties, &self.connection.guard_report);
         let handed = Delivery {
             exchange: std::mem::take(&mut delivery.exchange),
             routing_key: std::mem::take(&mut delivery.routing_key),

@@ -5,16 +5,16 @@ use std::sync::{Arc, Weak};
 use crossbeam_channel::{Receiver, select};
 use zc_events_protocol::{Deadline, Outcome};
 
-use super::Connection;
 use super::consumer::{Ended, Taken};
 use super::faults::unavailable;
-use super::server::Server;
+use super::handle::BrokerHandle;
+use super::server::MemoryServer;
 use super::state::Look;
 use crate::{Delivery, Error, Result, Settle, Settler, Subscription, Verdict};
 
 pub(super) struct MemorySubscription {
     /// Keeps exclusive queues alive, as the connection of any other subscription would.
-    connection: Arc<Connection>,
+    connection: Arc<BrokerHandle>,
     queue: String,
     consumer: u64,
     /// Whether it is a quorum queue, which stamps what comes back.
@@ -25,7 +25,7 @@ pub(super) struct MemorySubscription {
 
 impl MemorySubscription {
     pub(super) fn new(
-        connection: Arc<Connection>,
+        connection: Arc<BrokerHandle>,
         queue: &str,
         consumer: u64,
         counts: bool,
@@ -110,7 +110,7 @@ impl Drop for MemorySubscription {
 
 /// Where the settlers of one subscription lead. It keeps no broker alive.
 struct Verdicts {
-    server: Weak<Server>,
+    server: Weak<MemoryServer>,
     consumer: u64,
 }
 
