@@ -15,9 +15,10 @@ mod inspection;
 pub mod memory;
 mod quorum_priorities;
 mod receipt;
+mod subscription;
 mod topology;
 
-pub use broker::{Broker, ConsumeOptions, Health, Outgoing, Subscription};
+pub use broker::{Broker, ConsumeOptions, Health, Outgoing};
 pub use delivery::{Delivery, Settle, Settler, Verdict};
 pub use error::{Error, Result};
 pub use inspection::{
@@ -25,4 +26,5 @@ pub use inspection::{
 };
 pub use quorum_priorities::QuorumPriorities;
 pub use receipt::{Confirmation, Receipt};
+pub use subscription::{Polled, Subscription, wait_until_ready};
 pub use topology::{Binding, Exchange, ExchangeKind, Queue, Topology};

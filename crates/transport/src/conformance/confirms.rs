@@ -32,9 +32,9 @@ fn receipts(fixture: &Fixture<'_>) {
     while let Some(receipt) = receipts.pop() {
         receipt.wait(fixture.soon()).expect("a confirm");
     }
-    let mut subscription = fixture.subscribe(&queue, 10);
+    let subscription = fixture.subscribe(&queue, 10);
     for body in &bodies {
-        fixture.expect(&mut subscription, body);
+        fixture.expect(&*subscription, body);
     }
 }
 
@@ -84,6 +84,6 @@ fn nacked(fixture: &Fixture<'_>) {
         Err(error @ Error::Nacked { .. }) => assert_eq!(error.outcome(), Outcome::Unknown),
         other => panic!("the queue is full, and wait() gave {other:?}"),
     }
-    fixture.expect(&mut fixture.subscribe(&name, 1), "a");
+    fixture.expect(&*fixture.subscribe(&name, 1), "a");
     fixture.expect_usable();
 }

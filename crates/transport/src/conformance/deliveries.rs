@@ -23,9 +23,9 @@ fn order(fixture: &Fixture<'_>) {
     let bodies: Vec<String> = (0..200).map(|number| number.to_string()).collect();
     let receipts: Vec<_> = bodies.iter().map(|body| fixture.send("", &queue, true, body)).collect();
     receipts.into_iter().for_each(|receipt| receipt.wait(fixture.soon()).expect("a confirm"));
-    let mut subscription = fixture.subscribe(&queue, 10);
+    let subscription = fixture.subscribe(&queue, 10);
     for body in &bodies {
-        fixture.expect(&mut subscription, body);
+        fixture.expect(&*subscription, body);
     }
 }
 
@@ -46,9 +46,9 @@ fn priorities(fixture: &Fixture<'_>) {
     let queue = fixture.queue_with("queue", [("x-max-priority", 10.into())]);
     put_prioritised(fixture, &queue);
     // Above the maximum counts as the maximum; none counts as 0.
-    let mut subscription = fixture.subscribe(&queue, 1);
+    let subscription = fixture.subscribe(&queue, 1);
     for body in ["ten", "200", "five", "five again", "none", "zero"] {
-        fixture.expect(&mut subscription, body);
+        fixture.expect(&*subscription, body);
     }
 }
 
@@ -63,15 +63,15 @@ fn ack(fixture: &Fixture<'_>) {
     for body in ["a", "b", "c"] {
         fixture.put(&queue, body);
     }
-    let mut first = fixture.subscribe(&queue, 3);
-    let deliveries = ["a", "b", "c"].map(|_| fixture.next(&mut first));
+    let first = fixture.subscribe(&queue, 3);
+    let deliveries = ["a", "b", "c"].map(|_| fixture.next(&*first));
     deliveries[1].settler.ack();
     drop(first);
-    let mut second = fixture.subscribe(&queue, 3);
+    let second = fixture.subscribe(&queue, 3);
     for body in ["a", "c"] {
-        assert!(fixture.expect(&mut second, body).redelivered);
+        assert!(fixture.expect(&*second, body).redelivered);
     }
-    fixture.expect_nothing(&mut second);
+    fixture.expect_nothing(&*second);
 }
 
 fn requeue(fixture: &Fixture<'_>) {
@@ -79,28 +79,28 @@ fn requeue(fixture: &Fixture<'_>) {
     for body in ["a", "b"] {
         fixture.put(&queue, body);
     }
-    let mut subscription = fixture.subscribe(&queue, 1);
-    let first = fixture.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
     assert!(!first.redelivered);
     first.settler.settle(Verdict::Requeue);
     for _ in 0..2 {
-        let again = fixture.next(&mut subscription);
+        let again = fixture.next(&*subscription);
         assert_eq!(again.body, b"a");
         assert!(again.redelivered);
         assert_eq!(again.properties, first.properties);
         again.settler.settle(Verdict::Requeue);
     }
-    assert!(fixture.expect(&mut subscription, "a").redelivered);
-    assert!(!fixture.expect(&mut subscription, "b").redelivered);
+    assert!(fixture.expect(&*subscription, "a").redelivered);
+    assert!(!fixture.expect(&*subscription, "b").redelivered);
 }
 
 fn reject(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
     fixture.put(&queue, "a");
-    let mut subscription = fixture.subscribe(&queue, 1);
-    fixture.next(&mut subscription).settler.settle(Verdict::Reject);
+    let subscription = fixture.subscribe(&queue, 1);
+    fixture.next(&*subscription).settler.settle(Verdict::Reject);
     fixture.put(&queue, "b");
-    assert!(!fixture.expect(&mut subscription, "b").redelivered);
+    assert!(!fixture.expect(&*subscription, "b").redelivered);
     drop(subscription);
     fixture.expect_content(&queue, &[]);
 }
@@ -111,8 +111,8 @@ fn dead_letter(fixture: &Fixture<'_>) {
     let queue = fixture.queue_with("queue", [("x-dead-letter-exchange", "".into()), routing_key]);
     let sent = Properties { correlation_id: Some("id".to_owned()), ..Properties::default() };
     fixture.put_with(&queue, &sent, b"a");
-    fixture.next(&mut fixture.subscribe(&queue, 1)).settler.settle(Verdict::Reject);
-    let letter = fixture.expect(&mut fixture.subscribe(&dead, 1), "a");
+    fixture.next(&*fixture.subscribe(&queue, 1)).settler.settle(Verdict::Reject);
+    let letter = fixture.expect(&*fixture.subscribe(&dead, 1), "a");
     assert_eq!(letter.routing_key, dead);
     assert_eq!(letter.properties.correlation_id, sent.correlation_id);
     let headers = letter.properties.headers.expect("headers with the reason");
@@ -130,17 +130,17 @@ fn second_verdict(fixture: &Fixture<'_>) {
     for body in ["a", "b", "c"] {
         fixture.put(&queue, body);
     }
-    let mut subscription = fixture.subscribe(&queue, 1);
-    let first = fixture.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
     first.settler.ack();
     first.settler.ack();
     first.settler.settle(Verdict::Requeue);
-    let second = fixture.next(&mut subscription);
+    let second = fixture.next(&*subscription);
     assert_eq!(second.body, b"b");
     first.settler.clone().settle(Verdict::Reject);
     second.settler.settle(Verdict::Reject);
     second.settler.ack();
-    fixture.expect(&mut subscription, "c");
+    fixture.expect(&*subscription, "c");
     drop(subscription);
     fixture.expect_content(&queue, &[]);
 }
@@ -150,8 +150,8 @@ fn verdicts_elsewhere(fixture: &Fixture<'_>) {
     for number in 0..20 {
         fixture.put(&queue, &number.to_string());
     }
-    let mut subscription = fixture.subscribe(&queue, 20);
-    let mut settlers: Vec<_> = (0..20).map(|_| fixture.next(&mut subscription).settler).collect();
+    let subscription = fixture.subscribe(&queue, 20);
+    let mut settlers: Vec<_> = (0..20).map(|_| fixture.next(&*subscription).settler).collect();
     settlers.rotate_left(7);
     std::thread::scope(|threads| {
         for half in settlers.chunks(10) {
@@ -163,7 +163,7 @@ fn verdicts_elsewhere(fixture: &Fixture<'_>) {
         fixture.put(&queue, &number.to_string());
     }
     for number in 20..40 {
-        fixture.expect(&mut subscription, &number.to_string());
+        fixture.expect(&*subscription, &number.to_string());
     }
     drop(subscription);
     fixture.expect_content(&queue, &[]);

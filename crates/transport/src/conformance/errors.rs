@@ -94,12 +94,12 @@ fn closed_subscription(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
     fixture.put(&queue, "a");
     let handle = (fixture.suite.make)();
-    let mut subscription = handle.subscribe(&queue, ConsumeOptions::default(), fixture.soon()).expect("subscribing");
-    let delivery = fixture.next(&mut subscription);
+    let subscription = handle.subscribe(&queue, ConsumeOptions::default(), fixture.soon()).expect("subscribing");
+    let delivery = fixture.next(&*subscription);
     handle.close(fixture.soon()).expect("closing");
     let ended = subscription.next(fixture.soon());
     assert!(matches!(ended, Err(Error::Closed | Error::Unavailable { .. })), "next() gave {ended:?}");
     // What had no verdict is back, before the subscription is dropped.
     delivery.settler.ack();
-    assert!(fixture.expect(&mut fixture.subscribe(&queue, 1), "a").redelivered);
+    assert!(fixture.expect(&*fixture.subscribe(&queue, 1), "a").redelivered);
 }

@@ -93,7 +93,7 @@ fn addresses(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
     fixture.bind(&queue, &exchange, "#");
     fixture.publish(&exchange, "order.created", "body");
-    let delivery = fixture.expect(&mut fixture.subscribe(&queue, 1), "body");
+    let delivery = fixture.expect(&*fixture.subscribe(&queue, 1), "body");
     assert_eq!((delivery.exchange, delivery.routing_key.as_str()), (exchange, "order.created"));
     assert!(!delivery.redelivered);
 }
@@ -101,7 +101,7 @@ fn addresses(fixture: &Fixture<'_>) {
 fn sent_through(fixture: &Fixture<'_>, properties: &Properties, body: &[u8]) -> Delivery {
     let queue = fixture.queue(&uuid::Uuid::new_v4().to_string());
     fixture.put_with(&queue, properties, body);
-    let delivery = fixture.next(&mut fixture.subscribe(&queue, 1));
+    let delivery = fixture.next(&*fixture.subscribe(&queue, 1));
     delivery.settler.ack();
     delivery
 }

@@ -112,7 +112,7 @@ impl<'a> Fixture<'a> {
 
     /// The next delivery. Panics if none comes.
     #[track_caller]
-    pub(super) fn next(&self, subscription: &mut Box<dyn Subscription>) -> Delivery {
+    pub(super) fn next(&self, subscription: &dyn Subscription) -> Delivery {
         match subscription.next(self.soon()) {
             Ok(Some(delivery)) => delivery,
             Ok(None) => panic!("no message came within {:?}", self.suite.patience),
@@ -122,7 +122,7 @@ impl<'a> Fixture<'a> {
 
     /// Acknowledges the next delivery. Panics if it has another body.
     #[track_caller]
-    pub(super) fn expect(&self, subscription: &mut Box<dyn Subscription>, body: &str) -> Delivery {
+    pub(super) fn expect(&self, subscription: &dyn Subscription, body: &str) -> Delivery {
         let delivery = self.next(subscription);
         assert_eq!(text(&delivery), body, "expected another message");
         delivery.settler.ack();
@@ -131,7 +131,7 @@ impl<'a> Fixture<'a> {
 
     /// Panics if a message comes.
     #[track_caller]
-    pub(super) fn expect_nothing(&self, subscription: &mut Box<dyn Subscription>) {
+    pub(super) fn expect_nothing(&self, subscription: &dyn Subscription) {
         match subscription.next(self.suite.clock.deadline(self.suite.quiet)) {
             Ok(None) => {}
             Ok(Some(delivery)) => panic!("expected no message, but got `{}`", text(&delivery)),
@@ -144,10 +144,10 @@ impl<'a> Fixture<'a> {
     pub(super) fn expect_content(&self, queue: &str, bodies: &[&str]) {
         // All other messages come before this one.
         self.put(queue, "the end");
-        let mut subscription = self.subscribe(queue, 1);
+        let subscription = self.subscribe(queue, 1);
         let mut found = Vec::new();
         loop {
-            let delivery = self.next(&mut subscription);
+            let delivery = self.next(&*subscription);
             let body = text(&delivery);
             delivery.settler.ack();
             if body == "the end" {

@@ -114,26 +114,26 @@ fn takes_nothing(fixture: &Fixture<'_>) {
     for body in ["one", "two", "three"] {
         fixture.publish(&exchange, "", body);
     }
-    let mut subscription = fixture.subscribe(&queue, 1);
-    let first = fixture.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
     for _ in 0..3 {
         assert_eq!(inspect(fixture, &topology).queues[0].ready, Some(2));
     }
     first.settler.ack();
     for body in ["two", "three"] {
-        let delivery = fixture.next(&mut subscription);
+        let delivery = fixture.next(&*subscription);
         assert_eq!((text(&delivery).as_str(), delivery.redelivered), (body, false));
         delivery.settler.ack();
     }
     fixture.publish(&exchange, "", "it is bound as before");
-    fixture.expect(&mut subscription, "it is bound as before");
+    fixture.expect(&*subscription, "it is bound as before");
 }
 
 fn removed(fixture: &Fixture<'_>) {
     let (_, queue, topology) = declared(fixture, 10);
     fixture.put(&queue, "lost with its queue");
-    let mut subscription = fixture.subscribe(&queue, 1);
-    fixture.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    fixture.next(&*subscription);
     for _ in 0..2 {
         fixture.broker.remove(&topology, fixture.soon()).expect("removing");
         let found = inspect(fixture, &topology);

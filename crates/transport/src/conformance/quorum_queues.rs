@@ -44,19 +44,19 @@ fn count(delivery: &Delivery) -> Option<i64> {
 fn counted(fixture: &Fixture<'_>) {
     let queue = quorum(fixture, "queue", []);
     fixture.put(&queue, "a");
-    let mut subscription = fixture.subscribe(&queue, 1);
-    let first = fixture.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
     assert_eq!((count(&first), first.redelivered), (None, false));
     first.settler.settle(Verdict::Requeue);
-    let second = fixture.next(&mut subscription);
+    let second = fixture.next(&*subscription);
     assert_eq!((count(&second), second.redelivered), (Some(1), true));
     // The end of a subscription counts as well.
     drop(subscription);
-    let mut subscription = fixture.subscribe(&queue, 1);
-    let third = fixture.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let third = fixture.next(&*subscription);
     assert_eq!((count(&third), third.redelivered), (Some(2), true));
     third.settler.ack();
-    fixture.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
 }
 
 fn order(fixture: &Fixture<'_>) {
@@ -69,12 +69,12 @@ fn order(fixture: &Fixture<'_>) {
     for body in ["a", "b"] {
         fixture.put(&queue, body);
     }
-    let mut subscription = fixture.subscribe(&queue, 1);
-    let first = fixture.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
     assert_eq!(text(&first), "a");
     first.settler.settle(Verdict::Requeue);
     let mut rest = [(), ()].map(|()| {
-        let delivery = fixture.next(&mut subscription);
+        let delivery = fixture.next(&*subscription);
         delivery.settler.ack();
         text(&delivery)
     });
@@ -100,17 +100,17 @@ fn limited(fixture: &Fixture<'_>) {
     let queue =
         quorum(fixture, "queue", [("x-delivery-limit", 2.into()), ("x-dead-letter-exchange", "".into()), to_dead]);
     fixture.put(&queue, "a");
-    let mut subscription = fixture.subscribe(&queue, 1);
+    let subscription = fixture.subscribe(&queue, 1);
     for returns in [None, Some(1), Some(2)] {
-        let delivery = fixture.next(&mut subscription);
+        let delivery = fixture.next(&*subscription);
         assert_eq!(count(&delivery), returns);
         delivery.settler.settle(Verdict::Requeue);
     }
-    let letter = fixture.expect(&mut fixture.subscribe(&dead, 1), "a");
+    let letter = fixture.expect(&*fixture.subscribe(&dead, 1), "a");
     assert_eq!(count(&letter), None);
     let headers = letter.properties.headers.expect("headers with the reason");
     assert_eq!(headers.get("x-first-death-reason"), Some(&"delivery_limit".into()));
-    fixture.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
 }
 
 fn unlimited(fixture: &Fixture<'_>) {
@@ -118,10 +118,10 @@ fn unlimited(fixture: &Fixture<'_>) {
     let dead = declare(fixture, Topology::new().dead_queue(fixture.name("dead")));
     for (queue, counts) in [(&quarantine, false), (&dead, true)] {
         fixture.put(queue, "a");
-        let mut subscription = fixture.subscribe(queue, 1);
+        let subscription = fixture.subscribe(queue, 1);
         // RabbitMQ's default for queues that count is 20, from 4.0 on.
         for returns in 0..25 {
-            let delivery = fixture.next(&mut subscription);
+            let delivery = fixture.next(&*subscription);
             assert_eq!(delivery.redelivered, returns > 0);
             assert_eq!(count(&delivery), (counts && returns > 0).then_some(returns), "in {queue}");
             delivery.settler.settle(Verdict::Requeue);
@@ -201,13 +201,13 @@ fn retry(fixture: &Fixture<'_>) {
     const DELAY: Duration = Duration::from_millis(300);
     let target = fixture.queue("target");
     let queue = declare(fixture, Topology::new().retry_queue(fixture.name("retry"), DELAY, &target));
-    let mut subscription = fixture.subscribe(&target, 1);
+    let subscription = fixture.subscribe(&target, 1);
     let clock = fixture.suite.clock;
     let sent = Properties { correlation_id: Some("id".to_owned()), ..Properties::default() };
     for round in 1..=2 {
         let start = clock.now();
         fixture.put_with(&queue, &sent, b"a");
-        let delivery = fixture.expect(&mut subscription, "a");
+        let delivery = fixture.expect(&*subscription, "a");
         let took = clock.now() - start;
         assert!(took >= DELAY - Duration::from_millis(1), "round {round}: it came after {took:?}");
         assert_eq!(delivery.routing_key, target);
@@ -216,7 +216,7 @@ fn retry(fixture: &Fixture<'_>) {
         assert_eq!(headers.get("x-first-death-reason"), Some(&"expired".into()));
         assert_eq!(headers.get("x-first-death-queue"), Some(&queue.as_str().into()));
     }
-    fixture.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
 }
 
 fn full(fixture: &Fixture<'_>) {

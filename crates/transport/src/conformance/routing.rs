@@ -79,8 +79,8 @@ fn default_exchange(fixture: &Fixture<'_>) {
     let (one, two) = (fixture.queue("one"), fixture.queue("two"));
     fixture.put(&one, "to one");
     fixture.put(&two, "to two");
-    let mut subscription = fixture.subscribe(&one, 1);
-    let delivery = fixture.expect(&mut subscription, "to one");
+    let subscription = fixture.subscribe(&one, 1);
+    let delivery = fixture.expect(&*subscription, "to one");
     assert_eq!((delivery.exchange.as_str(), delivery.routing_key.as_str()), ("", one.as_str()));
     fixture.expect_content(&two, &["to two"]);
 }

@@ -61,28 +61,28 @@ fn kept(fixture: &Fixture<'_>, breaker: &Breaker<'_>) {
     for (mode, body) in [(PERSISTENT, "out"), (TRANSIENT, "lost"), (PERSISTENT, "kept")] {
         put(fixture, &queue, mode, body).expect("a confirm");
     }
-    let mut before = fixture.subscribe(&queue, 2);
-    let out = [fixture.next(&mut before), fixture.next(&mut before)];
+    let before = fixture.subscribe(&queue, 2);
+    let out = [fixture.next(&*before), fixture.next(&*before)];
     (breaker.restart)();
     // Too late: persistent messages are delivered again.
     out.iter().for_each(|delivery| delivery.settler.ack());
-    let mut after = subscribe(fixture, &queue);
-    fixture.expect(&mut after, "out");
-    fixture.expect(&mut after, "kept");
-    fixture.expect_nothing(&mut after);
+    let after = subscribe(fixture, &queue);
+    fixture.expect(&*after, "out");
+    fixture.expect(&*after, "kept");
+    fixture.expect_nothing(&*after);
 }
 
 fn goes_on(fixture: &Fixture<'_>, breaker: &Breaker<'_>) {
     let queue = durable(fixture);
-    let mut before = fixture.subscribe(&queue, 1);
+    let before = fixture.subscribe(&queue, 1);
     (breaker.restart)();
     match before.next(fixture.soon()) {
         Err(Error::Unavailable { .. }) => {}
         other => panic!("a lost subscription returns {other:?}"),
     }
     retry(fixture, || put(fixture, &queue, 2, "a"));
-    let mut after = subscribe(fixture, &queue);
-    fixture.expect(&mut after, "a");
+    let after = subscribe(fixture, &queue);
+    fixture.expect(&*after, "a");
     assert!(fixture.broker.health().connected, "health reports no connection");
 }
 
@@ -120,11 +120,11 @@ fn blocked(fixture: &Fixture<'_>, breaker: &Breaker<'_>) {
     };
     assert!(!reason.is_empty());
     assert!(fixture.broker.health().blocked.is_some(), "health does not report the alarm");
-    let mut subscription = fixture.subscribe(&queue, 100);
-    fixture.expect(&mut subscription, "before").settler.ack();
+    let subscription = fixture.subscribe(&queue, 100);
+    fixture.expect(&*subscription, "before").settler.ack();
     (breaker.alarm)(false);
     retry(fixture, || put(fixture, &queue, 2, "after"));
     assert!(fixture.broker.health().blocked.is_none(), "health still reports the alarm");
     // After the messages that were sent meanwhile, if any.
-    while text(&fixture.next(&mut subscription)) != "after" {}
+    while text(&fixture.next(&*subscription)) != "after" {}
 }

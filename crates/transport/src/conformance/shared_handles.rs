@@ -22,29 +22,29 @@ fn prefetch(fixture: &Fixture<'_>) {
     for number in 0..5 {
         fixture.put(&queue, &number.to_string());
     }
-    let mut subscription = fixture.subscribe(&queue, 2);
-    let out = [fixture.next(&mut subscription), fixture.next(&mut subscription)];
-    fixture.expect_nothing(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 2);
+    let out = [fixture.next(&*subscription), fixture.next(&*subscription)];
+    fixture.expect_nothing(&*subscription);
     out[1].settler.ack();
-    let third = fixture.next(&mut subscription);
+    let third = fixture.next(&*subscription);
     assert_eq!(text(&third), "2");
-    fixture.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
     out[0].settler.ack();
     third.settler.ack();
-    fixture.expect(&mut subscription, "3");
-    fixture.expect(&mut subscription, "4");
+    fixture.expect(&*subscription, "3");
+    fixture.expect(&*subscription, "4");
 }
 
 fn sharing(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
-    let mut subscriptions = [fixture.subscribe(&queue, 1), fixture.subscribe(&queue, 1)];
+    let subscriptions = [fixture.subscribe(&queue, 1), fixture.subscribe(&queue, 1)];
     for number in 0..10 {
         fixture.put(&queue, &number.to_string());
     }
     let mut received = Vec::new();
     // Each has room for one: while neither settles, each has one.
     for _ in 0..5 {
-        let pair = subscriptions.each_mut().map(|subscription| fixture.next(subscription));
+        let pair = subscriptions.each_ref().map(|subscription| fixture.next(&**subscription));
         for delivery in pair {
             assert!(!delivery.redelivered);
             received.push(text(&delivery));
@@ -58,9 +58,9 @@ fn sharing(fixture: &Fixture<'_>) {
 fn handles(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
     let other: Arc<dyn Broker> = (fixture.suite.make)();
-    let mut subscription = other.subscribe(&queue, Default::default(), fixture.soon()).expect("subscribing");
+    let subscription = other.subscribe(&queue, Default::default(), fixture.soon()).expect("subscribing");
     fixture.put(&queue, "a");
-    fixture.expect(&mut subscription, "a");
+    fixture.expect(&*subscription, "a");
     drop(subscription);
     other.close(fixture.soon()).expect("closing");
     // One handle's end is not another's.
@@ -72,7 +72,7 @@ fn threads(fixture: &Fixture<'_>) {
     const EACH: usize = 500;
     let queue = fixture.queue("queue");
     let (broker, soon) = (&*fixture.broker, fixture.soon());
-    let mut subscriptions = [fixture.subscribe(&queue, 50), fixture.subscribe(&queue, 50)];
+    let subscriptions = [fixture.subscribe(&queue, 50), fixture.subscribe(&queue, 50)];
     let (clock, patience) = (fixture.suite.clock, fixture.suite.patience);
     let publish = |thread: usize| {
         for number in 0..EACH {
@@ -94,7 +94,7 @@ fn threads(fixture: &Fixture<'_>) {
         let publish = &publish;
         let publishers: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || publish(thread))).collect();
         while received.len() < THREADS * EACH {
-            for subscription in &mut subscriptions {
+            for subscription in &subscriptions {
                 let pause = clock.deadline(std::time::Duration::from_millis(2));
                 while let Some(delivery) = subscription.next(pause).expect("receiving") {
                     received.push(text(&delivery));
@@ -105,8 +105,8 @@ fn threads(fixture: &Fixture<'_>) {
             assert!(!(stuck && soon.has_passed(clock)), "{} of {} arrived", received.len(), THREADS * EACH);
         }
     });
-    for subscription in &mut subscriptions {
-        fixture.expect_nothing(subscription);
+    for subscription in &subscriptions {
+        fixture.expect_nothing(&**subscription);
     }
     assert_eq!(received.len(), THREADS * EACH);
     assert_eq!(received.into_iter().collect::<BTreeSet<_>>().len(), THREADS * EACH);

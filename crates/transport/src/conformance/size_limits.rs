@@ -93,30 +93,30 @@ fn expiring(milliseconds: &str) -> Properties {
 fn expiration(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
     fixture.put(&queue, "holds the only place");
-    let mut subscription = fixture.subscribe(&queue, 1);
-    let first = fixture.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
     fixture.put_with(&queue, &expiring("1"), b"lives for a moment");
     fixture.put_with(&queue, &expiring("600000"), b"lives for long");
     fixture.put_with(&queue, &Properties::default(), b"lives for ever");
     // Time enough for the first one to expire.
-    fixture.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
     first.settler.ack();
-    fixture.expect(&mut subscription, "lives for long");
-    fixture.expect(&mut subscription, "lives for ever");
-    fixture.expect_nothing(&mut subscription);
+    fixture.expect(&*subscription, "lives for long");
+    fixture.expect(&*subscription, "lives for ever");
+    fixture.expect_nothing(&*subscription);
 }
 
 fn no_time(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
     fixture.put_with(&queue, &expiring("0"), b"nobody is there");
-    let mut subscription = fixture.subscribe(&queue, 1);
-    fixture.expect_nothing(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    fixture.expect_nothing(&*subscription);
     fixture.put_with(&queue, &expiring("0"), b"at once");
-    let first = fixture.next(&mut subscription);
+    let first = fixture.next(&*subscription);
     assert_eq!(first.body, b"at once");
     fixture.put_with(&queue, &expiring("0"), b"nobody has room");
     first.settler.ack();
-    fixture.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
 }
 
 fn expired_letter(fixture: &Fixture<'_>) {
@@ -131,10 +131,10 @@ fn expired_letter(fixture: &Fixture<'_>) {
     let patient = fixture.queue_with("patient", to_dead());
     let hasty = fixture.queue_with("hasty", [exchange, key, ("x-message-ttl", 20.into())]);
     // Somebody waits already, and nobody looks at the queue in which they expire.
-    let mut subscription = fixture.subscribe(&dead, 1);
+    let subscription = fixture.subscribe(&dead, 1);
     for (queue, properties) in [(&patient, expiring("20")), (&hasty, expiring("600000"))] {
         fixture.put_with(queue, &properties, b"a");
-        let letter = fixture.expect(&mut subscription, "a");
+        let letter = fixture.expect(&*subscription, "a");
         assert_eq!(letter.properties.expiration, None, "it must not expire again");
         let headers = letter.properties.headers.expect("headers with the reason");
         assert_eq!(headers.get("x-first-death-reason"), Some(&"expired".into()));

@@ -19,11 +19,11 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
 ];
 
 fn deadline(fixture: &Fixture<'_>) {
-    let mut subscription = fixture.subscribe(&fixture.queue("queue"), 1);
+    let subscription = fixture.subscribe(&fixture.queue("queue"), 1);
     let clock = fixture.suite.clock;
     let wait = Duration::from_millis(200);
     for wait in [wait, Duration::ZERO] {
-        let mut time = || {
+        let time = || {
             let start = clock.now();
             assert!(subscription.next(clock.deadline(wait)).expect("waiting").is_none());
             clock.now() - start
@@ -37,7 +37,7 @@ fn deadline(fixture: &Fixture<'_>) {
 
 fn waiting(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
-    let mut subscription = fixture.subscribe(&queue, 1);
+    let subscription = fixture.subscribe(&queue, 1);
     let soon = fixture.soon();
     std::thread::scope(|threads| {
         let waiter = threads.spawn(|| subscription.next(soon));
@@ -54,37 +54,37 @@ fn dropped(fixture: &Fixture<'_>) {
         fixture.put(&queue, body);
     }
     // One was given out, one waits in the client, and one is in the queue still.
-    let mut first = fixture.subscribe(&queue, 2);
-    assert_eq!(text(&fixture.next(&mut first)), "a");
+    let first = fixture.subscribe(&queue, 2);
+    assert_eq!(text(&fixture.next(&*first)), "a");
     drop(first);
-    let mut second = fixture.subscribe(&queue, 3);
+    let second = fixture.subscribe(&queue, 3);
     let mut bodies = BTreeSet::new();
     for _ in 0..3 {
-        let delivery = fixture.next(&mut second);
+        let delivery = fixture.next(&*second);
         let body = text(&delivery);
         assert!(delivery.redelivered || body != "a", "it came before");
         delivery.settler.ack();
         bodies.insert(body);
     }
     assert_eq!(bodies.len(), 3, "{bodies:?}");
-    fixture.expect_nothing(&mut second);
+    fixture.expect_nothing(&*second);
 }
 
 fn late_verdict(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
     fixture.put(&queue, "a");
-    let mut first = fixture.subscribe(&queue, 1);
-    let late = fixture.next(&mut first);
+    let first = fixture.subscribe(&queue, 1);
+    let late = fixture.next(&*first);
     drop(first);
-    let mut second = fixture.subscribe(&queue, 1);
-    let again = fixture.next(&mut second);
+    let second = fixture.subscribe(&queue, 1);
+    let again = fixture.next(&*second);
     for verdict in [Verdict::Ack, Verdict::Reject, Verdict::Requeue] {
         late.settler.settle(verdict);
     }
     again.settler.settle(Verdict::Requeue);
-    assert!(fixture.expect(&mut second, "a").redelivered);
+    assert!(fixture.expect(&*second, "a").redelivered);
     late.settler.ack();
-    fixture.expect_nothing(&mut second);
+    fixture.expect_nothing(&*second);
 }
 
 fn cancel(fixture: &Fixture<'_>) {
@@ -92,30 +92,30 @@ fn cancel(fixture: &Fixture<'_>) {
     for number in 0..6 {
         fixture.put(&queue, &number.to_string());
     }
-    let mut first = fixture.subscribe(&queue, 3);
-    let given = [fixture.next(&mut first), fixture.next(&mut first)];
+    let first = fixture.subscribe(&queue, 3);
+    let given = [fixture.next(&*first), fixture.next(&*first)];
     first.cancel(fixture.soon()).expect("cancelling");
-    fixture.expect_nothing(&mut first);
+    fixture.expect_nothing(&*first);
     given[0].settler.ack();
     // Room, which must not be used.
-    fixture.expect_nothing(&mut first);
-    let mut second = fixture.subscribe(&queue, 6);
-    let mut bodies: Vec<String> = (0..4).map(|_| text(&fixture.next(&mut second))).collect();
+    fixture.expect_nothing(&*first);
+    let second = fixture.subscribe(&queue, 6);
+    let mut bodies: Vec<String> = (0..4).map(|_| text(&fixture.next(&*second))).collect();
     bodies.sort_unstable();
     assert_eq!(bodies, ["2", "3", "4", "5"]);
     given[1].settler.settle(Verdict::Requeue);
-    let back = fixture.next(&mut second);
+    let back = fixture.next(&*second);
     assert_eq!((text(&back).as_str(), back.redelivered), ("1", true));
     drop(first);
     // The first one was acknowledged.
-    fixture.expect_nothing(&mut second);
+    fixture.expect_nothing(&*second);
 }
 
 fn deleted_queue(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
-    let mut subscription = fixture.subscribe(&queue, 1);
+    let subscription = fixture.subscribe(&queue, 1);
     fixture.put(&queue, "a");
-    let delivery = fixture.expect(&mut subscription, "a");
+    let delivery = fixture.expect(&*subscription, "a");
     (fixture.suite.delete_queue)(&queue);
     fixture.disowns(&queue);
     match subscription.next(fixture.soon()) {
@@ -143,23 +143,23 @@ fn looking_on(fixture: &Fixture<'_>) {
     let queue = Queue { durable: false, exclusive: true, ..Queue::durable(&own) };
     let topology = Topology::new().queue(queue).bind(&own, &exchange, "");
     let look = || fixture.broker.subscribe_with(&topology, &own, ConsumeOptions::default(), fixture.soon());
-    let mut looking = look().expect("looking on");
+    let looking = look().expect("looking on");
     assert!(look().is_err(), "an exclusive queue has two owners");
     fixture.publish(&exchange, "", "a");
-    fixture.expect(&mut looking, "a");
+    fixture.expect(&*looking, "a");
     // Nothing was taken from anybody.
     fixture.expect_content(&theirs, &["a"]);
     drop(looking);
     fixture.publish(&exchange, "", "b");
     // It is gone when its connection is, and so may be declared anew; nothing was kept meanwhile.
     let deadline = fixture.soon();
-    let mut again = loop {
+    let again = loop {
         match look() {
             Ok(again) => break again,
             Err(error) => assert!(!deadline.has_passed(fixture.suite.clock), "the queue stays: {error}"),
         }
     };
-    fixture.expect_nothing(&mut again);
+    fixture.expect_nothing(&*again);
     // It ends with the handle.
     let other = (fixture.suite.make)();
     let mut of_other = other.subscribe_with(
