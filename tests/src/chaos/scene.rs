@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard};
 
-use xtask::rig::Rig;
+use xtask::test_servers::TestServers;
 use zc_events::{Settings, SettingsBuilder};
 
 use super::{Child, Lateness, Plain, Proxy, Redis, Sleeper};
@@ -13,7 +13,7 @@ use crate::unique;
 pub struct Scene {
     /// Whether this is the quick form.
     pub quick: bool,
-    rig: Mutex<Rig>,
+    servers: Mutex<TestServers>,
     broker_url: String,
     redis_url: String,
     sleeper: Sleeper,
@@ -22,13 +22,13 @@ pub struct Scene {
 impl Scene {
     /// Starts the servers.
     pub(super) fn start(quick: bool) -> Result<Self, String> {
-        let rig = Rig::start()?;
-        let (broker_url, redis_url) = (rig.broker_url(), rig.redis_url());
-        Ok(Self { quick, rig: Mutex::new(rig), broker_url, redis_url, sleeper: Sleeper::start() })
+        let servers = TestServers::start()?;
+        let (broker_url, redis_url) = (servers.broker_url(), servers.redis_url());
+        Ok(Self { quick, servers: Mutex::new(servers), broker_url, redis_url, sleeper: Sleeper::start() })
     }
 
-    fn rig(&self) -> MutexGuard<'_, Rig> {
-        self.rig.lock().unwrap_or_else(|poison| poison.into_inner())
+    fn servers(&self) -> MutexGuard<'_, TestServers> {
+        self.servers.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 
     /// How much of something there is: in the whole form, and in the quick one.
@@ -106,7 +106,7 @@ impl Scene {
 
     /// SIGKILL to RabbitMQ.
     pub fn kill_broker(&self) {
-        self.rig().kill_broker();
+        self.servers().kill_broker();
     }
 
     /// RabbitMQ again, on its data. Returns when a plain client can log in and declare a queue, 5 to 25 s later.
@@ -114,12 +114,12 @@ impl Scene {
     /// # Errors
     /// It did not come.
     pub fn start_broker(&self) -> Result<(), String> {
-        self.rig().start_broker()
+        self.servers().start_broker()
     }
 
     /// SIGKILL to Redis: all its keys are gone.
     pub fn kill_redis(&self) {
-        self.rig().kill_redis();
+        self.servers().kill_redis();
     }
 
     /// Redis again, empty. Returns when it answers.
@@ -127,7 +127,7 @@ impl Scene {
     /// # Errors
     /// It did not come.
     pub fn start_redis(&self) -> Result<(), String> {
-        self.rig().start_redis()
+        self.servers().start_redis()
     }
 
     /// Asks RabbitMQ's own tool. Blocks for 2 to 4 s.
@@ -135,7 +135,7 @@ impl Scene {
     /// # Errors
     /// What it said.
     pub fn rabbitmqctl(&self, arguments: &[&str]) -> Result<String, String> {
-        self.rig().rabbitmqctl(arguments)
+        self.servers().rabbitmqctl(arguments)
     }
 
     /// Lets RabbitMQ write down which queues there are. Killed right after a declaration, it was seen to forget the queue,

@@ -1,10 +1,11 @@
 //! Which file may name which dependency: each has one home, so that it can be replaced there.
 
-use super::source::{code_only, line_of, words};
-use super::{Finding, Tree};
+use super::finding::Finding;
+use super::source::{line_of, words};
+use super::tree::Tree;
 
 /// A dependency and where its name may stand in code (not in comments or strings).
-struct Owner {
+struct Dependency {
     /// As code names it.
     name: &'static str,
     /// Beginnings of paths, or, with a leading `/`, something within a path.
@@ -13,23 +14,23 @@ struct Owner {
     instead: &'static str,
 }
 
-const OWNERS: [Owner; 8] = [
-    Owner {
+const DEPENDENCIES: [Dependency; 8] = [
+    Dependency {
         name: "simd_json",
         homes: &["crates/protocol/src/json.rs", "crates/protocol/src/json/"],
         instead: "parse through the protocol crate's json module",
     },
-    Owner { name: "amiquip", homes: AMQP, instead: "go through the Broker contract" },
-    Owner { name: "mio", homes: AMQP, instead: "go through the Broker contract" },
-    Owner { name: "r2d2_redis", homes: REDIS, instead: "go through the ReplyStore contract" },
-    Owner { name: "redis", homes: REDIS, instead: "go through the ReplyStore contract" },
-    Owner {
+    Dependency { name: "amiquip", homes: AMQP, instead: "go through the Broker contract" },
+    Dependency { name: "mio", homes: AMQP, instead: "go through the Broker contract" },
+    Dependency { name: "r2d2_redis", homes: REDIS, instead: "go through the ReplyStore contract" },
+    Dependency { name: "redis", homes: REDIS, instead: "go through the ReplyStore contract" },
+    Dependency {
         name: "ureq",
         homes: &["crates/blobs/src/s3/http.rs", "crates/doctor/src/management_api.rs"],
         instead: "go through a BlobStore",
     },
-    Owner { name: "rustls", homes: &["crates/net/", "tests/"], instead: "go through zc-events-net" },
-    Owner {
+    Dependency { name: "rustls", homes: &["crates/net/", "tests/"], instead: "go through zc-events-net" },
+    Dependency {
         name: "env_logger",
         homes: &["/examples/", "/tests/", "crates/cli/", "crates/bench/", "tests/", "xtask/"],
         instead: "libraries only write to `log`; programs choose where it goes",
@@ -45,12 +46,18 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.rust() {
         let path = file.path.to_string_lossy();
-        let strangers = OWNERS.iter().filter(|owner| !owner.homes.iter().any(|home| is_within(&path, home)));
-        let code = code_only(&file.text);
-        for owner in strangers {
-            for offset in words(&code, owner.name).filter(|offset| names_the_crate(&code, *offset, owner.name)) {
-                let text = format!("{} may be named only in {}: {}", owner.name, owner.homes.join(", "), owner.instead);
-                findings.push(Finding::new(&file.path, line_of(&code, offset), text));
+        let elsewhere = DEPENDENCIES.iter().filter(|it| !it.homes.iter().any(|home| is_within(&path, home)));
+        let code = file.code();
+        for dependency in elsewhere {
+            for offset in words(code, dependency.name).filter(|offset| names_the_crate(code, *offset, dependency.name))
+            {
+                let text = format!(
+                    "{} may be named only in {}: {}",
+                    dependency.name,
+                    dependency.homes.join(", "),
+                    dependency.instead
+                );
+                findings.push(Finding::new(&file.path, line_of(code, offset), text));
             }
         }
     }
@@ -89,7 +96,7 @@ fn declared_here(code: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::tests::texts;
+    use crate::tidy::finding::texts;
 
     fn found(path: &str, text: &str) -> usize {
         check(&Tree::made_up(&[(path, text)])).len()
@@ -112,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn each_owner_is_watched() {
+    fn each_dependency_is_checked() {
         for name in ["simd_json", "amiquip", "mio", "r2d2_redis", "redis", "ureq", "env_logger"] {
             let text = format!("fn f() {{ {name}::g(); }}");
             assert_eq!(found("crates/client/src/lib.rs", &text), 1, "{name}");

@@ -1,10 +1,10 @@
-//! Which of our packages may depend on which: the arrows between the layers.
+//! Which of our packages may depend on which: the graph of the crates.
 
-use crate::tidy::Finding;
+use crate::tidy::finding::Finding;
 use crate::workspace::Manifest;
 
 /// Each package of ours, and those of ours that it may name, in any of its dependency tables.
-const ARROWS: [(&str, &[&str]); 13] = [
+const GRAPH: &[(&str, &[&str])] = &[
     ("zc-events-protocol", &[]),
     // The tests of any package may use it, see below.
     ("test-support", &[]),
@@ -37,18 +37,17 @@ pub(super) fn check(manifests: &[Manifest]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for manifest in manifests {
         let name = manifest.name().unwrap_or_default();
-        let Some((_, allowed)) = ARROWS.iter().find(|(package, _)| *package == name) else {
-            let text = format!("nobody has said what the package {name:?} may depend on: add it to tidy/arrows.rs");
+        let Some((_, allowed)) = GRAPH.iter().find(|(package, _)| *package == name) else {
+            let text = format!("the crate graph has no package {name:?}: add it to tidy/crate_graph.rs");
             findings.push(Finding::new(&manifest.path, 0, text));
             continue;
         };
         for (dependency, dev) in dependencies(&manifest.table) {
-            let ours = ARROWS.iter().any(|(package, _)| *package == dependency);
+            let ours = GRAPH.iter().any(|(package, _)| *package == dependency);
             // A package's tests may ask for its own features, and use what the tests of all crates share.
             let for_tests = dev && (dependency == name || dependency == "test-support");
             if ours && !for_tests && !allowed.contains(&dependency.as_str()) {
-                let text =
-                    format!("{name} must not depend on {dependency}: the arrows point from it to {allowed:?} only");
+                let text = format!("{name} must not depend on {dependency}, only on {allowed:?}");
                 findings.push(Finding::new(&manifest.path, 0, text));
             }
         }
@@ -77,7 +76,7 @@ pub(super) fn dependencies(manifest: &toml::Table) -> Vec<(String, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::tests::texts;
+    use crate::tidy::finding::texts;
 
     fn findings(package: &str, rest: &str) -> Vec<String> {
         let table = format!("[package]\nname = '{package}'\n{rest}").parse().unwrap();
@@ -85,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn arrows_that_point_the_right_way_are_fine() {
+    fn dependencies_along_the_graph_are_fine() {
         assert!(findings("zc-events-cache", "[dependencies]\nzc-events-protocol.workspace = true").is_empty());
         assert!(findings("zc-events-protocol", "[dependencies]\nserde = '1'").is_empty());
         assert!(findings("zc-events-cache", "[dev-dependencies]\nzc-events-cache = { path = '.' }").is_empty());
     }
 
     #[test]
-    fn an_arrow_back_or_across_is_found_in_every_table() {
+    fn a_dependency_back_or_across_is_found_in_every_table() {
         for table in ["dependencies", "dev-dependencies", "build-dependencies", "target.'cfg(unix)'.dependencies"] {
             let back = findings("zc-events-protocol", &format!("[{table}]\nzc-events = {{ path = '..' }}"));
             assert_eq!(back.len(), 1, "{table}");
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_nobody_thought_of_is_found() {
-        assert!(findings("zc-events-new", "")[0].contains("add it to tidy/arrows.rs"));
+    fn a_package_outside_the_graph_is_found() {
+        assert!(findings("zc-events-new", "")[0].contains("add it to tidy/crate_graph.rs"));
     }
 }

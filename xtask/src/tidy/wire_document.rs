@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::source::code_only;
-use super::{File, Finding, Tree};
+use super::finding::Finding;
+use super::tree::{File, Tree};
 
 const DOCUMENT: &str = "docs/wire-protocol.md";
 const VECTORS: &str = "crates/protocol/tests/vectors";
@@ -43,7 +43,7 @@ fn tests(tree: &Tree) -> Vec<Test> {
         if parts.last().is_some_and(|last| ["mod", "main", "lib", "tests"].contains(&last.as_str())) {
             parts.pop();
         }
-        let code = code_only(&file.text);
+        let code = file.code();
         for after in code.split("#[test]").skip(1) {
             let name = after.split_once("fn ").and_then(|(_, rest)| rest.split_once('('));
             found.extend(name.map(|(name, _)| (parts.clone(), name.trim().to_owned())));
@@ -127,7 +127,7 @@ fn statements(text: &str) -> Vec<(usize, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::tests::texts;
+    use crate::tidy::finding::texts;
 
     fn found(text: &str) -> Vec<String> {
         let tree = Tree::made_up(&[

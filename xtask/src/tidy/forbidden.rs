@@ -3,8 +3,9 @@
 //! Where a test must sleep all the same, the line or the one before says why:
 //! `// tidy: allow(thread::sleep) because ...`.
 
-use super::source::{code_only, line_of, words};
-use super::{File, Finding, Tree};
+use super::finding::Finding;
+use super::source::{line_of, words};
+use super::tree::{File, Tree};
 
 /// Spelt in halves, so that this file does not find itself.
 const UNDONE: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
@@ -22,15 +23,15 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         }
     }
     for file in tree.rust() {
-        let code = code_only(&file.text);
+        let code = file.code();
         findings.extend(code.match_indices("#[ignore").map(|(offset, _)| {
             let text = "an ignored test: let it run, or remove it";
-            Finding::new(&file.path, line_of(&code, offset), text)
+            Finding::new(&file.path, line_of(code, offset), text)
         }));
         let lines: Vec<&str> = file.text.lines().collect();
-        for offset in words(&code, SLEEP).filter(|offset| *offset >= tests_begin(file, &code)) {
-            let line = line_of(&code, offset);
-            if is_a_threads(&code, offset) && !lines[line.saturating_sub(2)..line].iter().any(|line| is_allowed(line)) {
+        for offset in words(code, SLEEP).filter(|offset| *offset >= tests_begin(file, code)) {
+            let line = line_of(code, offset);
+            if is_a_threads(code, offset) && !lines[line.saturating_sub(2)..line].iter().any(|line| is_allowed(line)) {
                 let text = "a test that sleeps: wait for the condition (`eventually`), or move a ManualClock";
                 findings.push(Finding::new(&file.path, line, text));
             }

@@ -1,5 +1,5 @@
-//! A shell that outlives this program by a moment if it dies without a chance to stop its servers (SIGKILL, out of
-//! memory), and then stops them. Otherwise it does nothing.
+//! A shell that stops the servers if this program dies without a chance to do so itself (SIGKILL, out of memory).
+//! Otherwise it does nothing.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use crate::failure::{Failure, Result};
 use crate::process::Process;
 
-/// Reads `watch GROUP` and `done`. The end of the input without a `done` is our death.
+/// Reads `watch GROUP` and `done`. If the input ends without a `done`, this program has died.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 groups=
@@ -23,17 +23,17 @@ test -z "$groups" || kill -s KILL -- $groups
 rm -rf -- "$1"
 "#;
 
-/// Dropping it says that all is in order.
-pub(super) struct Warden {
+/// Dropping it ends the shell, which then stops nothing.
+pub(super) struct CleanupGuard {
     shell: Child,
     to_shell: Option<ChildStdin>,
 }
 
-impl Warden {
-    /// One that removes `folder` after it has killed what it watches.
+impl CleanupGuard {
+    /// Starts a shell that kills what it watches, and then removes `folder`.
     pub(super) fn of(folder: &Path) -> Result<Self> {
         let mut shell = Command::new("sh")
-            .args(["-c", SCRIPT, "warden"])
+            .args(["-c", SCRIPT, "cleanup-guard"])
             .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -42,10 +42,10 @@ impl Warden {
             .spawn()
             .map_err(|error| Failure::says(format!("cannot start a shell: {error}")))?;
         let to_shell = shell.stdin.take();
-        Ok(Warden { shell, to_shell })
+        Ok(CleanupGuard { shell, to_shell })
     }
 
-    /// From here on the process and its group are watched.
+    /// Watches the process and its group from now on.
     pub(super) fn watch(&mut self, process: &Process) {
         self.say(&format!("watch {}\n", process.id()));
     }
@@ -58,7 +58,7 @@ impl Warden {
     }
 }
 
-impl Drop for Warden {
+impl Drop for CleanupGuard {
     fn drop(&mut self) {
         self.say("done\n");
         self.to_shell = None;
@@ -78,11 +78,11 @@ mod tests {
     fn our_death_is_the_end_of_what_is_watched_and_of_its_folder() {
         let folder = tempfile::tempdir().unwrap();
         let mut watched = [sleeper(), sleeper()];
-        let mut warden = Warden::of(folder.path()).unwrap();
-        watched.iter().for_each(|process| warden.watch(process));
+        let mut guard = CleanupGuard::of(folder.path()).unwrap();
+        watched.iter().for_each(|process| guard.watch(process));
         // What the system does with a dead program's pipes.
-        warden.to_shell = None;
-        warden.shell.wait().unwrap();
+        guard.to_shell = None;
+        guard.shell.wait().unwrap();
         for process in &mut watched {
             let killed = process.wait(&crate::interrupt::Interrupt::deaf(), None).unwrap();
             assert!(killed.is_some_and(|status| !status.success()));
@@ -94,9 +94,9 @@ mod tests {
     fn nothing_happens_where_all_is_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let mut watched = sleeper();
-        let mut warden = Warden::of(folder.path()).unwrap();
-        warden.watch(&watched);
-        drop(warden);
+        let mut guard = CleanupGuard::of(folder.path()).unwrap();
+        guard.watch(&watched);
+        drop(guard);
         assert!(watched.ended().is_none());
         assert!(folder.path().exists());
     }

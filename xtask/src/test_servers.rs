@@ -1,6 +1,6 @@
 //! A private RabbitMQ and Redis that a test may kill and start again, on the same ports and the same data.
 //!
-//! Errors are texts for people. Dropping a rig, or the death of its program, ends what it started.
+//! Errors are texts for people. Dropping the servers ends them; so does the death of their program.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use crate::interrupt::Interrupt;
 use crate::process::run_quietly;
 use crate::servers::{Nodes, install_if_missing};
 
-/// A question to a node takes 2 to 4 s, most of it the start of the program that asks.
-const ASK: Duration = Duration::from_secs(60);
+/// `rabbitmqctl` takes 2 to 4 s, most of it its own start.
+const CALL: Duration = Duration::from_secs(60);
 
-/// The two servers.
-pub struct Rig {
+/// A RabbitMQ and a Redis.
+pub struct TestServers {
     nodes: Nodes,
     interrupt: Interrupt,
 }
 
-impl Rig {
+impl TestServers {
     /// Starts both, and installs them first where they are missing and that is possible. Blocks for 7 to 25 s.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Rig {
     /// The same, with RabbitMQ's management API, which takes it two seconds more.
     ///
     /// # Errors
-    /// As for [`Rig::start`].
+    /// As for [`TestServers::start`].
     pub fn start_with_management() -> Result<Self, String> {
         Self::start_nodes(true)
     }
@@ -60,7 +60,7 @@ impl Rig {
         self.nodes.urls().redis.clone()
     }
 
-    /// SIGKILL to RabbitMQ: nothing is flushed, nobody is told.
+    /// SIGKILL to RabbitMQ: it flushes nothing and closes no connection.
     pub fn kill_broker(&mut self) {
         self.nodes.kill_rabbitmq();
     }
@@ -93,7 +93,7 @@ impl Rig {
     pub fn rabbitmqctl(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = self.nodes.rabbitmqctl().map_err(text)?;
         command.args(arguments);
-        let (status, printed) = run_quietly("rabbitmqctl", &mut command, ASK, &self.interrupt).map_err(text)?;
+        let (status, printed) = run_quietly("rabbitmqctl", &mut command, CALL, &self.interrupt).map_err(text)?;
         if status.success() { Ok(printed) } else { Err(format!("rabbitmqctl {}: {printed}", arguments.join(" "))) }
     }
 }
