@@ -41,7 +41,7 @@ fn message<'a>(exchange: &'a str, routing_key: &'a str, properties: &'a Properti
 }
 
 /// How the server's quorum queues treat priorities, by the version that it reports.
-fn quorum_priorities() -> QuorumPriorities {
+pub(crate) fn quorum_priorities() -> QuorumPriorities {
     let server = probe(&options(), soon()).unwrap().remove(0).server.unwrap();
     QuorumPriorities::of_server(&server).unwrap_or_else(|| panic!("cannot tell the version of {server}"))
 }
