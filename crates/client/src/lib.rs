@@ -2,9 +2,8 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;
+mod connections;
 mod dead_letters;
-#[cfg(feature = "doctor")]
-pub mod doctor;
 mod email;
 mod error;
 mod jwt;
@@ -48,7 +47,7 @@ pub use service::{
     ConsumedQueueSnapshot, Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder,
     ServiceHandle, ServiceHealth, ServiceMonitor, ServiceSnapshot, Stopped, ViewResult,
 };
-pub use settings::{Dedup, Settings, SettingsBuilder};
+pub use settings::{Dedup, Environment, SettingSource, Settings, SettingsBuilder};
 pub use watch::{Watch, Watched};
 
 pub use serde_json::Value;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use r2d2_redis::redis::{Cmd, Value, cmd};
-use zc_events_protocol::{Clock, Deadline, Stage};
 #[cfg(feature = "tls")]
 use zc_events_net::TlsOptions;
+use zc_events_protocol::{Clock, Deadline, Stage};
 
 use super::link::{Answer, Link, Trouble};
 use super::reach::{Hurdle, Obstacle, Steps};

@@ -7,8 +7,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use r2d2_redis::redis::{RedisResult, Value, parse_redis_value};
-use zc_events_protocol::{Clock, Deadline};
 use zc_events_net::Socket;
+use zc_events_protocol::{Clock, Deadline};
 
 use super::frame::{Bad, Progress, Scan};
 
