@@ -4,7 +4,8 @@ use std::io::Write;
 
 use flate2::Compression;
 use zc_events_protocol::{
-    EncodeError, EncodeOptions, Event, Limits, Properties, Protocol, Task, TaskMessage, peek_event_type, size_of_headers,
+    EncodeError, EncodeOptions, Event, Limits, Properties, Protocol, Task, TaskMessage, peek_event_type,
+    size_of_headers,
 };
 
 use crate::input::{Reader, Writer};
