@@ -79,7 +79,7 @@ impl MemoryReplyStore {
         let mut state = self.0.lock();
         state.failure = what.map(str::to_owned);
         if let Some(what) = what {
-            state.waiters.fail_all(|| Error::Unavailable { what: what.to_owned(), source: None });
+            state.waiters.fail_all(Error::Unavailable { what: what.to_owned(), source: None });
         }
     }
 

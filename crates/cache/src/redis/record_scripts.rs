@@ -1,17 +1,17 @@
-//! Idempotency records on Redis: the scripts, and what their answers mean. Each is one EVAL,
-//! so the server does it in one step, by its own clock. How they travel is not known here.
+//! Idempotency records on Redis: the scripts, and how their replies are read. Each call is one EVAL, so the server runs it
+//! in one step, by its own clock. Sends nothing.
 //!
-//! A record is a string: `lease:` and the owner, or `done:`, the length of the owner's name,
-//! `:`, the name and what was recorded. The key ends with the lease, or with the record's ttl.
+//! A record is a string: `lease:` and the owner; or `done:`, the length of the owner's name, `:`, the name and the recorded
+//! bytes. The key expires with the lease, or with the record's ttl.
 
 use std::time::Duration;
 
 use r2d2_redis::redis::{Cmd, Value, cmd};
 
-use super::link::Trouble;
+use super::io_failure::IoFailure;
 use crate::Claim;
 
-/// Reads the key; anything that is not a record ends the script with a refusal.
+/// Reads the key. A value that is not a record ends the script with an error reply.
 const READ: &str = "\
 local held = redis.pcall('GET', KEYS[1])
 if type(held) == 'table' then return held end
@@ -75,28 +75,28 @@ pub(super) fn release(key: &str, owner: &str) -> Cmd {
     script(RELEASE, key, owner)
 }
 
-/// What a claim found.
-pub(super) fn claimed(answer: Value) -> Result<Claim, Trouble> {
-    let Value::Bulk(mut parts) = answer else { return Err(Trouble::Garbage) };
+/// Reads the reply to a claim.
+pub(super) fn claimed(reply: Value) -> Result<Claim, IoFailure> {
+    let Value::Bulk(mut parts) = reply else { return Err(IoFailure::Garbage) };
     let last = parts.pop();
     match (parts.as_slice(), last) {
         ([], Some(Value::Int(0))) => Ok(Claim::Granted),
         ([Value::Int(1)], Some(Value::Int(millis))) => {
-            // A lease that ends in this very millisecond has none left.
-            let millis = u64::try_from(millis).map_err(|_| Trouble::Garbage)?.max(1);
+            // A lease that ends within this millisecond has 0 ms left.
+            let millis = u64::try_from(millis).map_err(|_| IoFailure::Garbage)?.max(1);
             Ok(Claim::Held { for_at_most: Duration::from_millis(millis) })
         }
         ([Value::Int(2)], Some(Value::Data(record))) => Ok(Claim::Completed(record)),
-        _ => Err(Trouble::Garbage),
+        _ => Err(IoFailure::Garbage),
     }
 }
 
-/// Whether it was done.
-pub(super) fn done(answer: &Value) -> Result<bool, Trouble> {
-    match answer {
+/// Reads the reply to the other scripts: whether they changed the record.
+pub(super) fn done(reply: &Value) -> Result<bool, IoFailure> {
+    match reply {
         Value::Int(0) => Ok(false),
         Value::Int(1) => Ok(true),
-        _ => Err(Trouble::Garbage),
+        _ => Err(IoFailure::Garbage),
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_answers_of_these_scripts_are_believed() {
+    fn only_replies_of_these_scripts_are_accepted() {
         let bulk = |parts: &[Value]| claimed(Value::Bulk(parts.to_vec()));
         assert_eq!(bulk(&[Value::Int(0)]).unwrap(), Claim::Granted);
         let held = bulk(&[Value::Int(1), Value::Int(0)]).unwrap();
@@ -120,9 +120,9 @@ mod tests {
             &[Value::Int(0), Value::Int(0)],
             &[Value::Int(2), Value::Int(2), Value::Data(vec![7])],
         ] {
-            assert!(matches!(bulk(wrong), Err(Trouble::Garbage)), "{wrong:?}");
+            assert!(matches!(bulk(wrong), Err(IoFailure::Garbage)), "{wrong:?}");
         }
-        assert!(matches!(claimed(Value::Okay), Err(Trouble::Garbage)));
+        assert!(matches!(claimed(Value::Okay), Err(IoFailure::Garbage)));
         assert!(done(&Value::Int(1)).unwrap() && !done(&Value::Int(0)).unwrap());
         assert!(done(&Value::Int(2)).is_err() && done(&Value::Nil).is_err());
     }

@@ -1,25 +1,24 @@
-//! Turns what a server refuses, and what becomes of a connection, into this crate's
-//! errors, in words for people. A server may quote what it was sent (`unknown command ..,
-//! with args beginning with: ..`): nothing that may be a password or a value passes.
+//! Maps error replies and I/O failures to this crate's errors. A server may quote a command with its arguments (`unknown
+//! command .., with args beginning with: ..`): no error shows a password or a value.
 
 use r2d2_redis::redis::RedisError;
 use zc_events_protocol::Stage;
 
-use super::link::Trouble;
+use super::io_failure::IoFailure;
 use super::url::RedisUrl;
 use crate::Error;
 
-/// Codes of states that pass.
-const PASSING: [&str; 6] = ["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"];
-/// Codes after which the same name may lead to a better server.
+/// Codes of states that end by themselves.
+const TRANSIENT: [&str; 6] = ["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"];
+/// Codes after which a new connection may reach another server.
 const MOVED_ON: [&str; 5] = ["LOADING", "MASTERDOWN", "UNBLOCKED", "READONLY", "NOAUTH"];
 
-/// Why `doing` was refused.
+/// The error for a server that refused `doing`.
 pub(super) fn refused(url: &RedisUrl, doing: &str, error: &RedisError) -> Error {
     let code = code(error);
-    let what = format!("Redis at {} refused {doing} ({})", url.place(), said(url, error));
-    if PASSING.contains(&code) || is_full(error) {
-        return Error::Unavailable { what: format!("{what}: this may pass"), source: None };
+    let what = format!("Redis at {} refused {doing} ({})", url.address(), said(url, error));
+    if TRANSIENT.contains(&code) || is_full(error) {
+        return Error::Unavailable { what: format!("{what}: it may succeed later"), source: None };
     }
     let advice = match code {
         "NOAUTH" => "put the password into the URL, redis://:password@host",
@@ -38,9 +37,9 @@ pub(super) fn refused(url: &RedisUrl, doing: &str, error: &RedisError) -> Error 
     Error::Rejected { why: format!("{what}: {advice}") }
 }
 
-/// Why the login was refused: the server's words are not repeated, only their code.
+/// The error for a refused login. It repeats the server's error code, and not its words.
 pub(super) fn login_refused(url: &RedisUrl, error: &RedisError) -> Error {
-    if PASSING.contains(&code(error)) || is_full(error) || matches!(code(error), "DENIED") {
+    if TRANSIENT.contains(&code(error)) || is_full(error) || matches!(code(error), "DENIED") {
         return refused(url, "the connection", error);
     }
     let detail = error.detail().unwrap_or_default();
@@ -49,27 +48,26 @@ pub(super) fn login_refused(url: &RedisUrl, error: &RedisError) -> Error {
     } else {
         format!("{}; check the user name and the password in the URL", word(code(error)))
     };
-    Error::Rejected { why: format!("Redis at {} refused the login ({why})", url.place()) }
+    Error::Rejected { why: format!("Redis at {} refused the login ({why})", url.address()) }
 }
 
-/// What the trouble of a connection means while `doing`; `ended` says whether the caller's
-/// own deadline is over.
-pub(super) fn trouble(url: &RedisUrl, doing: &str, stage: Stage, ended: bool, trouble: Trouble) -> Error {
-    let place = url.place();
-    let (what, source): (_, Option<Box<dyn std::error::Error + Send + Sync>>) = match trouble {
-        Trouble::TimedOut if ended => return Error::Timeout { stage },
-        Trouble::TimedOut => (format!("Redis at {place} did not answer in time while {doing}"), None),
-        Trouble::Closed => (format!("Redis at {place} closed the connection while {doing}"), None),
-        Trouble::Lost(error) => {
+/// The error for an I/O failure while `doing`. `ended` says whether the caller's own deadline has passed.
+pub(super) fn io_failed(url: &RedisUrl, doing: &str, stage: Stage, ended: bool, failure: IoFailure) -> Error {
+    let place = url.address();
+    let (what, source): (_, Option<Box<dyn std::error::Error + Send + Sync>>) = match failure {
+        IoFailure::TimedOut if ended => return Error::Timeout { stage },
+        IoFailure::TimedOut => (format!("Redis at {place} did not answer in time while {doing}"), None),
+        IoFailure::Closed => (format!("Redis at {place} closed the connection while {doing}"), None),
+        IoFailure::Lost(error) => {
             (format!("the connection to Redis at {place} was lost while {doing}"), Some(error.into()))
         }
-        Trouble::Garbage => {
-            (format!("what answers at {place} while {doing} does not speak as Redis does; is it another server?"), None)
+        IoFailure::Garbage => {
+            (format!("the server at {place} does not speak the protocol of Redis ({doing}); is it another server?"), None)
         }
-        Trouble::TooLarge => {
+        IoFailure::TooLarge => {
             return Error::Rejected {
                 why: format!(
-                    "Redis at {place} has a value over the limit (RedisOptions::max_reply); it was taken and dropped"
+                    "a value in Redis at {place} is larger than the limit (RedisOptions::max_reply); it was taken and dropped"
                 ),
             };
         }
@@ -77,23 +75,18 @@ pub(super) fn trouble(url: &RedisUrl, doing: &str, stage: Stage, ended: bool, tr
     Error::Unavailable { what, source }
 }
 
-/// What the trouble of a connection means for calls whose own deadline is not what ended it.
-pub(super) fn lost(url: &RedisUrl, doing: &str, trouble: Trouble) -> Error {
-    self::trouble(url, doing, Stage::Store, false, trouble)
+/// The error for an I/O failure while `doing`, for callers whose own deadlines have not passed.
+pub(super) fn connection_lost(url: &RedisUrl, doing: &str, failure: IoFailure) -> Error {
+    io_failed(url, doing, Stage::Store, false, failure)
 }
 
-/// Whether a connection on which the server said this should not be used again.
+/// Whether a connection must not be used again after this error reply.
 pub(super) fn ends_connection(error: &RedisError) -> bool {
     MOVED_ON.contains(&code(error)) || is_full(error)
 }
 
-/// Whether a server older than Redis 6 says that it cannot count parts of a second.
-pub(super) fn wants_whole_seconds(error: &RedisError) -> bool {
-    error.detail().is_some_and(|detail| detail.contains("timeout is not an integer"))
-}
-
-/// Whether a server older than Redis 6 says that it has no user names.
-pub(super) fn knows_no_users(error: &RedisError) -> bool {
+/// Whether the server is older than Redis 6, which has no user names.
+pub(super) fn has_no_users(error: &RedisError) -> bool {
     error.detail().is_some_and(|detail| detail.to_ascii_lowercase().contains("wrong number of arguments for 'auth'"))
 }
 
@@ -105,12 +98,12 @@ fn code(error: &RedisError) -> &str {
     error.code().unwrap_or("ERR")
 }
 
-/// A code, or nothing where a server says something that is none.
+/// The code, if it looks like one.
 fn word(code: &str) -> &str {
     if code.len() <= 20 && code.bytes().all(|b| b.is_ascii_uppercase()) { code } else { "no reason that can be shown" }
 }
 
-/// The server's words as far as they can be shown.
+/// The server's words, without arguments and without the password.
 fn said(url: &RedisUrl, error: &RedisError) -> String {
     let detail = error.detail().unwrap_or_default();
     let detail = detail.split(", with args").next().unwrap_or_default();
@@ -135,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_may_be_tried_again_and_the_rest_is_told_with_advice() {
+    fn transient_errors_are_retryable_and_the_others_come_with_advice() {
         for line in ["LOADING Redis is loading", "MASTERDOWN x", "UNBLOCKED x", "ERR max number of clients reached"] {
             assert!(refused(&url(), "a push", &error(line)).is_retryable(), "{line}");
             assert!(login_refused(&url(), &error(line)).is_retryable(), "{line}");
@@ -157,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_was_sent_is_repeated() {
+    fn errors_repeat_no_argument() {
         for line in [
             "ERR unknown command 'AUTH', with args beginning with: 'canary' ",
             "WRONGPASS canary is wrong",

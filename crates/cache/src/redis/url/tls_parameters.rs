@@ -1,18 +1,18 @@
-//! What a Redis URL says of TLS, in redis-py's parameters: whom to believe, and what to show. The handshake is in `link`.
+//! The TLS parameters of a Redis URL, as redis-py names them.
 
 use std::path::PathBuf;
 
-use zc_events_tls::TlsOptions;
+use zc_events_net::TlsOptions;
 
-/// The parameters.
+/// The names of the parameters.
 pub(super) const NAMES: [&str; 5] =
     ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"];
 
-/// Takes one of them, its value decoded.
+/// Sets one parameter, its value decoded.
 ///
 /// # Errors
-/// It would turn the verification off.
-pub(super) fn take(options: &mut TlsOptions, name: &str, value: &str) -> Result<(), &'static str> {
+/// The parameter would disable the verification of the server.
+pub(super) fn set(options: &mut TlsOptions, name: &str, value: &str) -> Result<(), &'static str> {
     let file = Some(PathBuf::from(value)).filter(|_| !value.is_empty());
     match (name, value.to_ascii_lowercase().as_str()) {
         ("ssl_ca_certs", _) => options.ca_file = file,
@@ -21,8 +21,8 @@ pub(super) fn take(options: &mut TlsOptions, name: &str, value: &str) -> Result<
         ("ssl_cert_reqs", "required" | "cert_required") | ("ssl_check_hostname", "true" | "1" | "yes") => {}
         _ => {
             return Err(
-                "ssl_cert_reqs and ssl_check_hostname cannot turn the verification of the server off; who vouches for it \
-                        is named by ssl_ca_certs",
+                "ssl_cert_reqs and ssl_check_hostname cannot disable the verification of the server; set ssl_ca_certs to its \
+                 CA certificate",
             );
         }
     }

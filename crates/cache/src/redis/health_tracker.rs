@@ -1,5 +1,5 @@
-//! Notes how the calls to a server went, for `health`, and logs when it is lost and when it
-//! is back: once each time, however many callers notice.
+//! Tracks the results of calls for `health`. Logs once when the server becomes unreachable and once when it answers again,
+//! however many callers notice.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,21 +15,21 @@ const UP: u8 = 1;
 const DOWN: u8 = 2;
 
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct HealthTracker {
     state: AtomicU8,
     last: Mutex<Option<(String, Instant)>>,
     waiting: AtomicUsize,
     lost: AtomicU64,
 }
 
-/// Counts one who waits for as long as it lives.
-pub(super) struct Waiting<'a>(&'a AtomicUsize);
+/// Counts as a waiting call until it is dropped.
+pub(super) struct WaitingCall<'a>(&'a AtomicUsize);
 
-impl Watch {
-    /// The server answered as it should.
-    pub(super) fn answered(&self, url: &RedisUrl) {
+impl HealthTracker {
+    /// The server replied.
+    pub(super) fn succeeded(&self, url: &RedisUrl) {
         if self.state.load(Ordering::Relaxed) != UP && self.state.swap(UP, Ordering::Relaxed) == DOWN {
-            log::info!("Redis at {} answers again", url.place());
+            log::info!("Redis at {} answers again", url.address());
         }
     }
 
@@ -37,26 +37,27 @@ impl Watch {
     pub(super) fn failed(&self, url: &RedisUrl, clock: &dyn Clock, error: &Error) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((error.to_string(), clock.now()));
         match error {
-            // It says nothing of the server that all connections are lent, or that a setting is wrong.
+            // A busy pool and a wrong setting say nothing about the server.
             Error::Timeout { stage: Stage::Pool } | Error::Config { .. } => {}
-            Error::Rejected { .. } => self.answered(url),
+            Error::Rejected { .. } => self.succeeded(url),
             _ => {
                 if self.state.swap(DOWN, Ordering::Relaxed) != DOWN {
-                    log::warn!("Redis at {} is lost: {error}", url.place());
+                    log::warn!("Redis at {} is unreachable: {error}", url.address());
                 }
             }
         }
     }
 
-    pub(super) fn wait(&self) -> Waiting<'_> {
+    /// Counts a call in `pop` that waits.
+    pub(super) fn waiting_call(&self) -> WaitingCall<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        Waiting(&self.waiting)
+        WaitingCall(&self.waiting)
     }
 
-    /// An answer was taken for a caller who had left, and could not be put back.
+    /// An answer was taken for a caller that had left, and could not be put back.
     pub(super) fn lost(&self, url: &RedisUrl, why: &str) {
         self.lost.fetch_add(1, Ordering::Relaxed);
-        log::warn!("an answer whose caller had left could not be put back into Redis at {}: {why}", url.place());
+        log::warn!("an answer whose caller had left could not be put back into Redis at {}: {why}", url.address());
     }
 
     pub(super) fn health(&self) -> StoreHealth {
@@ -75,7 +76,7 @@ impl Watch {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingCall<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

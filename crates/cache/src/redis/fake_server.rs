@@ -1,5 +1,4 @@
-//! Servers for the tests of this module: in this process, on a free port, saying what the test
-//! wants. They need no Redis.
+//! Fake Redis servers for the tests of this module: in this process, on a free port, with the replies that a test wants.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,11 +11,11 @@ use zc_events_protocol::{Clock, Deadline, SystemClock};
 
 use super::{RedisOptions, RedisReplyStore, RedisUrl};
 
-/// The password in all tests: it must turn up nowhere.
+/// The password in all tests. No error, log line or `Debug` output may show it.
 pub(super) const CANARY: &str = "c4n4ry-s3cr3t";
 
-/// A server; dropping it closes what it listens on, and its connections.
-pub(super) struct Server {
+/// A server. Dropping it closes its listener and its connections.
+pub(super) struct FakeServer {
     pub(super) address: SocketAddr,
     pub(super) connections: Arc<AtomicUsize>,
     pub(super) commands: Arc<Mutex<Vec<Vec<String>>>>,
@@ -32,7 +31,7 @@ pub(super) struct Peer {
     commands: Arc<Mutex<Vec<Vec<String>>>>,
 }
 
-impl Server {
+impl FakeServer {
     /// Runs `serve` on a thread for each connection; the connection is closed when it returns.
     pub(super) fn start(serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -66,7 +65,7 @@ impl Server {
         server
     }
 
-    /// Answers each command by `answer`, which sees its words in capitals first; nothing for no answer.
+    /// Replies to each command with the result of `answer`; `None` is no reply.
     pub(super) fn answering(answer: impl Fn(&[String]) -> Option<String> + Send + Sync + 'static) -> Self {
         Self::start(move |peer| {
             while let Some(command) = peer.command() {
@@ -89,13 +88,13 @@ impl Server {
         RedisReplyStore::new(self.options()).unwrap()
     }
 
-    /// How often a command of this name came.
+    /// How many commands of this name have come.
     pub(super) fn count(&self, name: &str) -> usize {
         self.commands.lock().unwrap().iter().filter(|words| words[0] == name).count()
     }
 }
 
-impl Drop for Server {
+impl Drop for FakeServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(self.address);
@@ -131,14 +130,13 @@ impl Peer {
         let _ = self.stream.write_all(text.as_bytes());
     }
 
-    /// Reads until the client goes, and says nothing.
+    /// Reads until the client closes, and sends nothing.
     pub(super) fn listen(&mut self) {
         let _ = std::io::copy(&mut self.reader, &mut std::io::sink());
     }
 }
 
-/// What a healthy server says to logins, pushes and pings, with no value anywhere; BLPOP it
-/// leaves to the test.
+/// The replies of a healthy server without values. BLPOP is left to the test.
 pub(super) fn healthy(command: &[String]) -> Option<String> {
     Some(
         match command[0].as_str() {
@@ -146,6 +144,8 @@ pub(super) fn healthy(command: &[String]) -> Option<String> {
             "PING" => "+PONG\r\n",
             "RPUSH" | "EXPIRE" => "+QUEUED\r\n",
             "EXEC" => "*2\r\n:1\r\n:1\r\n",
+            "LPOP" => "$-1\r\n",
+            "EVAL" => ":1\r\n",
             _ => return None,
         }
         .to_owned(),
@@ -156,7 +156,7 @@ pub(super) fn within(millis: u64) -> Deadline {
     SystemClock.deadline(Duration::from_millis(millis))
 }
 
-/// Waits until it is so.
+/// Waits until `condition` holds.
 #[track_caller]
 pub(super) fn eventually(condition: impl Fn() -> bool) {
     let deadline = within(20_000);
@@ -164,4 +164,9 @@ pub(super) fn eventually(condition: impl Fn() -> bool) {
         assert!(!deadline.has_passed(&SystemClock), "it did not happen within 20 s");
         thread::yield_now();
     }
+}
+
+/// The reply to a BLPOP that found a value.
+pub(super) fn key_and_value(key: &str, value: &str) -> String {
+    format!("*2\r\n${}\r\n{key}\r\n${}\r\n{value}\r\n", key.len(), value.len())
 }
