@@ -102,7 +102,7 @@ fn a_wrong_url() {
 #[test]
 fn one_of_several_nodes_is_enough() {
     let url = format!("amqp://guest:guest@127.0.0.1:{}/;{}", CLOSED_PORT, broker_url());
-    // Reached: nobody is bound to this exchange, which only the broker can say.
+    // Reached: no queue is bound to this exchange, which only the broker can say.
     let error = emit(settings().broker_url(url)).unwrap_err();
     assert!(matches!(error, Error::Unroutable { .. }), "{error:?}");
 }

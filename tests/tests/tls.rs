@@ -114,7 +114,7 @@ fn who_is_not_believed_gets_neither_password_nor_events() {
         (file(&strange_broker, &stranger, &authority), file(&strange_redis, &stranger, &authority));
     let (other_broker, other_redis) = urls(&authority, "other.test");
     for (broker, redis, said) in
-        [(&strange_broker, &strange_redis, "nobody who is believed"), (&other_broker, &other_redis, "another name")]
+        [(&strange_broker, &strange_redis, "unknown issuer"), (&other_broker, &other_redis, "another name")]
     {
         let error = emit(settings(broker, &redis_url())).to_string();
         assert!(error.contains(said) && error.contains("BROKER_URL") && error.contains("cacertfile"), "{error}");

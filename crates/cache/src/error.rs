@@ -1,9 +1,9 @@
-//! What can go wrong between us and a reply store, named by meaning. Errors of the Redis
-//! client are mapped where they arise, in `redis`; none of its types appear here, and no secret.
+//! The errors of a reply store, named by meaning. `redis` maps the errors of the Redis client where they occur:
+//! no type of that client appears here. No error holds a secret.
 
 use std::error::Error as StdError;
 
-use zc_events_protocol::Stage;
+use zc_events_protocol::{ErrorKind, Stage};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -15,47 +15,58 @@ pub enum Error {
     /// The deadline passed.
     #[error("the deadline passed while {stage}")]
     Timeout {
-        /// In which part of the call: with [`Stage::Pool`] (there was no free connection) and
-        /// [`Stage::Connect`] nothing reached the store, with [`Stage::Store`] something may have.
+        /// The part of the call that ran out of time. After [`Stage::Pool`] (no connection was free) and
+        /// [`Stage::Connect`] nothing has reached the store. After [`Stage::Store`] the command may have.
         stage: Stage,
     },
-    /// There is no connection, or it was lost.
+    /// There is no connection, or the connection was lost.
     #[error("{what}")]
     Unavailable {
-        /// What was tried, and with which effect.
+        /// What was tried, and how it failed.
         what: String,
         /// The cause.
         #[source]
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
-    /// The store refused: wrong password, wrong type of key, out of memory, read-only.
+    /// The store refused: wrong password, wrong type of key, out of memory or read-only.
     #[error("{why}")]
     Rejected {
-        /// What was refused and what would help.
+        /// What was refused, and what to change.
         why: String,
     },
-    /// A setting makes no sense.
+    /// A setting is invalid.
     #[error("{why}")]
     Config {
-        /// What is wrong, without secrets, and what would be right.
+        /// What is wrong and what to set instead. Without secrets.
         why: String,
     },
 }
 
 impl Error {
+    /// The kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Timeout { stage } => ErrorKind::Timeout(*stage),
+            Error::Unavailable { .. } => ErrorKind::Unavailable,
+            Error::Rejected { .. } => ErrorKind::Rejected,
+            Error::Config { .. } => ErrorKind::Config,
+        }
+    }
+
     /// Whether a deadline passed.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Error::Timeout { .. })
+        self.kind().is_timeout()
     }
 
-    /// Whether the same call may succeed later without anything being changed.
+    /// Whether the same call may succeed later without any change.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Timeout { .. } | Error::Unavailable { .. })
+        self.kind().is_retryable()
     }
 
-    /// The same error for one more caller; the cause stays with the first.
+    /// The same error for another caller. The cause stays with the first caller.
     pub(crate) fn repeated(&self) -> Self {
         match self {
             Error::Timeout { stage } => Error::Timeout { stage: *stage },

@@ -113,7 +113,7 @@ fn a_number_below_zero_is_a_value() {
         &["get", "Order", "--method", "POST", "--data", "-5"],
     ] {
         let ended = run(words, &env);
-        // It is sent, and nobody is bound in a broker that is made for this.
+        // The event is sent. The broker in memory is new, so that no queue is bound.
         assert_eq!(ended.status.code(), Some(7), "{words:?}: {ended:?}");
     }
 }

@@ -1,11 +1,11 @@
-//! What can go wrong, named by meaning: the errors of all layers, in one type that names
-//! no type of theirs. No variant shows a secret or a body.
+//! The errors of all layers in one type, named by meaning. No variant exposes a type of the layers below, and none
+//! shows a secret or a body.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use zc_events_protocol::resource::{Document, ErrorObject, ResourceError};
-use zc_events_protocol::{CallReply, DecodeError, EncodeError, Outcome, RemoteError, Reply, Stage};
+use zc_events_protocol::{CallReply, DecodeError, EncodeError, ErrorKind, Outcome, RemoteError, Reply, Stage};
 use zc_events_transport as transport;
 
 /// A result of this crate.
@@ -26,10 +26,10 @@ pub enum Error {
     /// The deadline passed.
     #[error("the deadline passed while {stage}")]
     Timeout {
-        /// In which part of the call.
+        /// The part of the call that ran out of time.
         stage: Stage,
     },
-    /// No queue takes the message.
+    /// No queue is bound for the message.
     #[error("{}", NoQueue(exchange, routing_key))]
     Unroutable {
         /// The exchange.
@@ -43,18 +43,18 @@ pub enum Error {
         /// The exchange.
         exchange: String,
     },
-    /// The broker takes no messages for now.
+    /// The broker blocks publishers for now.
     #[error("the broker accepts no messages: {reason}")]
     Blocked {
-        /// In the broker's words, such as "low on memory".
+        /// The broker's reason, such as "low on memory".
         reason: String,
     },
     /// The broker, the reply store or the content store cannot be reached, or the connection was lost.
     #[error("{what}")]
     Unavailable {
-        /// What was tried, and what to look at.
+        /// What was tried, and what to check.
         what: String,
-        /// What became of the message.
+        /// What happened to the message.
         outcome: Outcome,
         /// The cause.
         #[source]
@@ -64,41 +64,41 @@ pub enum Error {
     /// missing exchange or bucket.
     #[error("{why}")]
     Rejected {
-        /// What was refused and what would help.
+        /// What was refused, and what to change.
         why: String,
-        /// What became of the message: where the reply store refused, it was sent before.
+        /// What happened to the message. If the reply store refused, the message was sent before.
         outcome: Outcome,
     },
     /// The other service answered with a failure, a status of 400 or above.
     #[error("{resource}: the other service answered with status {status}")]
     Remote {
-        /// Which resource was asked for.
+        /// The resource that was requested.
         resource: String,
-        /// HTTP's status.
+        /// The HTTP status.
         status: u16,
-        /// What it said, which is not shown, since it may hold anything.
+        /// The answer. It is not shown, because it may contain secrets.
         failure: Failure,
     },
-    /// The function that was called failed, and its service says so.
-    #[error("the call of `{key}` failed at the other service{}", Kind(failure))]
+    /// The function that was called failed.
+    #[error("the call of `{key}` failed at the other service{}", ErrorType(failure))]
     Call {
-        /// Which function was called.
+        /// The key of the function.
         key: String,
-        /// What it said, which is not shown, since it may hold anything.
+        /// The answer. It is not shown, because it may contain secrets.
         failure: CallFailure,
     },
-    /// What came back is not what was expected.
+    /// An answer or a message does not have the expected form.
     #[error("{what} cannot be read: {source}")]
     Decode {
-        /// What was to be read.
+        /// What was read.
         what: String,
-        /// Why it cannot.
+        /// Why it cannot be read.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// What was to be sent cannot be sent.
+    /// A value cannot be written as a message.
     #[error("{source}")]
     Encode {
-        /// Why not.
+        /// Why it cannot be written.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// Something is larger than allowed.
@@ -106,15 +106,15 @@ pub enum Error {
     TooLarge {
         /// What is too large.
         what: String,
-        /// How large it is, in bytes.
+        /// Its size in bytes.
         size: usize,
-        /// How large it may be, in bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// A setting is missing or makes no sense.
+    /// A setting is missing or invalid.
     #[error("{why}")]
     Config {
-        /// Which setting, what is wrong with it, and what would be right. Without secrets.
+        /// Which setting, what is wrong with it, and what to set instead. Without secrets.
         why: String,
     },
     /// A JSON web token is not accepted.
@@ -123,26 +123,47 @@ pub enum Error {
         /// What is wrong with it. The token itself is not shown.
         why: &'static str,
     },
-    /// The client was closed.
-    #[error("the client was closed by this program")]
+    /// This program closed the client.
+    #[error("this program has closed the client")]
     Closed,
 }
 
 impl Error {
+    /// The kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Timeout { stage } => ErrorKind::Timeout(*stage),
+            Error::Unroutable { .. } => ErrorKind::Unroutable,
+            Error::Nacked { .. } => ErrorKind::Nacked,
+            Error::Blocked { .. } => ErrorKind::Blocked,
+            Error::Unavailable { .. } => ErrorKind::Unavailable,
+            Error::Rejected { .. } => ErrorKind::Rejected,
+            Error::Remote { .. } => ErrorKind::Remote,
+            Error::Call { .. } => ErrorKind::Call,
+            Error::Decode { .. } => ErrorKind::Decode,
+            Error::Encode { .. } => ErrorKind::Encode,
+            Error::TooLarge { .. } => ErrorKind::TooLarge,
+            Error::Config { .. } => ErrorKind::Config,
+            Error::Token { .. } => ErrorKind::Token,
+            Error::Closed => ErrorKind::Closed,
+        }
+    }
+
     /// Whether a deadline passed.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Error::Timeout { .. })
+        self.kind().is_timeout()
     }
 
-    /// Whether the same call may succeed later without anything being changed. It says
-    /// nothing about duplicates: for that, ask [`Error::outcome`].
+    /// Whether the same call may succeed later without any change. This says nothing about
+    /// duplicates: [`Error::outcome`] does.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Timeout { .. } | Error::Nacked { .. } | Error::Blocked { .. } | Error::Unavailable { .. })
+        self.kind().is_retryable()
     }
 
-    /// What became of the message.
+    /// What happened to the message.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
@@ -154,7 +175,7 @@ impl Error {
         }
     }
 
-    /// The status of an answer of 400 or above, such as 404.
+    /// The HTTP status of the answer, such as 404, if the other service answered with 400 or above.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -180,20 +201,20 @@ impl Error {
     }
 }
 
-/// What another service said of its failure. Not shown by `Debug` or `Display`.
+/// The answer of a service that failed a request. `Debug` and `Display` do not show it.
 #[derive(Clone, PartialEq)]
 pub struct Failure {
     reply: Reply,
 }
 
 impl Failure {
-    /// The body, as JSON; `None` where it is empty or no JSON.
+    /// The body as JSON; `None` if it is empty or not JSON.
     #[must_use]
     pub fn body(&self) -> Option<serde_json::Value> {
         self.reply.document().ok().flatten()
     }
 
-    /// The errors of a JSON:API document, or the `detail` of a Django REST framework one.
+    /// The errors of a JSON:API document, or the `detail` of a Django REST framework answer.
     #[must_use]
     pub fn errors(&self) -> Vec<ErrorObject> {
         self.body().and_then(|body| Document::from_value(body).ok()).map(|document| document.errors).unwrap_or_default()
@@ -212,14 +233,14 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// What a function that failed said. Not shown by `Debug` or `Display`.
+/// The answer of a function that failed. `Debug` and `Display` do not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CallFailure {
     errors: Vec<RemoteError>,
 }
 
 impl CallFailure {
-    /// Its errors, with their types, messages and, where the service sends them, traces.
+    /// The errors, with their types and messages, and with traces if the service sends them.
     #[must_use]
     pub fn errors(&self) -> &[RemoteError] {
         &self.errors
@@ -232,24 +253,23 @@ impl fmt::Debug for CallFailure {
     }
 }
 
-/// That no queue takes a message. Whatever goes straight to a queue goes to the exchange without a name.
+/// Says that no queue is bound. A message for one queue goes to the default exchange, whose name is empty.
 struct NoQueue<'a>(&'a str, &'a str);
 
 impl fmt::Display for NoQueue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(exchange, routing_key) = self;
         if exchange.is_empty() {
-            return write!(f, "the queue `{routing_key}` does not exist: start its service once, which declares it");
+            return write!(f, "the queue `{routing_key}` does not exist; start its service once to declare it");
         }
-        write!(f, "nobody is bound to exchange `{exchange}` (routing key `{routing_key}`)")?;
-        f.write_str(": no service would have received it")
+        write!(f, "no queue is bound to exchange `{exchange}` (routing key `{routing_key}`)")
     }
 }
 
-/// The type of the first error in a call's, where it has the form of a name.
-struct Kind<'a>(&'a CallFailure);
+/// The type of the first error of a call, if it looks like a name.
+struct ErrorType<'a>(&'a CallFailure);
 
-impl fmt::Display for Kind<'_> {
+impl fmt::Display for ErrorType<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_name =
             |kind: &str| kind.len() <= 64 && kind.bytes().all(|it| it.is_ascii_alphanumeric() || b"_.".contains(&it));
@@ -278,8 +298,8 @@ impl From<transport::Error> for Error {
     }
 }
 
-/// Errors of the reply store, which is asked after a request was sent: what became of
-/// that is unknown, whatever the store did not do.
+/// The client uses the reply store after it has sent the request. Whatever fails at the store, the outcome of the
+/// request is unknown.
 impl From<zc_events_cache::Error> for Error {
     fn from(error: zc_events_cache::Error) -> Self {
         use zc_events_cache::Error as From;
@@ -320,7 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_store_refuses_was_sent_before_and_what_the_broker_refuses_was_not() {
+    fn a_refusal_of_the_store_leaves_the_outcome_unknown_and_one_of_the_broker_does_not() {
         let why = || "no".to_owned();
         assert_eq!(Error::from(zc_events_cache::Error::Rejected { why: why() }).outcome(), Outcome::Unknown);
         assert_eq!(Error::from(transport::Error::Rejected { why: why() }).outcome(), Outcome::NotSent);

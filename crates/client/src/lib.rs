@@ -12,6 +12,7 @@ mod jwt;
 mod lines;
 mod message;
 pub mod metrics;
+mod observe;
 mod push;
 mod rebuild;
 mod sandbox;
@@ -21,20 +22,24 @@ pub mod testing;
 mod watch;
 
 pub use client::{
-    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, IndexRebuild, Page, Pages, Pending, PendingSet,
-    RemoteRequest,
+    Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, EventClientBuilder, IndexRebuild, Page, Pages,
+    Pending, PendingSet, RemoteRequest,
 };
 pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
 pub use email::{Addresses, Email, StoredEmail};
 pub use error::{CallFailure, Error, Failure, Result};
 pub use jwt::Jwt;
 pub use message::{Message, MessageKind};
+pub use observe::{
+    ConnectionSeen, ConsumingChanged, Delivered, EmitEnded, HandlerEnded, HandlerEnding, MessageSent, Observer,
+    Replied, ReplyEnding, RequestEnded, Settled, Settlement, Wait, WaitFor,
+};
 pub use push::PushNotification;
 pub use rebuild::{RebuildError, RebuildProgress};
 pub use sandbox::Sandbox;
 pub use service::{
-    Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder, ServiceHandle, ServiceHealth,
-    Stopped, ViewResult,
+    ConsumedQueueSnapshot, Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder,
+    ServiceHandle, ServiceHealth, ServiceMonitor, ServiceSnapshot, Stopped, ViewResult,
 };
 pub use settings::{Dedup, Settings, SettingsBuilder};
 pub use watch::{Watch, Watched};
@@ -45,9 +50,10 @@ pub use zc_events_protocol::resource::{
     ResourceObject,
 };
 pub use zc_events_protocol::{
-    Channel, Clock, Deadline, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome, Protocol,
-    Query, RemoteError, Stage, SystemClock,
+    Channel, Clock, Deadline, ErrorKind, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome,
+    Protocol, Query, RemoteError, Stage, SystemClock,
 };
+pub use {zc_events_cache as cache, zc_events_transport as transport};
 
 /// Compiles the examples of the workspace's README.
 #[cfg(doctest)]

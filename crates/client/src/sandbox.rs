@@ -60,12 +60,15 @@ impl EventClient {
         let settings = settings.clone().in_a_sandbox(name, OUTLIVES)?;
         // What is in memory is shared by whoever has it, and cannot be opened a second time.
         let owns_connections = settings.amqp_options().is_some();
-        let broker = if owns_connections { settings.open_broker()? } else { Arc::clone(&self.inner().broker) };
-        let store = match settings.redis_options()? {
-            Some(_) => settings.open_store()?,
-            None => self.inner().store().ok().cloned(),
-        };
-        Ok(Sandbox { client: Self::with(settings, broker, store), owns_connections, removed: false })
+        let opens_store = settings.redis_options()?.is_some();
+        let mut builder = Self::builder(settings);
+        if !owns_connections {
+            builder = builder.broker(Arc::clone(&self.inner().broker));
+        }
+        if let (false, Ok(store)) = (opens_store, self.inner().store()) {
+            builder = builder.reply_store(Arc::clone(store));
+        }
+        Ok(Sandbox { client: builder.build()?, owns_connections, removed: false })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use zc_events_transport::{ConsumeOptions, ExchangeKind, Queue, Subscription, Topology};
 
-use crate::testing::Wait;
+use crate::observe::WaitFor;
 use crate::{EventClient, Message, Result};
 
 /// How long connecting and declaring may take.
@@ -45,7 +45,7 @@ impl Watch {
         let deadline = inner.deadline(timeout);
         let subscription = &mut self.subscription;
         let next =
-            self.client.waiting(Wait::Message(Arc::clone(&self.queue)), deadline, || subscription.next(deadline))?;
+            self.client.waiting(WaitFor::Message { queue: &self.queue }, deadline, || subscription.next(deadline))?;
         let Some(delivery) = next else { return Ok(None) };
         delivery.settler.ack();
         let (exchange, key, limits) = (&delivery.exchange, &delivery.routing_key, &inner.settings.limits);

@@ -1,9 +1,9 @@
-//! The two questions that every failed call is asked: what became of the message, and
-//! which stage ran out of time. Shared by the errors of all layers; no error lives here.
+//! Two facts about every failed call: what happened to the message, and which stage ran out of time.
+//! The errors of all layers share them; the errors themselves stand in their own crates.
 
 use std::fmt;
 
-/// What is known of a message after a call failed.
+/// What is known about a message after a call failed.
 ///
 /// ```
 /// use zc_events_protocol::{Outcome, Stage};
@@ -13,11 +13,11 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Nobody received it: sending it again cannot duplicate it.
+    /// No receiver has it: sending it again cannot duplicate it.
     NotSent,
-    /// It may have gone out, to all, to some or to none of its receivers.
+    /// It may have reached all, some or none of its receivers. Sending it again may duplicate it.
     Unknown,
-    /// The broker has it, or a receiver answered it.
+    /// The broker has it, or a receiver has answered it.
     Delivered,
 }
 
@@ -25,13 +25,13 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Nothing was begun: the deadline that was handed down had passed already.
+    /// Nothing was started: the deadline had already passed.
     Begin,
-    /// Opening a connection: TCP, TLS, login.
+    /// Opening a connection: TCP, TLS and login.
     Connect,
     /// Waiting for a free channel or connection of a pool.
     Pool,
-    /// Waiting until the broker has confirmed enough of the bytes that are out.
+    /// Waiting until the broker confirms earlier messages: the limit of unconfirmed bytes is reached.
     InFlight,
     /// Declaring exchanges, queues and bindings.
     Declare,
@@ -47,14 +47,15 @@ pub enum Stage {
     StorePool,
     /// Reading from or writing to the reply store.
     Store,
-    /// Storing or fetching what lies beside messages, such as the body of an e-mail; before a message that names it.
+    /// Storing or fetching content that travels beside a message, such as the body of an e-mail. The content is stored
+    /// before the message that names it is sent.
     Content,
-    /// Closing down.
+    /// Closing.
     Close,
 }
 
 impl Stage {
-    /// What a timeout in this stage says about the message.
+    /// What a timeout in this stage means for the message.
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
@@ -67,10 +68,10 @@ impl Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Stage::Begin => "beginning (nothing of it was left)",
+            Stage::Begin => "starting (no time was left)",
             Stage::Connect => "connecting",
             Stage::Pool => "waiting for a free connection",
-            Stage::InFlight => "waiting for confirms of earlier messages (the limit of bytes in flight is reached)",
+            Stage::InFlight => "waiting for confirms of earlier messages (the limit of unconfirmed bytes is reached)",
             Stage::Declare => "declaring the topology",
             Stage::Send => "handing the message to the broker",
             Stage::Confirm => "waiting for the broker's confirm",

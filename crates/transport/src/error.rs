@@ -1,9 +1,9 @@
-//! What can go wrong between us and a broker, named by meaning. Errors of amiquip are
-//! mapped where they arise, in `amqp`; none of its types appear here, and no secret.
+//! The errors of a broker, named by meaning. `amqp` maps the errors of amiquip where they occur: no type of
+//! amiquip appears here. No error holds a secret.
 
 use std::error::Error as StdError;
 
-use zc_events_protocol::{Outcome, Stage};
+use zc_events_protocol::{ErrorKind, Outcome, Stage};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -15,46 +15,44 @@ pub enum Error {
     /// The deadline passed.
     #[error("the deadline passed while {stage}")]
     Timeout {
-        /// In which part of the call.
+        /// The part of the call that ran out of time.
         stage: Stage,
     },
-    /// The message is mandatory and no queue takes it.
-    #[error(
-        "no queue is bound to exchange `{exchange}` for routing key `{routing_key}`: nobody would have received the message"
-    )]
+    /// The message is mandatory, and no queue is bound for it.
+    #[error("no queue is bound to exchange `{exchange}` (routing key `{routing_key}`)")]
     Unroutable {
         /// The exchange.
         exchange: String,
         /// The routing key.
         routing_key: String,
     },
-    /// A queue refused the message (full, or its leader is gone). Other queues may have it.
+    /// A queue refused the message: it is full or has no leader. Other queues may have the message.
     #[error("the broker refused the message (nack): a queue behind exchange `{exchange}` is full or has no leader")]
     Nacked {
         /// The exchange.
         exchange: String,
     },
-    /// The broker takes no messages for now.
+    /// The broker blocks publishers for now.
     #[error("the broker accepts no messages: {reason}")]
     Blocked {
-        /// In the broker's words, such as "low on memory".
+        /// The broker's reason, such as "low on memory".
         reason: String,
     },
-    /// There is no connection, or it was lost.
+    /// There is no connection, or the connection was lost.
     #[error("{what}")]
     Unavailable {
-        /// What was tried, and with which effect.
+        /// What was tried, and how it failed.
         what: String,
-        /// What became of the message, if there was one.
+        /// What happened to the message, if there was one.
         outcome: Outcome,
         /// The cause.
         #[source]
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
-    /// The broker refused: wrong credentials, a missing virtual host or exchange, no permission.
+    /// The broker refused: wrong credentials, a missing virtual host or exchange, a missing permission.
     #[error("{why}")]
     Rejected {
-        /// What was refused and what would help.
+        /// What was refused, and what to change.
         why: String,
     },
     /// Something is larger than the wire allows.
@@ -62,37 +60,53 @@ pub enum Error {
     TooLarge {
         /// What is too large.
         what: &'static str,
-        /// How large it is, in bytes.
+        /// Its size in bytes.
         size: usize,
-        /// How large it may be, in bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// A setting makes no sense.
+    /// A setting is invalid.
     #[error("{why}")]
     Config {
-        /// What is wrong, without secrets, and what would be right.
+        /// What is wrong and what to set instead. Without secrets.
         why: String,
     },
-    /// The broker handle was closed.
-    #[error("the connection was closed by this program")]
+    /// This program closed the broker handle.
+    #[error("this program has closed the connection")]
     Closed,
 }
 
 impl Error {
+    /// The kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Timeout { stage } => ErrorKind::Timeout(*stage),
+            Error::Unroutable { .. } => ErrorKind::Unroutable,
+            Error::Nacked { .. } => ErrorKind::Nacked,
+            Error::Blocked { .. } => ErrorKind::Blocked,
+            Error::Unavailable { .. } => ErrorKind::Unavailable,
+            Error::Rejected { .. } => ErrorKind::Rejected,
+            Error::TooLarge { .. } => ErrorKind::TooLarge,
+            Error::Config { .. } => ErrorKind::Config,
+            Error::Closed => ErrorKind::Closed,
+        }
+    }
+
     /// Whether a deadline passed.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Error::Timeout { .. })
+        self.kind().is_timeout()
     }
 
-    /// Whether the same call may succeed later without anything being changed. It says
-    /// nothing about duplicates: for that, ask [`Error::outcome`].
+    /// Whether the same call may succeed later without any change. This says nothing about
+    /// duplicates: [`Error::outcome`] does.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Timeout { .. } | Error::Nacked { .. } | Error::Blocked { .. } | Error::Unavailable { .. })
+        self.kind().is_retryable()
     }
 
-    /// What became of the message.
+    /// What happened to the message.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {

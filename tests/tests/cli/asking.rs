@@ -61,7 +61,7 @@ fn where_nobody_is_bound_nobody_is_waited_for() {
     let scene = Scene::new();
     for words in [["get", "Order"], ["call", "add"]] {
         let ended = scene.run(&words).with_code(7);
-        assert!(ended.took < PATIENCE && ended.stderr.contains("nobody is bound"), "{}", ended.stderr);
+        assert!(ended.took < PATIENCE && ended.stderr.contains("no queue is bound"), "{}", ended.stderr);
     }
 }
 

@@ -40,7 +40,7 @@ fn an_event_arrives_with_all_that_was_said_of_it_in_both_protocols() {
 fn without_anybody_who_is_bound_it_is_said_that_it_is_not_delivered() {
     let scene = Scene::new();
     let ended = scene.run(&["emit", "order_created"]).with_code(7);
-    assert!(ended.stderr.contains("nobody is bound") && ended.stderr.contains("hint:"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no queue is bound") && ended.stderr.contains("hint:"), "{}", ended.stderr);
     let told = &ended.json()[0];
     assert_eq!((&told["confirmed"], &told["outcome"]), (&json!(false), &json!("not_sent")));
 }

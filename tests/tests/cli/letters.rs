@@ -163,8 +163,8 @@ fn a_queue_that_is_gone_is_named_with_what_makes_it_again() {
     channel.queue_delete(queue.as_str(), amiquip::QueueDeleteOptions::default()).unwrap();
     connection.close().unwrap();
     let ended = scene.run(&["dead", "replay", "--all"]).with_code(7);
-    assert!(ended.stderr.contains(&format!("the queue `{queue}` does not exist: start its service once")), "{ended:?}");
-    assert!(!ended.stderr.contains("nobody is bound"), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("the queue `{queue}` does not exist; start its service once")), "{ended:?}");
+    assert!(!ended.stderr.contains("no queue is bound"), "{ended:?}");
     assert_eq!(ids(&scene).len(), 1, "it stays");
 }
 

@@ -130,7 +130,7 @@ fn nothing_is_left_behind_and_a_closed_pipe_is_an_end() {
     let mut listening = listen(&scene, &[]);
     listening.interrupt();
     listening.end().with_code(130);
-    // The broker notices by and by that it is gone; then nobody is bound any more.
+    // The broker notices by and by that it is gone; then no queue is bound any more.
     eventually(PATIENCE, || scene.run(&["emit", "order_created"]).code == 7);
 
     let mut listening = scene.start_with_closed_stdout(&["listen"]);

@@ -78,5 +78,5 @@ fn without_a_place_to_store_or_anybody_who_is_bound_nothing_is_out() {
     let scene = scene.env("EVENTS_CONTENT_URL", &format!("file://{}", contents.path().display()));
     let ended = scene.run_with(&REBUILD, "1\n").with_code(7);
     assert_eq!((&ended.json()[0]["items"], &ended.json()[0]["complete"]), (&json!(0), &json!(false)));
-    assert!(ended.stderr.contains("nobody is bound") && !ended.stderr.contains("--skip"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no queue is bound") && !ended.stderr.contains("--skip"), "{}", ended.stderr);
 }

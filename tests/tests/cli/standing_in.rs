@@ -46,7 +46,7 @@ fn it_answers_follows_its_file_and_keeps_its_answers_while_that_is_wrong() {
 
     running.interrupt();
     running.end().with_code(130);
-    // Its queue goes with it: nobody is bound any more.
+    // Its queue goes with it: no queue is bound any more.
     eventually(PATIENCE, || matches!(client.emit(&Event::new("order_created")), Err(Error::Unroutable { .. })));
 }
 

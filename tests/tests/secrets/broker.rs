@@ -142,7 +142,7 @@ fn a_virtual_host_that_does_not_exist() {
 fn a_connection_that_works_and_is_lost() {
     let canary = Canary::new();
     let (relay, url) = relay(&canary);
-    let error = fails(&canary, &url, &["nobody is bound"]);
+    let error = fails(&canary, &url, &["no queue is bound"]);
     assert!(matches!(error, Error::Unroutable { .. }), "{error:?}");
     assert!(relay.logins() > 0, "the password was not sent");
     assert!(has_heard("amiquip", ""), "amiquip was not listened to");

@@ -6,9 +6,9 @@ use crate::workspace::Manifest;
 /// Each package of ours, and those of ours that it may name, in any of its dependency tables.
 const ARROWS: [(&str, &[&str]); 10] = [
     ("zc-events-protocol", &[]),
-    ("zc-events-tls", &[]),
-    ("zc-events-transport", &["zc-events-protocol", "zc-events-tls"]),
-    ("zc-events-cache", &["zc-events-protocol", "zc-events-tls"]),
+    ("zc-events-net", &["zc-events-protocol"]),
+    ("zc-events-transport", &["zc-events-protocol", "zc-events-net"]),
+    ("zc-events-cache", &["zc-events-protocol", "zc-events-net"]),
     ("zc-events", &["zc-events-protocol", "zc-events-transport", "zc-events-cache"]),
     ("zc-events-cli", &["zc-events"]),
     ("zc-events-bench", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events"]),

@@ -4,6 +4,7 @@
 
 mod arrows;
 mod leftovers;
+mod links;
 mod owners;
 mod readme;
 mod settings;
@@ -67,6 +68,7 @@ fn check(tree: &Tree) -> Result<Vec<Finding>> {
     findings.extend(owners::check(tree));
     findings.extend(sizes::check(tree));
     findings.extend(leftovers::check(tree));
+    findings.extend(links::check(tree));
     findings.extend(readme::check(tree)?);
     findings.extend(settings::check(tree));
     findings.extend(wire::check(tree));

@@ -28,7 +28,7 @@ const OWNERS: [Owner; 8] = [
         homes: &["crates/client/src/content/s3/exchange.rs", "crates/client/src/doctor/management.rs"],
         instead: "go through a ContentStore",
     },
-    Owner { name: "rustls", homes: &["crates/tls/", "tests/"], instead: "go through zc-events-tls" },
+    Owner { name: "rustls", homes: &["crates/net/", "tests/"], instead: "go through zc-events-net" },
     Owner {
         name: "env_logger",
         homes: &["/examples/", "/tests/", "crates/cli/", "crates/bench/", "tests/", "xtask/"],

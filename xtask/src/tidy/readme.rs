@@ -1,4 +1,4 @@
-//! The commands that the documentation names exist: `cargo xtask ...`, examples, packages.
+//! The commands that the documents name exist: `cargo xtask ...`, examples, packages.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,11 +19,13 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
     Ok(check_documents(&documents, &packages, &examples(tree)))
 }
 
-/// The root's documents and each crate's README; not the history, which may name what is gone.
+/// The documents of the root and of `docs`, and the README of each crate. The changelog and the decisions are left out:
+/// they may name commands that no longer exist.
 fn is_for_readers(path: &Path) -> bool {
     let in_root = path.components().count() == 1;
+    let in_docs = path.starts_with("docs") && !path.starts_with("docs/decisions");
     let name = path.file_name().unwrap_or_default();
-    name != "CHANGELOG.md" && (in_root || name == "README.md")
+    name != "CHANGELOG.md" && (in_root || in_docs || name == "README.md")
 }
 
 /// The names of the examples: `examples/NAME.rs` and `examples/NAME/main.rs`.
@@ -74,8 +76,8 @@ fn wrong(command: &[String], packages: &BTreeSet<String>, examples: &BTreeSet<St
     None
 }
 
-/// The `cargo` commands of a document's code, split into words, each with its line: in lines of fenced blocks, and
-/// between backticks. Settings in front of a command and comments behind it are left out.
+/// The `cargo` commands of a document, split into words, each with its line. They stand in fenced blocks and between
+/// backticks. Variables before a command and comments after it are left out.
 fn commands(text: &str) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
     let mut fenced = false;
@@ -135,7 +137,11 @@ mod tests {
 
     #[test]
     fn history_is_left_alone() {
-        assert!(is_for_readers(Path::new("README.md")) && is_for_readers(Path::new("crates/cache/README.md")));
-        assert!(!is_for_readers(Path::new("CHANGELOG.md")) && !is_for_readers(Path::new("docs/old.md")));
+        for path in ["README.md", "crates/cache/README.md", "docs/cli.md"] {
+            assert!(is_for_readers(Path::new(path)), "{path}");
+        }
+        for path in ["CHANGELOG.md", "docs/decisions/0001-x.md", "tests/notes.md"] {
+            assert!(!is_for_readers(Path::new(path)), "{path}");
+        }
     }
 }

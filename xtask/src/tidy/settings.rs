@@ -1,52 +1,91 @@
-//! `.env.sample` and the README's table of settings name the same settings.
+//! `docs/settings.md`, `.env.sample` and the code name the same settings, with the same numbers as defaults.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::{Finding, Tree};
+use super::{File, Finding, Tree};
+
+const DOCUMENT: &str = "docs/settings.md";
+const SAMPLE: &str = ".env.sample";
+/// The folder of the code that reads settings.
+const CODE: &str = "crates/client/src/settings";
+
+/// The settings that a place names: the name, and where.
+type Names<'a> = BTreeMap<String, Setting<'a>>;
+
+struct Setting<'a> {
+    path: &'a Path,
+    line: usize,
+    /// The default, where this place says it.
+    default: String,
+}
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let (Some(sample), Some(readme)) = (tree.file(".env.sample"), tree.file("README.md")) else {
+    let (Some(sample), Some(document)) = (tree.file(SAMPLE), tree.file(DOCUMENT)) else {
         return Vec::new();
     };
-    let (in_sample, in_readme) = (sample_settings(&sample.text), table_settings(&readme.text));
-    if in_readme.is_empty() {
-        return Vec::new();
+    let (in_sample, in_document) = (sample_settings(sample), table_settings(document));
+    let mut findings = missing(&in_sample, &in_document, DOCUMENT);
+    findings.extend(missing(&in_document, &in_sample, SAMPLE));
+    let in_code = code_settings(tree);
+    if !in_code.is_empty() {
+        findings.extend(missing(&in_code, &in_document, DOCUMENT));
+        findings.extend(missing(&in_document, &in_code, CODE));
     }
-    let missing = |from: &BTreeMap<String, usize>, to: &BTreeMap<String, usize>| {
-        from.iter().filter(|(name, _)| !to.contains_key(*name)).map(|(name, line)| (name.clone(), *line)).collect()
-    };
-    let undocumented: Vec<(String, usize)> = missing(&in_sample, &in_readme);
-    let unlisted: Vec<(String, usize)> = missing(&in_readme, &in_sample);
-    let mut findings = Vec::new();
-    for (name, line) in undocumented {
-        findings.push(Finding::new(&sample.path, line, format!("{name} is not in README.md's table of settings")));
-    }
-    for (name, line) in unlisted {
-        findings.push(Finding::new(
-            &readme.path,
-            line,
-            format!("{name} is in the table of settings, not in .env.sample"),
-        ));
+    for (name, documented) in &in_document {
+        let Some(sampled) = in_sample.get(name) else { continue };
+        let is_number = sampled.default.parse::<u64>().is_ok();
+        if is_number && sampled.default != documented.default {
+            let text = format!("the default of {name} is {} here, and {} in {SAMPLE}", documented.default, sampled.default);
+            findings.push(Finding::new(documented.path, documented.line, text));
+        }
     }
     findings
 }
 
-/// The names that a sample sets, commented out or not, and their lines.
-fn sample_settings(text: &str) -> BTreeMap<String, usize> {
-    let names = text.lines().enumerate().filter_map(|(index, line)| {
-        let (name, _) = line.trim_start_matches(['#', ' ']).split_once('=')?;
-        is_name(name).then(|| (name.to_owned(), index + 1))
+/// A finding for each setting of one place that another place does not name.
+fn missing(from: &Names<'_>, to: &Names<'_>, place: &str) -> Vec<Finding> {
+    let missing = from.iter().filter(|(name, _)| !to.contains_key(*name));
+    missing.map(|(name, it)| Finding::new(it.path, it.line, format!("{name} is missing in {place}"))).collect()
+}
+
+/// The settings that a sample sets, commented out or not.
+fn sample_settings(file: &File) -> Names<'_> {
+    let names = file.text.lines().enumerate().filter_map(|(index, line)| {
+        let (name, default) = line.trim_start_matches(['#', ' ']).split_once('=')?;
+        let setting = Setting { path: &file.path, line: index + 1, default: default.trim().to_owned() };
+        is_name(name).then(|| (name.to_owned(), setting))
     });
     names.collect()
 }
 
-/// The names between backticks in the first cell of the rows of a document's tables, and their lines.
-fn table_settings(text: &str) -> BTreeMap<String, usize> {
-    let mut names = BTreeMap::new();
-    for (index, line) in text.lines().enumerate() {
-        let Some(cell) = line.trim().strip_prefix('|').and_then(|row| row.split('|').next()) else { continue };
-        for name in cell.split('`').skip(1).step_by(2).filter(|name| is_name(name)) {
-            names.insert(name.to_owned(), index + 1);
+/// The names between backticks in the first cell of the rows of a document's tables; the second cell is the default.
+fn table_settings(file: &File) -> Names<'_> {
+    let mut names = Names::new();
+    for (index, line) in file.text.lines().enumerate() {
+        let Some(row) = line.trim().strip_prefix('|') else { continue };
+        let mut cells = row.split('|').map(str::trim);
+        let first = cells.next().unwrap_or_default();
+        let default = cells.next().unwrap_or_default().trim_matches('`');
+        for name in first.split('`').skip(1).step_by(2).filter(|name| is_name(name)) {
+            let setting = Setting { path: &file.path, line: index + 1, default: default.to_owned() };
+            names.insert(name.to_owned(), setting);
+        }
+    }
+    names
+}
+
+/// The names that the code reads: the text in `take(.., "NAME")` and `lookup("NAME")`. Tests are left out.
+fn code_settings(tree: &Tree) -> Names<'_> {
+    let mut names = Names::new();
+    for file in tree.rust().filter(|file| file.path.starts_with(CODE)) {
+        let text = file.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            let reads = line.split("take(").skip(1).chain(line.split("lookup(").skip(1));
+            for name in reads.filter_map(|call| call.split('"').nth(1)).filter(|name| is_name(name)) {
+                let setting = Setting { path: &file.path, line: index + 1, default: String::new() };
+                names.insert(name.to_owned(), setting);
+            }
         }
     }
     names
@@ -63,31 +102,54 @@ mod tests {
     use super::*;
     use crate::tidy::tests::texts;
 
-    fn found(sample: &str, readme: &str) -> Vec<String> {
-        texts(&check(&Tree::made_up(&[(".env.sample", sample), ("README.md", readme)])))
+    const TABLE: &str =
+        "| setting | default |\n|---|---|\n| `BROKER_URL`, `OTHER_URL` | none |\n| `EVENTS_TTL` | 60 |\n| `retry` | `NOT_ONE` |\n";
+    const ENV: &str = "# Where.\nBROKER_URL=amqp://h\n# OTHER_URL=\nEVENTS_TTL=60\n";
+    const READS: &str = "take(&mut self.url, \"BROKER_URL\");\ntake(&mut self.other, \"OTHER_URL\");\n\
+                         if let Some(ttl) = lookup(\"EVENTS_TTL\") {}\n// lookup(\"IN_A_COMMENT\")\n";
+
+    fn found(sample: &str, document: &str, code: &str) -> Vec<String> {
+        let tree =
+            Tree::made_up(&[(SAMPLE, sample), (DOCUMENT, document), ("crates/client/src/settings/builder.rs", code)]);
+        texts(&check(&tree))
     }
 
-    const README: &str =
-        "| Setting | Default |\n|---|---|\n| `BROKER_URL`, `OTHER_URL` | none |\n| `retry` | `NOT_ONE` |\n";
-
     #[test]
-    fn the_same_names_are_fine() {
-        assert!(found("# Where.\nBROKER_URL=amqp://h\n# OTHER_URL=\n", README).is_empty());
+    fn the_same_names_and_defaults_are_fine() {
+        assert_eq!(found(ENV, TABLE, READS), Vec::<String>::new());
     }
 
     #[test]
-    fn a_name_in_one_of_the_two_is_found() {
+    fn a_name_that_one_place_lacks_is_found() {
+        let with = |text: &str, line: &str| format!("{text}{line}\n");
         assert_eq!(
-            found("# Where.\nBROKER_URL=\nNEW_ONE=1\n", README),
+            found(&with(ENV, "NEW_ONE=1"), TABLE, READS),
+            [".env.sample:5: NEW_ONE is missing in docs/settings.md"]
+        );
+        assert_eq!(
+            found(ENV, &with(TABLE, "| `NEW_ONE` | 1 |"), READS),
             [
-                ".env.sample:3: NEW_ONE is not in README.md's table of settings",
-                "README.md:3: OTHER_URL is in the table of settings, not in .env.sample",
+                "docs/settings.md:6: NEW_ONE is missing in .env.sample",
+                "docs/settings.md:6: NEW_ONE is missing in crates/client/src/settings",
             ]
+        );
+        assert_eq!(
+            found(ENV, TABLE, &with(READS, "take(&mut self.new, \"NEW_ONE\");")),
+            ["crates/client/src/settings/builder.rs:5: NEW_ONE is missing in docs/settings.md"]
         );
     }
 
     #[test]
-    fn a_readme_without_a_table_is_not_compared() {
-        assert!(found("BROKER_URL=\n", "Nothing yet.").is_empty());
+    fn another_number_as_default_is_found() {
+        assert_eq!(
+            found(&ENV.replace("60", "61"), TABLE, READS),
+            ["docs/settings.md:4: the default of EVENTS_TTL is 60 here, and 61 in .env.sample"]
+        );
+    }
+
+    #[test]
+    fn names_that_only_tests_use_are_left_out() {
+        let code = format!("{READS}\n#[cfg(test)]\nmod tests {{\n    lookup(\"IN_A_TEST\")\n}}\n");
+        assert_eq!(found(ENV, TABLE, &code), Vec::<String>::new());
     }
 }

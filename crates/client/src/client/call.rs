@@ -13,7 +13,7 @@ use zc_events_protocol::{Call, CallReply, Limits, Method};
 use super::pending::{Pending, Read, Sent};
 use super::{EmitReceipt, EventClient, To};
 use crate::lines::About;
-use crate::{Error, Result, metrics};
+use crate::{Error, Result};
 
 /// A call by key, in the making; see [`EventClient::get`] and its like.
 ///
@@ -92,7 +92,7 @@ impl CallRequest {
         let Self { client, call, timeout } = self;
         // One that was cloned before is another call.
         let call = call.renewed();
-        let metered = metrics::Request::begin(call.key(), client.inner().clock());
+        let metered = client.track_request(call.key());
         let handed = hand_over(&client, &call, timeout);
         let what = format!("the call of `{}`", call.key());
         let key = call.response_key().unwrap_or_default().to_owned();

@@ -9,7 +9,7 @@ use zc_events_transport::Receipt;
 
 use super::{EventClient, Inner, To};
 use crate::lines::About;
-use crate::metrics::Emission;
+use crate::observe::TrackedEmit;
 use crate::{Error, Result};
 
 /// How many events of [`EventClient::emit_many`] are out at once.
@@ -21,7 +21,7 @@ pub struct EmitReceipt {
     receipt: Receipt,
     deadline: Deadline,
     inner: Arc<Inner>,
-    emission: Emission,
+    emission: TrackedEmit,
 }
 
 impl fmt::Debug for EmitReceipt {
@@ -39,9 +39,9 @@ impl EmitReceipt {
     pub fn wait(self) -> Result<()> {
         let emitted = self.receipt.wait(self.deadline).map_err(Error::from);
         if let Err(error) = &emitted {
-            self.inner.learn_from(error);
+            self.inner.invalidate_exchanges(error);
         }
-        self.emission.end(&emitted, self.inner.clock());
+        self.emission.end(emitted.as_ref(), self.inner.clock());
         emitted
     }
 }
@@ -92,7 +92,7 @@ impl EventClient {
         encode: impl FnOnce(&EncodeOptions) -> Result<Encoded>,
     ) -> Result<EmitReceipt> {
         let inner = self.inner();
-        let emission = Emission::begin(about.event_type, inner.clock());
+        let emission = TrackedEmit::begin(&inner.observers, about.event_type, inner.clock());
         // Not the handler's caller's: what has happened is told, whoever still waits.
         let deadline = inner.deadline(inner.settings.publish_timeout);
         let sent = encode(&self.encode_options()).and_then(|encoded| {
@@ -104,9 +104,8 @@ impl EventClient {
         match sent {
             Ok(receipt) => Ok(EmitReceipt { receipt, deadline, inner: Arc::clone(inner), emission }),
             Err(error) => {
-                let failed = Err(error);
-                emission.end(&failed, inner.clock());
-                failed
+                emission.end(Err::<(), _>(&error), inner.clock());
+                Err(error)
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use zc_events_cache::StoreHealth;
 
 use super::EventClient;
-use crate::metrics;
+use crate::observe::ConnectionSeen;
 
 /// How a client is, as far as it knows without asking. More fields may come.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +68,8 @@ impl EventClient {
     pub fn health(&self) -> ClientHealth {
         let inner = self.inner();
         let broker = inner.broker.health();
-        metrics::connection(broker.connected, broker.blocked.is_some());
+        let seen = ConnectionSeen { is_connected: broker.connected, is_blocked: broker.blocked.is_some() };
+        inner.observers.tell(|observer| observer.connection_seen(&seen));
         let (blocked_since, blocked_reason) = broker.blocked.unzip();
         let store = inner.store.as_ref().map_or_else(StoreHealth::default, |store| store.health());
         ClientHealth {

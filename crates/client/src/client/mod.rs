@@ -4,6 +4,7 @@
 //! them, in `scope`; how the connections are, in `health`.
 
 mod answer;
+mod builder;
 mod call;
 mod contents;
 mod email;
@@ -31,12 +32,13 @@ use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
 use crate::content::Opened;
 use crate::lines::About;
+use crate::observe::{Observers, TrackedRequest, WaitFor};
 use crate::settings::in_redis_url;
-use crate::testing::Wait;
-use crate::{Error, Result, Settings, metrics};
+use crate::{Error, Result, Settings};
 use pending::Sent;
 
 pub use answer::Answer;
+pub use builder::EventClientBuilder;
 pub use call::CallRequest;
 pub use emit::EmitReceipt;
 pub use gather::PendingSet;
@@ -72,6 +74,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) broker: Arc<dyn Broker>,
     store: Option<Arc<dyn ReplyStore>>,
+    pub(crate) observers: Observers,
     contents: Opened,
     /// Whether the exchanges for events and for notifications are known to be there.
     has_exchange: [AtomicBool; 2],
@@ -99,16 +102,13 @@ impl EventClient {
     /// # Errors
     /// [`Error::Config`]; [`Error::Unavailable`] where the system gives us no thread.
     pub fn new(settings: Settings) -> Result<Self> {
-        let broker = settings.open_broker()?;
-        let store = settings.open_store()?;
-        metrics::describe();
-        Ok(Self::with(settings, broker, store))
+        Self::builder(settings).build()
     }
 
-    /// A client with these settings, a broker and a store.
-    pub(crate) fn with(settings: Settings, broker: Arc<dyn Broker>, store: Option<Arc<dyn ReplyStore>>) -> Self {
-        let inner = Inner { settings, broker, store, contents: Opened::default(), has_exchange: Default::default() };
-        Self { inner: Arc::new(inner), scope: None }
+    /// A client in the making, for programs that bring observers, or a broker, a reply store or a clock of their own.
+    /// What they do not bring is opened as the settings say.
+    pub fn builder(settings: Settings) -> EventClientBuilder {
+        EventClientBuilder::new(settings)
     }
 
     /// The settings.
@@ -197,17 +197,22 @@ impl EventClient {
         Self { inner: Arc::clone(&self.inner), scope: Some(Arc::new(scope.trusted())) }
     }
 
-    /// [`Inner::waiting`] for whoever holds this client: the handler it was given to, if it was.
-    pub(crate) fn waiting<T>(&self, what: Wait, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
-        let job = self.scope.as_ref().and_then(|scope| scope.job);
-        self.inner.waiting(what, job, deadline, wait)
+    /// Waits with `wait`, and tells the observers so, with the message in whose handler this client is used.
+    pub(crate) fn waiting<T>(&self, what: WaitFor<'_>, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
+        let message = self.scope.as_ref().and_then(|scope| scope.message);
+        self.inner.observers.waiting(what, message, deadline, wait)
+    }
+
+    /// Begins to track a request for the observers.
+    fn track_request(&self, event_type: &str) -> TrackedRequest {
+        TrackedRequest::begin(&self.inner.observers, event_type, self.inner.clock())
     }
 
     /// Waits for an answer under one of the keys.
     fn pop(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
         let store = self.inner.store()?;
         let pop = || store.pop(keys, deadline);
-        self.waiting(Wait::Answer, deadline, pop).map_err(in_redis_url)
+        self.waiting(WaitFor::Reply, deadline, pop).map_err(in_redis_url)
     }
 
     /// The answers that are there under the keys.
@@ -218,7 +223,7 @@ impl EventClient {
 
     /// Hands over a message, waiting while the broker takes none.
     fn hand_over(&self, to: To, message: &Encoded, deadline: Deadline) -> Result<Receipt> {
-        self.waiting(Wait::Room, deadline, || self.inner.send(to, message, deadline))
+        self.waiting(WaitFor::Send, deadline, || self.inner.send(to, message, deadline))
     }
 
     /// The deadline of a call: `after` from now, or what the handler that makes it has left.
@@ -288,15 +293,6 @@ impl Inner {
         self.clock().deadline(after)
     }
 
-    /// Waits for something by the deadline. A test that these settings were made by is told, since its time passes
-    /// meanwhile.
-    pub(crate) fn waiting<T>(&self, what: Wait, job: Option<u64>, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
-        match self.settings.world() {
-            Some(world) => world.waiting(what, job, deadline, wait),
-            None => wait(),
-        }
-    }
-
     pub(crate) fn store(&self) -> Result<&Arc<dyn ReplyStore>> {
         self.store.as_ref().ok_or_else(|| {
             Error::config("EVENTS_REDIS_URL is not set: answers are awaited there; set it to redis://host:6379/0, as the Python services have it")
@@ -319,14 +315,14 @@ impl Inner {
         let outgoing = Outgoing { exchange, routing_key, mandatory: true, properties, body };
         self.broker.send(&outgoing, deadline).map_err(|error| {
             let error = Error::from(error);
-            self.learn_from(&error);
+            self.invalidate_exchanges(&error);
             error
         })
     }
 
     /// What is refused may be an exchange that somebody has deleted: it is declared again the next time. Of many
     /// messages at once it cannot be told which was refused; they end as a lost connection ends them.
-    pub(crate) fn learn_from(&self, error: &Error) {
+    pub(crate) fn invalidate_exchanges(&self, error: &Error) {
         if matches!(error, Error::Rejected { .. } | Error::Unavailable { outcome: Outcome::Unknown, .. }) {
             self.has_exchange.iter().for_each(|has| has.store(false, Ordering::Release));
         }

@@ -9,7 +9,8 @@ use zc_events_protocol::{Deadline, Limits, Outcome, Stage};
 use zc_events_transport::Receipt;
 
 use super::{Answer, EventClient};
-use crate::{Error, Result, metrics};
+use crate::observe::TrackedRequest;
+use crate::{Error, Result};
 
 /// How soon after sending it is looked whether anybody takes the request at all.
 pub(super) const FIRST_LOOK: Duration = Duration::from_millis(50);
@@ -38,7 +39,7 @@ pub struct Pending<T = Answer> {
     /// What the broker has said against it, once.
     doubt: Option<Error>,
     deadline: Deadline,
-    metered: metrics::Request,
+    metered: TrackedRequest,
     read: Arc<dyn Read<T>>,
 }
 
@@ -48,7 +49,7 @@ impl<T> Pending<T> {
         client: EventClient,
         what: String,
         response_key: String,
-        metered: metrics::Request,
+        metered: TrackedRequest,
         sent: Result<Sent>,
         read: Arc<dyn Read<T>>,
     ) -> Result<Self> {
@@ -58,7 +59,7 @@ impl<T> Pending<T> {
                 Ok(Self { client, what, response_key, receipt, doubt: None, deadline, metered, read })
             }
             Err(error) => {
-                metered.failed(&error, client.inner().clock());
+                metered.end(Err::<(), _>(&error), client.inner().clock());
                 Err(error)
             }
         }
@@ -106,7 +107,7 @@ impl<T> Pending<T> {
         let settings = self.client.settings();
         let limits = Limits { body: settings.max_reply, ..settings.limits };
         let ended = awaited.and_then(|bytes| self.read.read(&bytes, &limits));
-        self.metered.end(&ended, &*settings.clock);
+        self.metered.end(ended.as_ref(), &*settings.clock);
         ended
     }
 

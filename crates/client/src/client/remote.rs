@@ -12,7 +12,7 @@ use zc_events_protocol::{Limits, Method, Reply, ResourceRequest};
 use super::pending::{Pending, Read};
 use super::{Answer, EventClient, Page};
 use crate::lines::About;
-use crate::{Error, Result, metrics};
+use crate::{Error, Result};
 
 /// A request for a resource of another service, in the making; see [`EventClient::remote`].
 ///
@@ -162,7 +162,7 @@ impl RemoteRequest {
         let asked = Arc::new(self);
         let Self { client, request, timeout } = &*asked;
         let event = request.to_event();
-        let metered = metrics::Request::begin(event.event_type(), client.inner().clock());
+        let metered = client.track_request(event.event_type());
         let about =
             About { event_type: event.event_type(), task_id: Some(event.effective_task_id()), kwargs: event.kwargs() };
         let sent = client.request_options(*timeout).and_then(|(options, deadline)| {

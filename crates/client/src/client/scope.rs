@@ -13,7 +13,7 @@ pub(crate) struct Scope {
     /// When the handler's own caller gives up; nothing made within it waits longer.
     pub(crate) deadline: Option<Deadline>,
     /// The number of the message among those of this process.
-    pub(crate) job: Option<u64>,
+    pub(crate) message: Option<u64>,
 }
 
 impl Scope {
@@ -26,7 +26,7 @@ impl Scope {
             root_id: self.root_id.filter(fit),
             parent_id: self.parent_id.filter(fit),
             deadline: self.deadline,
-            job: self.job,
+            message: self.message,
         }
     }
 }

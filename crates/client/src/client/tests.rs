@@ -51,7 +51,7 @@ fn ids(task: &Task) -> (Option<&str>, Option<&str>) {
 }
 
 fn within(root: &str, parent: &str) -> Scope {
-    Scope { root_id: Some(root.to_owned()), parent_id: Some(parent.to_owned()), deadline: None, job: None }
+    Scope { root_id: Some(root.to_owned()), parent_id: Some(parent.to_owned()), deadline: None, message: None }
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn an_exchange_that_may_be_gone_is_declared_again() {
     let inner = bench.client.inner();
     let after = |error: Error| {
         inner.has_exchange.iter().for_each(|has| has.store(true, Ordering::SeqCst));
-        inner.learn_from(&error);
+        inner.invalidate_exchanges(&error);
         inner.has_exchange.iter().all(|has| !has.load(Ordering::SeqCst))
     };
     let lost = |outcome| Error::Unavailable { what: "lost".into(), outcome, source: None };

@@ -13,7 +13,7 @@ use zc_events_transport::{ConsumeOptions, Delivery, Settler, Subscription, Topol
 pub use letter::DeadLetter;
 pub use replay::{Replay, Replayed};
 
-use crate::testing::Wait;
+use crate::observe::WaitFor;
 use crate::{Error, EventClient, Result};
 
 /// How long connecting may take, and the first letter.
@@ -129,7 +129,7 @@ impl DeadLetters {
         for number in 0..count {
             // Others may look at some of them at the same time.
             let soon = inner.deadline(if number == 0 { PATIENCE } else { QUIET });
-            let waits = Wait::Message(Arc::clone(&queue));
+            let waits = WaitFor::Message { queue: &queue };
             let Some(delivery) = self.client.waiting(waits, soon, || letters.next(soon))? else { break };
             taken.push((DeadLetter::of(&delivery, &inner.settings.limits), delivery));
         }

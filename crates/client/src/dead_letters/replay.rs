@@ -7,7 +7,7 @@ use zc_events_protocol::{HeaderValue, Properties, names};
 use zc_events_transport::{Delivery, Outgoing, Settler};
 
 use super::{DeadLetter, DeadLetters, REPLAYS};
-use crate::testing::Wait;
+use crate::observe::WaitFor;
 use crate::{Error, Result};
 
 /// How often a letter is handled again unless more is asked for.
@@ -159,7 +159,7 @@ impl DeadLetters {
         let inner = self.client.inner();
         let deadline = inner.deadline(inner.settings.publish_timeout);
         let message = Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body };
-        let receipt = self.client.waiting(Wait::Room, deadline, || inner.broker.send(&message, deadline))?;
+        let receipt = self.client.waiting(WaitFor::Send, deadline, || inner.broker.send(&message, deadline))?;
         Ok(receipt.wait(deadline)?)
     }
 }

@@ -154,7 +154,7 @@ impl Examination<'_> {
         let left = self.left();
         let (management, compared, finding) = self.management(settings, ways, &left);
         let asked = management.as_ref().map_or(Ok(()), |management| fleet.ask_more(management, &left));
-        let user = ways.nodes.iter().flatten().find(|node| node.obstacle.is_none()).map_or("", |node| &node.user);
+        let user = ways.nodes.iter().flatten().find(|node| node.probe.failure.is_none()).map_or("", |node| &node.user);
         self.note(fleet.permissions(user));
         self.note(fleet.exchanges());
         self.note(fleet.queues());

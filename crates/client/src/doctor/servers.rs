@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use zc_events_cache::redis::{Hurdle as RedisHurdle, Reach as RedisReach};
 use zc_events_protocol::Deadline;
 use zc_events_transport::Error as BrokerError;
-use zc_events_transport::amqp::{self, Hurdle, Reach};
+use zc_events_transport::amqp::{self, ConnectStep, NodeProbe};
 
 use super::finding::{Check, Finding, Status};
 use crate::settings::BrokerSetting;
@@ -14,7 +14,7 @@ use crate::{Result, Settings};
 
 /// How far one gets. What is in memory, and what is not set, is not there.
 pub(super) struct Ways {
-    pub(super) nodes: Option<Vec<Reach>>,
+    pub(super) nodes: Option<Vec<NodeProbe>>,
     pub(super) redis: Option<RedisReach>,
     /// The setting that names the broker.
     setting: &'static str,
@@ -22,7 +22,7 @@ pub(super) struct Ways {
 
 /// Tries both servers, each until its deadline.
 pub(super) fn reach(settings: &Settings, limit: impl Fn() -> Deadline) -> Result<Ways> {
-    let nodes = settings.amqp_options().map(|options| amqp::reach(&options, limit())).transpose()?;
+    let nodes = settings.amqp_options().map(|options| amqp::probe(&options, limit())).transpose()?;
     let redis = settings.redis_options()?.map(|options| zc_events_cache::redis::reach(&options, limit()));
     let setting = match &settings.broker {
         BrokerSetting::Amqp { setting, .. } => setting,
@@ -40,17 +40,17 @@ struct Sight {
 impl Ways {
     /// Whether the broker lets the program in, or is in memory.
     pub(super) fn is_in(&self) -> bool {
-        self.nodes.as_ref().is_none_or(|nodes| nodes.iter().any(|node| node.obstacle.is_none()))
+        self.nodes.as_ref().is_none_or(|nodes| nodes.iter().any(|node| node.probe.failure.is_none()))
     }
 
     /// Why the broker does not let the program in: the check that failed.
     pub(super) fn stopped_at(&self) -> Check {
-        let furthest = self.nodes.iter().flatten().filter_map(|node| node.obstacle.as_ref()).map(|it| it.at).max();
+        let furthest = self.nodes.iter().flatten().filter_map(|node| node.probe.failure.as_ref()).map(|it| it.step).max();
         match furthest {
-            Some(Hurdle::Name) => Check::Dns,
-            Some(Hurdle::Connect) => Check::Tcp,
-            Some(Hurdle::Tls) => Check::Tls,
-            Some(Hurdle::VirtualHost) => Check::Vhost,
+            Some(ConnectStep::Resolve) => Check::Dns,
+            Some(ConnectStep::Connect) => Check::Tcp,
+            Some(ConnectStep::Tls) => Check::Tls,
+            Some(ConnectStep::Namespace) => Check::Vhost,
             _ => Check::Login,
         }
     }
@@ -67,12 +67,12 @@ impl Ways {
             _ => format!("{place} is {}", found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
         };
         let setting = self.setting;
-        let nodes = self.step(Hurdle::Name, |node| match &node.obstacle {
-            Some(it) if it.at == Hurdle::Name => Sight {
-                text: format!("{} leads nowhere ({})", node.node, it.said),
+        let nodes = self.step(ConnectStep::Resolve, |node| match &node.probe.failure {
+            Some(it) if it.step == ConnectStep::Resolve => Sight {
+                text: format!("{} leads nowhere ({})", node.probe.address, it.reason),
                 remedy: Some(format!("check the host in {setting}, and this machine's name servers")),
             },
-            _ => Sight { text: is(&node.node, &node.addresses), remedy: None },
+            _ => Sight { text: is(&node.probe.address, &node.probe.trace.addresses), remedy: None },
         });
         let redis = self.redis_step(RedisHurdle::Name, |redis| match &redis.obstacle {
             Some(it) if it.at == RedisHurdle::Name => Sight {
@@ -86,14 +86,14 @@ impl Ways {
 
     pub(super) fn tcp(&self) -> Finding {
         let setting = self.setting;
-        let nodes = self.step(Hurdle::Connect, |node| match &node.obstacle {
-            Some(it) if it.at == Hurdle::Connect => Sight {
-                text: format!("no connection to {} ({})", node.node, it.said),
+        let nodes = self.step(ConnectStep::Connect, |node| match &node.probe.failure {
+            Some(it) if it.step == ConnectStep::Connect => Sight {
+                text: format!("no connection to {} ({})", node.probe.address, it.reason),
                 remedy: Some(format!(
                     "is RabbitMQ running there, are host and port in {setting} right, and is no firewall in between?"
                 )),
             },
-            _ => Sight { text: connected(&node.node, node.connected_in), remedy: None },
+            _ => Sight { text: connected(&node.probe.address, node.probe.trace.connected_in), remedy: None },
         });
         let redis = self.redis_step(RedisHurdle::Connect, |redis| match &redis.obstacle {
             Some(it) if it.at == RedisHurdle::Connect => Sight {
@@ -110,7 +110,7 @@ impl Ways {
 
     pub(super) fn tls(&self) -> Finding {
         let (nodes, redis) = (self.nodes.iter().flatten(), self.redis.iter());
-        let asked: Vec<bool> = nodes.map(|node| node.tls).chain(redis.map(|redis| redis.tls)).collect();
+        let asked: Vec<bool> = nodes.map(|node| node.probe.tls).chain(redis.map(|redis| redis.tls)).collect();
         if asked.is_empty() {
             return Finding::skipped(Check::Tls, IN_MEMORY);
         }
@@ -118,11 +118,11 @@ impl Ways {
             return Finding::ok(Check::Tls, "not asked for: what is sent can be read on its way");
         }
         let setting = self.setting;
-        let nodes = self.step(Hurdle::Tls, |node| match &node.obstacle {
-            Some(it) if it.at == Hurdle::Tls => {
-                not_secured(&node.node, &it.said, &format!("cacertfile=PATH in {setting}"), 5671)
+        let nodes = self.step(ConnectStep::Tls, |node| match &node.probe.failure {
+            Some(it) if it.step == ConnectStep::Tls => {
+                not_secured(&node.probe.address, &it.reason, &format!("cacertfile=PATH in {setting}"), 5671)
             }
-            _ => secured(&node.node, node.agreed),
+            _ => secured(&node.probe.address, node.probe.trace.tls_version),
         });
         let redis = self.redis_step(RedisHurdle::Tls, |redis| match &redis.obstacle {
             Some(it) if it.at == RedisHurdle::Tls => {
@@ -140,28 +140,28 @@ impl Ways {
 
     pub(super) fn login(&self) -> Finding {
         let setting = self.setting;
-        let nodes = self.step(Hurdle::Login, |node| match &node.obstacle {
-            Some(it) if it.at == Hurdle::Login && matches!(it.error, BrokerError::Rejected { .. }) => Sight {
-                text: format!("{} refuses the user `{}` or the password", node.node, node.user),
+        let nodes = self.step(ConnectStep::Login, |node| match &node.probe.failure {
+            Some(it) if it.step == ConnectStep::Login && matches!(it.error, BrokerError::Rejected { .. }) => Sight {
+                text: format!("{} refuses the user `{}` or the password", node.probe.address, node.user),
                 remedy: Some(format!(
                     "check both in {setting}, and that the user may log in from here (`guest` may only on the broker's own machine)"
                 )),
             },
-            Some(it) if it.at == Hurdle::Login => Sight {
-                text: format!("{} does not answer as a broker ({})", node.node, it.said),
+            Some(it) if it.step == ConnectStep::Login => Sight {
+                text: format!("{} does not answer as a broker ({})", node.probe.address, it.reason),
                 remedy: Some(format!("is it RabbitMQ's AMQP port that {setting} leads to? 5672 unless changed")),
             },
-            _ => Sight { text: as_user(&node.node, &node.user, node.server.as_deref()), remedy: None },
+            _ => Sight { text: as_user(&node.probe.address, &node.user, node.server.as_deref()), remedy: None },
         });
         self.finding(Check::Login, nodes, None)
     }
 
     pub(super) fn vhost_finding(&self) -> Finding {
         let setting = self.setting;
-        let nodes = self.step(Hurdle::VirtualHost, |node| match &node.obstacle {
-            Some(it) if it.at == Hurdle::VirtualHost => {
+        let nodes = self.step(ConnectStep::Namespace, |node| match &node.probe.failure {
+            Some(it) if it.step == ConnectStep::Namespace => {
                 let vhost = &node.vhost;
-                let remedy = if it.said.contains("not found") {
+                let remedy = if it.reason.contains("not found") {
                     format!("check the part behind the port in {setting}, or `rabbitmqctl add_vhost {vhost}`")
                 } else {
                     format!(
@@ -169,17 +169,17 @@ impl Ways {
                         node.user
                     )
                 };
-                Sight { text: format!("{}: {}", node.node, it.said), remedy: Some(remedy) }
+                Sight { text: format!("{}: {}", node.probe.address, it.reason), remedy: Some(remedy) }
             }
-            _ => Sight { text: format!("`{}` at {}", node.vhost, node.node), remedy: None },
+            _ => Sight { text: format!("`{}` at {}", node.vhost, node.probe.address), remedy: None },
         });
         self.finding(Check::Vhost, nodes, None)
     }
 
     /// What the nodes showed of a step that they have come to.
-    fn step(&self, hurdle: Hurdle, sight: impl Fn(&Reach) -> Sight) -> Option<Vec<Sight>> {
+    fn step(&self, step: ConnectStep, sight: impl Fn(&NodeProbe) -> Sight) -> Option<Vec<Sight>> {
         let nodes = self.nodes.as_ref()?;
-        let came = |node: &&Reach| node.obstacle.as_ref().is_none_or(|it| it.at >= hurdle);
+        let came = |node: &&NodeProbe| node.probe.has_reached(step);
         Some(nodes.iter().filter(came).map(sight).collect())
     }
 

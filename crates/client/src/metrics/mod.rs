@@ -31,131 +31,22 @@
 //! the stage, such as `timeout_confirm`), or `unawaited` where nobody asked. `event_type` is only ever a type that this
 //! program emits or has a handler for, so that no peer can add to the labels.
 
-mod client;
-mod service;
-
 #[cfg(feature = "metrics")]
-mod facade;
+mod catalog;
+#[cfg(feature = "metrics")]
+mod observer;
+#[cfg(feature = "metrics")]
+mod recorder;
+
+use crate::observe::Observers;
+
+/// Installs the observer that counts, and describes the metrics to the recorder.
+#[cfg(feature = "metrics")]
+pub(crate) fn install(observers: &mut Observers) {
+    recorder::describe();
+    observers.add(std::sync::Arc::new(observer::MetricsObserver));
+}
+
+/// Without the feature `metrics` nothing is installed.
 #[cfg(not(feature = "metrics"))]
-#[path = "nothing.rs"]
-mod facade;
-
-pub(crate) use client::{Emission, Request, connection};
-pub(crate) use facade::describe;
-pub(crate) use service::{
-    Handled, Replied, begun, consuming, dead_lettered, delivered, finished, handled, ignored, ran, reconnected,
-    replied, retried,
-};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
-/// What a number is counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
-    Count,
-    Bytes,
-    Seconds,
-}
-
-/// A metric: its name and what a recorder is told of it.
-#[derive(Debug)]
-struct Metric {
-    name: &'static str,
-    kind: Kind,
-    unit: Unit,
-    text: &'static str,
-}
-
-const fn counter(name: &'static str, unit: Unit, text: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, unit, text }
-}
-
-const fn gauge(name: &'static str, text: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, unit: Unit::Count, text }
-}
-
-const fn seconds(name: &'static str, text: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram, unit: Unit::Seconds, text }
-}
-
-static EMITTED: Metric = counter("zc_events_emitted_total", Unit::Count, "Events emitted, by outcome");
-static PUBLISH: Metric = seconds("zc_events_publish_seconds", "From handing an event over to its confirm");
-static SENT_BYTES: Metric = counter("zc_events_sent_bytes_total", Unit::Bytes, "Bodies handed to the broker");
-static REQUESTS_SENT: Metric = counter("zc_events_requests_sent_total", Unit::Count, "Requests handed to the broker");
-static REQUESTS: Metric = counter("zc_events_requests_total", Unit::Count, "Requests that ended, by outcome");
-static REQUEST: Metric = seconds("zc_events_request_seconds", "From sending a request to its end");
-static DELIVERIES: Metric = counter("zc_events_deliveries_total", Unit::Count, "Messages that arrived");
-static RECEIVED_BYTES: Metric = counter("zc_events_received_bytes_total", Unit::Bytes, "Bodies that arrived");
-static IGNORED: Metric = counter("zc_events_ignored_total", Unit::Count, "Messages for others");
-static HANDLED: Metric = counter("zc_events_handled_total", Unit::Count, "Messages with a handler, by outcome");
-static HANDLER: Metric = seconds("zc_events_handler_seconds", "How long handlers and views ran");
-static RETRIES: Metric = counter("zc_events_retries_total", Unit::Count, "Attempts put off until later");
-static DEAD_LETTERS: Metric = counter("zc_events_dead_letters_total", Unit::Count, "Dead letters, by reason");
-static REPLIES: Metric = counter("zc_events_replies_total", Unit::Count, "Answers of services, by outcome");
-static IN_PROGRESS: Metric = gauge("zc_events_in_progress", "Messages that are with workers");
-static CONSUMING: Metric = gauge("zc_events_consuming", "1 while the queue is consumed");
-static CONNECTED: Metric = gauge("zc_events_connected", "1 while there is a connection for publishing");
-static BLOCKED: Metric = gauge("zc_events_blocked", "1 while the broker takes no messages");
-static RECONNECTS: Metric = counter("zc_events_reconnects_total", Unit::Count, "Lost connections that came back");
-
-/// All of them.
-static ALL: [&Metric; 19] = [
-    &EMITTED,
-    &PUBLISH,
-    &SENT_BYTES,
-    &REQUESTS_SENT,
-    &REQUESTS,
-    &REQUEST,
-    &DELIVERIES,
-    &RECEIVED_BYTES,
-    &IGNORED,
-    &HANDLED,
-    &HANDLER,
-    &RETRIES,
-    &DEAD_LETTERS,
-    &REPLIES,
-    &IN_PROGRESS,
-    &CONSUMING,
-    &CONNECTED,
-    &BLOCKED,
-    &RECONNECTS,
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_metric_is_in_the_table_and_has_the_suffix_of_its_unit() {
-        let documented: Vec<_> = include_str!("mod.rs")
-            .lines()
-            .filter_map(|line| line.strip_prefix("//! | `")?.split_once('`'))
-            .map(|(name, rest)| (name, rest.split('|').nth(1).unwrap_or_default().trim()))
-            .collect();
-        let declared: Vec<_> = ALL
-            .iter()
-            .map(|metric| {
-                let kind = match metric.kind {
-                    Kind::Counter => "counter",
-                    Kind::Gauge => "gauge",
-                    Kind::Histogram => "histogram",
-                };
-                assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{metric:?}");
-                assert_eq!(metric.unit == Unit::Seconds, metric.name.ends_with("_seconds"), "{metric:?}");
-                assert_eq!(metric.unit == Unit::Bytes, metric.name.contains("_bytes"), "{metric:?}");
-                assert!(!metric.text.is_empty());
-                (metric.name, kind)
-            })
-            .collect();
-        let sorted = |mut them: Vec<(&'static str, &'static str)>| {
-            them.sort_unstable();
-            them
-        };
-        assert_eq!(sorted(documented), sorted(declared));
-    }
-}
+pub(crate) fn install(_: &mut Observers) {}

@@ -18,7 +18,7 @@ use super::view::ResourceView;
 use super::work::Work;
 use super::worker::{self, Fate};
 use crate::lines::Line;
-use crate::metrics::{self, Replied};
+use crate::observe::{Replied, ReplyEnding};
 
 /// How long handing in an answer may take.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -98,20 +98,25 @@ pub(super) fn hand_in(shared: &Shared, work: Work, key: Option<&str>, answer: Ar
 /// Hands in an answer. Without a key nobody waits for one.
 fn push(shared: &Shared, work: &Work, key: Option<&str>, answer: &[u8]) -> Result<(), String> {
     let Some(key) = key else {
-        metrics::replied(Replied::NoKey);
+        replied(shared, ReplyEnding::NoKey);
         return Ok(());
     };
     if !is_a_callers(key) {
         log::warn!("{}: its response_key is none that a caller makes; it stays unanswered", work.label);
         shared.count(Tally::Unanswered);
-        metrics::replied(Replied::BadKey);
+        replied(shared, ReplyEnding::BadKey);
         return Ok(());
     }
     let inner = shared.client.inner();
     let store = inner.store().map_err(|error| error.to_string())?;
     let pushed = store.push(key, answer, REPLY_TTL, inner.deadline(ANSWER));
-    metrics::replied(if pushed.is_ok() { Replied::Pushed } else { Replied::Failed });
+    replied(shared, if pushed.is_ok() { ReplyEnding::Pushed } else { ReplyEnding::Failed });
     pushed.map_err(|error| error.to_string())
+}
+
+fn replied(shared: &Shared, ending: ReplyEnding) {
+    let replied = Replied { service: &shared.service, ending };
+    shared.observers().tell(|observer| observer.replied(&replied));
 }
 
 /// Whether a key has the shape of those that callers make; it names what is written in Redis.
@@ -139,7 +144,7 @@ pub(super) fn within_limit(
     });
     let bytes = encoded.unwrap_or_else(|why| {
         log::error!("an answer cannot be sent, the caller is told of a failure: {why}");
-        metrics::replied(Replied::TooLarge);
+        replied(shared, ReplyEnding::TooLarge);
         failure()
     });
     Arc::from(bytes)

@@ -236,13 +236,16 @@ impl ServiceBuilder {
             self.client.inner().store()?;
         }
         let (queue, quarantine) = (names::events_queue(&service), names::quarantine_queue(&service));
-        let mut lanes =
-            vec![Lane::new(queue, settings.prefetch, Brings::Events), Lane::new(quarantine, 1, Brings::Suspects)];
+        let observers = &self.client.inner().observers;
+        let mut lanes = vec![
+            Lane::new(queue, settings.prefetch, Brings::Events, observers.clone()),
+            Lane::new(quarantine, 1, Brings::Suspects, observers.clone()),
+        ];
         let mut topology = topology::of_events(settings, &service);
         if self.routes.has_notifications() {
             topology = topology::with_notifications(topology, settings, &service);
             let queue = names::notifications_queue(&service);
-            lanes.push(Lane::new(queue, settings.prefetch, Brings::Notifications));
+            lanes.push(Lane::new(queue, settings.prefetch, Brings::Notifications, observers.clone()));
         }
         topology.strict = self.strict;
         Ok(Shared::new(Parts {

@@ -12,9 +12,8 @@ use super::history::History;
 use super::lane::Item;
 use super::seen::End;
 use super::shared::Shared;
-use super::work::{STUCK, Work};
-use crate::metrics::{self, Handled};
-use crate::testing::Ending;
+use super::work::Work;
+use crate::observe::Settlement;
 
 /// The pause after a first failure, which doubles, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -90,22 +89,21 @@ impl Errand {
         match &self.place {
             Place::Delay { tried: true, .. } => {
                 shared.count(Tally::Retried);
-                metrics::retried(&work.event_type);
-                metrics::handled(&work.event_type, Handled::Retried);
-                work.tell(shared, Ending::Retried);
+                work.tell(shared, Settlement::Retried);
                 work.job.ack();
             }
-            Place::Delay { tried: false, .. } => work.job.ack(),
+            Place::Delay { tried: false, .. } => {
+                work.tell(shared, Settlement::Deferred);
+                work.job.ack();
+            }
             Place::Quarantine(_) => {
                 shared.count(Tally::Quarantined);
+                work.tell(shared, Settlement::Quarantined);
                 work.job.ack();
             }
             Place::Grave(cause) => {
                 log::debug!("{}: dead letter, {}", work.label, cause.reason);
-                metrics::dead_lettered(cause.reason);
-                let outcome = if cause.reason == STUCK { Handled::Stuck } else { Handled::DeadLettered };
-                metrics::handled(&work.event_type, outcome);
-                work.drop_it(shared, Tally::DeadLettered, Ending::DeadLettered(cause.reason));
+                work.drop_it(shared, Tally::DeadLettered, Settlement::DeadLettered { reason: cause.reason });
             }
         }
     }

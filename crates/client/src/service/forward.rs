@@ -9,7 +9,7 @@ use zc_events_transport::{Delivery, Outgoing, Topology};
 use super::history::History;
 use super::routes::Kind;
 use super::shared::Shared;
-use crate::testing::Wait;
+use crate::observe::WaitFor;
 use crate::{Error, Result};
 
 /// A text in a header, in bytes at the most.
@@ -97,7 +97,7 @@ fn send(shared: &Shared, delivery: &Delivery, queue: &str, properties: &Properti
     let inner = shared.client.inner();
     let deadline = inner.deadline(inner.settings.publish_timeout);
     let copy = Outgoing { exchange: "", routing_key: queue, mandatory: true, properties, body: &delivery.body };
-    let receipt = inner.waiting(Wait::Room, None, deadline, || inner.broker.send(&copy, deadline))?;
+    let receipt = shared.observers().waiting(WaitFor::Send, None, deadline, || inner.broker.send(&copy, deadline))?;
     Ok(receipt.wait(deadline)?)
 }
 

@@ -16,7 +16,7 @@ use super::shared::Shared;
 use super::work::Work;
 use super::worker::{self, Fate};
 use crate::lines::Line;
-use crate::metrics;
+use crate::observe::{HandlerEnded, HandlerEnding};
 
 /// Hands an event to its handler.
 pub(super) fn handle(shared: &Shared, work: Work, task: Task, handler: &EventHandler, retry: &Retry) -> Fate {
@@ -71,7 +71,14 @@ pub(super) fn run_handler<T>(
     let (number, running) = shared.roll.enter(work, begun);
     let handled = caught(handler, judge);
     let returned = shared.roll.strike(number);
-    metrics::ran(&running.work.event_type, shared.clock().now().saturating_duration_since(begun));
+    let took = shared.clock().now().saturating_duration_since(begun);
+    let ending = match (&returned, &handled) {
+        (Returned::TooLate { .. }, _) => HandlerEnding::Late,
+        (Returned::InTime, Err(failed)) if failed.error.status().is_none() => HandlerEnding::Failed,
+        (Returned::InTime, _) => HandlerEnding::Done,
+    };
+    let ended = HandlerEnded { service: &shared.service, event_type: &running.work.event_type, took, ending };
+    shared.observers().tell(|observer| observer.handler_ended(&ended));
     if let Returned::TooLate { replaced } = returned {
         log::warn!("MICROSERVICE_EVENT::STUCK: {}: its handler has returned after all", running.work.label);
         return Fate::TooLate { replaced };

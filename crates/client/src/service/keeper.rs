@@ -14,7 +14,6 @@ use super::lane::Item;
 use super::shared::Shared;
 use super::work::{STUCK, Work};
 use super::{dedup, thread, worker};
-use crate::testing;
 
 /// The longest time between two looks, and the shortest.
 const SELDOM: Duration = Duration::from_secs(10);
@@ -55,8 +54,10 @@ fn give_up(shared: &Arc<Shared>, work: Work, replaced: bool, timeout: Duration) 
         let handed = handed.clone();
         move || {
             for errand in handed.try_iter() {
-                let _at_work = testing::at_work(errand.work().job.number);
+                let number = errand.work().job.number;
+                burying.observers().tell(|observer| observer.work_started(number));
                 errand.run(&burying);
+                burying.observers().tell(|observer| observer.work_ended(number));
             }
         }
     });

@@ -11,7 +11,7 @@ use zc_events_protocol::Deadline;
 use zc_events_transport::{Delivery, Verdict};
 
 use super::errand::Errand;
-use crate::metrics;
+use crate::observe::Observers;
 
 /// How long after a lost connection redelivered messages are taken for those that were on it.
 const EXCUSED_FOR: Duration = Duration::from_secs(60);
@@ -29,6 +29,7 @@ pub(super) struct Lane {
     pub(super) queue: String,
     pub(super) prefetch: u16,
     pub(super) brings: Brings,
+    observers: Observers,
     consuming: AtomicBool,
     under_way: AtomicUsize,
     /// Those of them that came on the connection that there is now.
@@ -101,7 +102,7 @@ impl Job {
 
     /// It is with the workers.
     pub(super) fn begun(&self) {
-        metrics::begun();
+        self.lane.observers.tell(|observer| observer.message_taken());
         self.lane.under_way.fetch_add(1, Ordering::AcqRel);
         let mut current = self.lane.current();
         if current.epoch == self.epoch {
@@ -111,7 +112,7 @@ impl Job {
 
     /// It is with the workers no more.
     pub(super) fn finished(&self) {
-        metrics::finished();
+        self.lane.observers.tell(|observer| observer.message_released());
         self.lane.under_way.fetch_sub(1, Ordering::AcqRel);
         let mut current = self.lane.current();
         if current.epoch == self.epoch {
@@ -131,11 +132,12 @@ impl Job {
 }
 
 impl Lane {
-    pub(super) fn new(queue: String, prefetch: u16, brings: Brings) -> Arc<Self> {
+    pub(super) fn new(queue: String, prefetch: u16, brings: Brings, observers: Observers) -> Arc<Self> {
         Arc::new(Self {
             queue,
             prefetch,
             brings,
+            observers,
             consuming: AtomicBool::new(false),
             under_way: AtomicUsize::new(0),
             current: Mutex::default(),
@@ -190,7 +192,6 @@ impl Lane {
 
     pub(super) fn set_consuming(&self, consuming: bool) {
         self.consuming.store(consuming, Ordering::Release);
-        metrics::consuming(&self.queue, consuming);
     }
 
     pub(super) fn is_consuming(&self) -> bool {

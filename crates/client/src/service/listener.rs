@@ -11,8 +11,8 @@ use zc_events_transport::{ConsumeOptions, Delivery, Subscription};
 use super::lane::{Brings, Item, Job, Lane};
 use super::shared::Shared;
 use super::worker;
-use crate::testing::Wait;
-use crate::{Error, Result, metrics};
+use crate::observe::{ConsumingChanged, Delivered, WaitFor};
+use crate::{Error, Result};
 
 /// The longest pause before connecting again, and the first: as in the transport, a broker that is back is not waited for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
@@ -46,14 +46,11 @@ impl Listener {
             };
             match consuming {
                 Ok(mut consuming) => {
-                    if std::mem::replace(&mut lost, true) {
-                        metrics::reconnected(&self.lane.queue);
-                    }
                     let since = self.shared.clock().now();
                     self.lane.limit_excuses(since);
-                    self.lane.set_consuming(true);
+                    self.set_consuming(true, std::mem::replace(&mut lost, true));
                     let end = self.consume(&mut *consuming);
-                    self.lane.set_consuming(false);
+                    self.set_consuming(false, false);
                     match end {
                         Ok(()) => return self.drain(consuming),
                         Err(Error::Closed) => return self.leave(),
@@ -80,7 +77,7 @@ impl Listener {
     fn rest(&self, pause: Duration) -> bool {
         let clock = self.shared.clock();
         let until = clock.deadline(pause.mul_f64(fastrand::f64()));
-        self.shared.client.inner().waiting(Wait::Pause, None, until, || {
+        self.shared.observers().waiting(WaitFor::Backoff, None, until, || {
             while !self.shared.is_stopping() {
                 if clock::pause(clock, until, &self.lane.wake.1) {
                     return true;
@@ -104,10 +101,23 @@ impl Listener {
             let until = next.map_or_else(|| clock.deadline(IDLE), Deadline::at);
             if let Some(delivery) = subscription.next_unless(&self.lane.wake.1, until)? {
                 self.shared.note_delivery();
-                metrics::delivered(delivery.redelivered, delivery.body.len());
+                let delivered = Delivered {
+                    service: &self.shared.service,
+                    queue: &self.lane.queue,
+                    is_redelivered: delivery.redelivered,
+                    bytes: delivery.body.len(),
+                };
+                self.shared.observers().tell(|observer| observer.delivered(&delivered));
                 self.hand_out(Item::Message(Job::new(delivery, clock.now(), Arc::clone(&self.lane))));
             }
         }
+    }
+
+    fn set_consuming(&self, is_consuming: bool, is_reconnect: bool) {
+        self.lane.set_consuming(is_consuming);
+        let (service, queue) = (self.shared.service.as_str(), self.lane.queue.as_str());
+        let changed = ConsumingChanged { service, queue, is_consuming, is_reconnect };
+        self.shared.observers().tell(|observer| observer.consuming_changed(&changed));
     }
 
     fn hand_out(&self, item: Item) {

@@ -25,7 +25,7 @@ mod idle;
 mod keeper;
 mod lane;
 mod listener;
-mod observe;
+mod monitor;
 mod paging;
 mod retry;
 mod roll;
@@ -52,14 +52,14 @@ use self::lane::{Brings, Lane};
 use self::listener::Listener;
 use self::shared::Shared;
 use self::worker::Jobs;
-use crate::testing::Wait;
+use crate::observe::WaitFor;
 use crate::{Error, EventClient, Result};
 
 pub use builder::ServiceBuilder;
 pub use context::Context;
 pub use failure::HandlerError;
 pub use health::ServiceHealth;
-pub(crate) use observe::{LaneSight, Observed, Sight};
+pub use monitor::{ConsumedQueueSnapshot, ServiceMonitor, ServiceSnapshot};
 pub use paging::Paging;
 pub(crate) use retry::RUNGS;
 pub use retry::Retry;
@@ -158,9 +158,8 @@ impl Service {
         let (stop, stopped) = bounded(0);
         let keeping = Arc::clone(&shared);
         thread("zc-events-keeper".to_owned(), move || keeper::run(&keeping, &stopped))?;
-        if let Some(world) = shared.client.settings().world() {
-            world.started(Observed::new(&shared));
-        }
+        let monitor = ServiceMonitor::new(&shared);
+        shared.observers().tell(|observer| observer.service_started(&monitor));
         log::info!("service `{}` has started", shared.service);
         Ok(Self { shared, listeners, keeper: Some(stop), ended })
     }
@@ -212,16 +211,14 @@ impl Service {
     }
 
     fn finish(&mut self, timeout: Duration) -> Stopped {
-        if let Some(world) = self.shared.client.settings().world() {
-            world.settle_stub();
-        }
+        self.shared.observers().tell(|observer| observer.service_stopping(&self.shared.service));
         self.shared.stop(timeout);
         let clock = self.shared.clock();
         let listeners: Vec<_> = self.listeners.drain(..).collect();
         // A listener that is connecting, say, looks up when that has ended; it is not waited for.
         let deadline = clock.deadline(timeout.saturating_add(GOODBYE));
         let wait = || clock::receive(clock, &self.ended, deadline);
-        let ended = self.shared.client.inner().waiting(Wait::Stop, None, deadline, wait);
+        let ended = self.shared.client.waiting(WaitFor::Stop, deadline, wait);
         let abandoned = match ended {
             Err(RecvTimeoutError::Timeout) => self.shared.lanes.iter().map(|lane| lane.under_way()).sum(),
             _ => listeners.into_iter().map(|listener| listener.join().unwrap_or(0)).sum(),

@@ -16,6 +16,7 @@ use super::retry::Retry;
 use super::roll::Roll;
 use super::routes::Routes;
 use super::seen::Seen;
+use crate::observe::Observers;
 use crate::{Error, EventClient};
 
 /// What the threads of a service share.
@@ -82,6 +83,10 @@ impl Shared {
             stopping: AtomicBool::new(false),
             taking_back: Mutex::default(),
         }
+    }
+
+    pub(super) fn observers(&self) -> &Observers {
+        &self.client.inner().observers
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {

@@ -17,8 +17,7 @@ use super::routes::Kind;
 use super::seen::{Answer, End};
 use super::shared::Shared;
 use super::worker::Jobs;
-use crate::metrics::{self, Handled};
-use crate::testing::Ending;
+use crate::observe::{Settled, Settlement};
 
 /// Why the message of a handler that does not return is a dead letter.
 pub(super) const STUCK: &str = "stuck";
@@ -64,43 +63,44 @@ impl Work {
     /// It was completed.
     pub(super) fn complete(&self, shared: &Shared, answer: Answer) {
         shared.count(Tally::Processed);
-        metrics::handled(&self.event_type, Handled::Processed);
-        self.tell(shared, Ending::Handled);
+        self.tell(shared, Settlement::Handled);
         self.end(shared, End::Completed(answer));
         self.job.ack();
     }
 
     /// It came too late.
     pub(super) fn expire(&self, shared: &Shared) {
-        metrics::handled(&self.event_type, Handled::Expired);
-        self.drop_it(shared, Tally::Expired, Ending::Expired);
+        self.drop_it(shared, Tally::Expired, Settlement::Expired);
     }
 
     /// It was completed before.
     pub(super) fn skip(&self, shared: &Shared) {
-        metrics::handled(&self.event_type, Handled::Duplicate);
-        self.drop_it(shared, Tally::Duplicate, Ending::Duplicate);
+        self.drop_it(shared, Tally::Duplicate, Settlement::Duplicate);
     }
 
     /// It was answered, and nobody takes the answer.
     pub(super) fn give_up_answer(&self, shared: &Shared) {
-        metrics::handled(&self.event_type, Handled::Unanswered);
-        self.drop_it(shared, Tally::Unanswered, Ending::Unanswered);
+        self.drop_it(shared, Tally::Unanswered, Settlement::Unanswered);
     }
 
     /// It is done with, for the reason that is counted and told.
-    pub(super) fn drop_it(&self, shared: &Shared, tally: Tally, ending: Ending) {
+    pub(super) fn drop_it(&self, shared: &Shared, tally: Tally, settlement: Settlement) {
         shared.count(tally);
-        self.tell(shared, ending);
+        self.tell(shared, settlement);
         self.end(shared, End::Gone);
         self.job.ack();
     }
 
     /// Tells a test, if this is one, what became of it.
-    pub(super) fn tell(&self, shared: &Shared, ending: Ending) {
-        if let Some(world) = shared.client.settings().world() {
-            world.ended(&shared.service, &self.event_type, self.id.as_deref(), ending);
-        }
+    pub(super) fn tell(&self, shared: &Shared, settlement: Settlement) {
+        let settled = Settled {
+            service: &shared.service,
+            event_type: &self.event_type,
+            id: self.id.as_deref(),
+            attempt: self.history.attempt,
+            settlement,
+        };
+        shared.observers().tell(|observer| observer.settled(&settled));
     }
 
     /// It cannot be done: to the dead letters.
@@ -160,8 +160,7 @@ impl Work {
         if let Some(key) = self.key() {
             for _ in 0..shared.seen.end(key, end, shared.clock().now()) {
                 shared.count(Tally::Duplicate);
-                metrics::handled(&self.event_type, Handled::Duplicate);
-                self.tell(shared, Ending::Duplicate);
+                self.tell(shared, Settlement::Duplicate);
             }
         }
     }

@@ -22,9 +22,10 @@ use super::seen::End;
 use super::shared::Shared;
 use super::work::Work;
 use super::{admit, answer, call, handle, thread};
+use crate::Result;
 use crate::client::Scope;
 use crate::lines::{About, Line};
-use crate::{Result, metrics, testing};
+use crate::observe::{Observers, Settled, Settlement};
 
 /// What metrics call an event type that cannot be read, or that is not handled here.
 const UNKNOWN: &str = "unknown";
@@ -65,7 +66,7 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
     while let Some(item) = jobs.take() {
         shared.idle.busy(jobs);
         let job = Arc::clone(item.job());
-        let _at_work = testing::at_work(job.number);
+        let _at_work = AtWork::new(shared.observers(), job.number);
         if shared.is_stopping() {
             job.give_back();
             job.finished();
@@ -95,6 +96,22 @@ fn run(shared: &Arc<Shared>, jobs: &Jobs) {
             }
         }
         shared.idle.free(jobs);
+    }
+}
+
+/// Tells the observers that the thread works on a message, for as long as this lives.
+struct AtWork<'a>(&'a Observers, u64);
+
+impl<'a> AtWork<'a> {
+    fn new(observers: &'a Observers, message: u64) -> Self {
+        observers.tell(|observer| observer.work_started(message));
+        Self(observers, message)
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.tell(|observer| observer.work_ended(self.1));
     }
 }
 
@@ -198,7 +215,14 @@ fn hold(shared: &Shared, work: Work, left: Duration) {
 /// for others.
 pub(super) fn ignore(shared: &Shared, task: Option<&Task>) {
     shared.count(Tally::Ignored);
-    metrics::ignored();
+    let settled = Settled {
+        service: &shared.service,
+        event_type: UNKNOWN,
+        id: None,
+        attempt: 1,
+        settlement: Settlement::Ignored,
+    };
+    shared.observers().tell(|observer| observer.settled(&settled));
     if let Some(task) = task {
         log::info!("MICROSERVICE_EVENT::IGNORED: Received {}", about(task));
     }
@@ -228,7 +252,7 @@ pub(super) fn context(shared: &Shared, work: &Work, task: Task) -> Context {
         root_id: task.root_id.clone().or_else(|| task.id.clone()),
         parent_id: task.id.clone(),
         deadline: Some(deadline),
-        job: Some(work.job.number),
+        message: Some(work.job.number),
     };
     Context {
         client: shared.client.scoped(scope),

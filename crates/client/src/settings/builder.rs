@@ -10,7 +10,8 @@ use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 use super::check::{DEEPEST, bytes, http, named, number, seconds, shown, size};
 use super::content::ContentBuilder;
 use super::{BrokerSetting, Dedup, Settings};
-use crate::testing::World;
+use crate::Observer;
+use crate::observe::Observers;
 use crate::{Error, Result};
 
 /// Settings in the making; see [`Settings::builder`]. Each method is named after the
@@ -51,7 +52,7 @@ pub struct SettingsBuilder {
     management_url: Option<String>,
     limits: Limits,
     clock: Option<Arc<dyn Clock>>,
-    world: Option<Arc<World>>,
+    observers: Observers,
 }
 
 impl SettingsBuilder {
@@ -256,9 +257,11 @@ impl SettingsBuilder {
         self
     }
 
-    /// The test that they are made for.
-    pub(crate) fn world(mut self, world: Arc<World>) -> Self {
-        self.world = Some(world);
+    /// Installs an observer in each client that is made with these settings, as
+    /// [`EventClientBuilder::observer`](crate::EventClientBuilder::observer) does for one client: for code that makes
+    /// settings for others, such as a test kit.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.add(observer);
         self
     }
 
@@ -382,7 +385,7 @@ impl SettingsBuilder {
             management_url: self.management_url.map(http).transpose()?,
             temporary: None,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
-            world: self.world,
+            observers: self.observers,
         };
         if settings.max_in_flight < settings.limits.body {
             return Err(Error::config(format!(

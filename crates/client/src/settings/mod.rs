@@ -21,7 +21,7 @@ use zc_events_transport::amqp::{AmqpBroker, AmqpOptions, BrokerUrl};
 use zc_events_transport::memory::MemoryBroker;
 use zc_events_transport::{Broker, Topology};
 
-use crate::testing::World;
+use crate::observe::Observers;
 use crate::{Error, Result};
 
 pub use builder::SettingsBuilder;
@@ -61,8 +61,7 @@ pub struct Settings {
     /// How long queues of a sandbox outlive their use, where these settings are one's.
     pub(crate) temporary: Option<Duration>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// The test that the settings were made by, if it was one.
-    world: Option<Arc<World>>,
+    pub(crate) observers: Observers,
 }
 
 /// Where the broker is, and which setting said so.
@@ -194,10 +193,6 @@ impl Settings {
     #[must_use]
     pub fn service_name(&self) -> Option<&str> {
         self.service_name.as_deref()
-    }
-
-    pub(crate) fn world(&self) -> Option<&Arc<World>> {
-        self.world.as_ref()
     }
 
     /// The same settings for an exchange and a service of this name, whose queues go by themselves after a while.

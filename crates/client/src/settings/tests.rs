@@ -38,8 +38,8 @@ fn a_missing_broker_is_an_error_and_celerys_name_wins() {
 #[test]
 fn wrong_values_are_told_with_their_name_and_without_a_secret() {
     for (name, value, says) in [
-        ("BROKER_URL", "amqp://u:canary@h:x/", "BROKER_URL: the broker URL is wrong: its port"),
-        ("CELERY_BROKER_URL", "http://u:canary@h", "CELERY_BROKER_URL: the broker URL is wrong: its scheme"),
+        ("BROKER_URL", "amqp://u:canary@h:x/", "BROKER_URL: the broker URL is invalid: its port"),
+        ("CELERY_BROKER_URL", "http://u:canary@h", "CELERY_BROKER_URL: the broker URL is invalid: its scheme"),
         ("EVENTS_REDIS_URL", "http://:canary@h", "EVENTS_REDIS_URL"),
         (
             "EVENTS_QUEUE_MAX_PRIORITY",

@@ -6,21 +6,17 @@ thread_local! {
     static JOB: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// The thread works on a message, for as long as this lives.
-pub(crate) struct AtWork(Option<u64>);
+/// The thread begins to work on the message of this number.
+pub(super) fn begin(job: u64) {
+    JOB.set(Some(job));
+}
 
-/// Says that the thread works on the message of this number.
-pub(crate) fn at_work(job: u64) -> AtWork {
-    AtWork(JOB.replace(Some(job)))
+/// The thread works on no message any more.
+pub(super) fn end() {
+    JOB.set(None);
 }
 
 /// The message that the thread works on.
 pub(super) fn job() -> Option<u64> {
     JOB.get()
-}
-
-impl Drop for AtWork {
-    fn drop(&mut self) {
-        JOB.set(self.0);
-    }
 }

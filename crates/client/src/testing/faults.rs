@@ -7,7 +7,7 @@ use zc_events_protocol::{Event, names};
 use zc_events_transport::memory::SendFault;
 
 use super::fleet::Fleet;
-use crate::service::{Observed, Sight};
+use crate::{ServiceMonitor, ServiceSnapshot};
 
 /// Faults. They hold until they are taken back.
 ///
@@ -111,8 +111,10 @@ impl Fleet {
     #[track_caller]
     fn wait_for_consumers(&self) {
         let is_there = |queue: &str| self.world.broker.consumers(queue) > 0;
-        let consumes = |sight: Sight| sight.lanes.iter().all(|lane| lane.is_consuming && is_there(&lane.queue));
-        let is_back = |service: &Observed| service.look().is_none_or(|sight| sight.is_stopping || consumes(sight));
+        let consumes =
+            |sight: ServiceSnapshot| sight.queues.iter().all(|lane| lane.is_consuming && is_there(&lane.queue));
+        let is_back =
+            |service: &ServiceMonitor| service.snapshot().is_none_or(|sight| sight.is_stopping || consumes(sight));
         self.until(|| self.world.services().iter().all(is_back));
     }
 }

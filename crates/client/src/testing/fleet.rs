@@ -77,7 +77,7 @@ impl Fleet {
     /// # Ok::<(), zc_events::Error>(())
     /// ```
     pub fn settings(&self, service: &str) -> SettingsBuilder {
-        plain_settings(&self.world, service).world(Arc::clone(&self.world))
+        plain_settings(&self.world, service).observer(Arc::clone(&self.world) as _)
     }
 
     /// A client of the service of this name, with [`Fleet::settings`] as they are.

@@ -80,6 +80,3 @@ pub use expectation::Expectation;
 pub use fleet::Fleet;
 pub use stub::{Stub, StubLine};
 pub use zc_events_transport::memory::SendFault;
-
-pub(crate) use at_work::at_work;
-pub(crate) use world::{Wait, World};

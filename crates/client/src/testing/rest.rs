@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use zc_events_protocol::Clock;
 
-use super::world::{Wait, Waiting, World};
-use crate::service::{LaneSight, Observed, Sight};
+use super::world::{WaitedFor, Waiting, World};
+use crate::{ConsumedQueueSnapshot, ServiceMonitor, ServiceSnapshot};
 
 impl World {
     /// Whether nothing is left to do at this moment; else what is.
@@ -25,42 +25,42 @@ impl World {
             return Err("somebody's deadline has passed and he has yet to notice".to_owned());
         }
         let count = |what| waiting.iter().filter(|waiting| waiting.what == what).count();
-        if count(Wait::Answer) != self.store.waiting() {
+        if count(WaitedFor::Answer) != self.store.waiting() {
             return Err("an answer is on its way to whoever waits for it".to_owned());
         }
-        if count(Wait::Room) != self.broker.waiting_to_send() {
+        if count(WaitedFor::Room) != self.broker.waiting_to_send() {
             return Err("somebody is about to send a message".to_owned());
         }
         let is_there = |waiting: &Waiting| match &waiting.what {
-            Wait::Message(queue) => self.broker.taken_and_untaken(queue) != (waiting.taken, 0),
+            WaitedFor::Message(queue) => self.broker.taken_and_untaken(queue) != (waiting.taken, 0),
             _ => false,
         };
         if waiting.iter().any(is_there) {
             return Err("a message is on its way to whoever waits for it".to_owned());
         }
-        let sights: Vec<Sight> = self.services().iter().filter_map(Observed::look).collect();
+        let sights: Vec<ServiceSnapshot> = self.services().iter().filter_map(ServiceMonitor::snapshot).collect();
         self.look_at_workers(&sights, &waiting)?;
         let mut lost = 0;
         let names: BTreeSet<&str> = sights.iter().map(|sight| sight.service.as_str()).collect();
         for name in names {
-            let copies: Vec<&Sight> = sights.iter().filter(|sight| sight.service == name).collect();
+            let copies: Vec<&ServiceSnapshot> = sights.iter().filter(|sight| sight.service == name).collect();
             lost += self.look_at_queues(name, &copies, now)?;
         }
-        if lost > count(Wait::Pause) {
+        if lost > count(WaitedFor::Pause) {
             return Err("a service comes back".to_owned());
         }
         self.stub().map_or(Ok(()), |stub| stub.rest(&self.broker, now))
     }
 
     /// Whether all that workers have waits for somebody, and no worker is free for what waits for one.
-    fn look_at_workers(&self, sights: &[Sight], waiting: &[Waiting]) -> Result<(), String> {
+    fn look_at_workers(&self, sights: &[ServiceSnapshot], waiting: &[Waiting]) -> Result<(), String> {
         if let Some(sight) = sights.iter().find(|sight| sight.is_about_to_work && !sight.is_stopping) {
             return Err(format!("a worker of service `{}` is about to take a message", sight.service));
         }
-        let under_way: usize = sights.iter().flat_map(|sight| &sight.lanes).map(|lane| lane.under_way).sum();
-        let queued: usize = sights.iter().map(|sight| sight.queued).sum();
+        let under_way: usize = sights.iter().flat_map(|sight| &sight.queues).map(|lane| lane.taken).sum();
+        let queued: usize = sights.iter().map(|sight| sight.waiting).sum();
         // A handler may wait in several threads.
-        let waits = |waiting: &&Waiting| waiting.what != Wait::Stop;
+        let waits = |waiting: &&Waiting| waiting.what != WaitedFor::Stop;
         let jobs: BTreeSet<u64> = waiting.iter().filter(waits).filter_map(|waiting| waiting.job).collect();
         match under_way.saturating_sub(queued).saturating_sub(jobs.len()) {
             0 => Ok(()),
@@ -70,10 +70,10 @@ impl World {
 
     /// How many queues of a service that should be consumed are not, where all messages of the others have come to rest.
     /// Its copies take turns at one queue each.
-    fn look_at_queues(&self, service: &str, copies: &[&Sight], now: Instant) -> Result<usize, String> {
-        let mut lanes: BTreeMap<&str, Vec<(&Sight, &LaneSight)>> = BTreeMap::new();
+    fn look_at_queues(&self, service: &str, copies: &[&ServiceSnapshot], now: Instant) -> Result<usize, String> {
+        let mut lanes: BTreeMap<&str, Vec<(&ServiceSnapshot, &ConsumedQueueSnapshot)>> = BTreeMap::new();
         for sight in copies {
-            for lane in &sight.lanes {
+            for lane in &sight.queues {
                 lanes.entry(&lane.queue).or_default().push((sight, lane));
             }
         }
@@ -97,7 +97,7 @@ impl World {
             if out < room && self.broker.queue_len(queue).unwrap_or(0) > 0 {
                 return Err(format!("messages are ready in `{queue}`"));
             }
-            accounted += lanes.iter().map(|(_, lane)| lane.current + lane.held).sum::<usize>();
+            accounted += lanes.iter().map(|(_, lane)| lane.current + lane.scheduled).sum::<usize>();
             unacked += out;
         }
         if unacked > accounted {

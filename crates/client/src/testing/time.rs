@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use zc_events_protocol::Clock;
 
-use super::world::{Wait, World};
+use super::world::{WaitedFor, World};
 
 /// How long, by the real clock, things may take to come to rest.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,7 +40,7 @@ impl World {
         let now = self.clock.now();
         // Not the clock's alarms alone: somebody may be about to set one.
         let waits = self.all_waiting().into_iter().map(|waiting| waiting.deadline.instant());
-        let lanes = self.services().into_iter().filter_map(|service| service.look()).flat_map(|sight| sight.lanes);
+        let lanes = self.services().into_iter().filter_map(|service| service.snapshot()).flat_map(|seen| seen.queues);
         let held = lanes.filter_map(|lane| lane.next_due);
         let stub = self.stub().and_then(|stub| stub.next_due());
         let alarms = [self.clock.next_alarm(), self.broker.next_change(), stub];
@@ -125,7 +125,7 @@ impl World {
     }
 
     /// Waits until the stand-in for remote services has nothing to do: what it is asked it answers by who is there now.
-    pub(crate) fn settle_stub(&self) {
+    pub(super) fn settle_stub(&self) {
         let started = Instant::now();
         let is_busy = || self.stub().is_some_and(|stub| stub.rest(&self.broker, self.clock.now()).is_err());
         while is_busy() && started.elapsed() < PATIENCE {
@@ -143,7 +143,7 @@ fn let_time_pass(world: &Weak<World>) -> bool {
         if waits.is_empty() {
             return true;
         }
-        let stops_only = waits.iter().all(|(_, what)| *what == Wait::Stop);
+        let stops_only = waits.iter().all(|(_, what)| *what == WaitedFor::Stop);
         // One of these waits must still be there when all is seen to be at rest: the test goes on otherwise.
         let is_to = || {
             let now = world.waits_of_test();

@@ -15,27 +15,28 @@ use zc_events_transport::memory::MemoryBroker;
 use super::at_work;
 use super::ended::{Ended, Ending};
 use super::stub_queue::StubQueue;
-use crate::service::Observed;
+use crate::ServiceMonitor;
+use crate::observe::{Observer, Settled, Settlement, Wait, WaitFor};
 
-/// What somebody waits for.
+/// What a thread waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
+pub(super) enum WaitedFor {
     /// An answer in the reply store.
     Answer,
-    /// That the broker takes messages again.
+    /// The broker, to take messages again.
     Room,
     /// A message of this queue, which is no service's.
-    Message(Arc<str>),
-    /// That a service has stopped.
+    Message(String),
+    /// The end of a service.
     Stop,
-    /// That it is time to connect again.
+    /// The time to connect again.
     Pause,
 }
 
 /// Somebody who waits.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
-    pub(super) what: Wait,
+    pub(super) what: WaitedFor,
     /// The message in whose handler it is; `None` where it is the test.
     pub(super) job: Option<u64>,
     pub(super) deadline: Deadline,
@@ -46,7 +47,7 @@ pub(super) struct Waiting {
 impl Waiting {
     /// Whether it is the test that waits.
     pub(super) fn is_the_tests(&self) -> bool {
-        self.job.is_none() && self.what != Wait::Pause
+        self.job.is_none() && self.what != WaitedFor::Pause
     }
 }
 
@@ -65,11 +66,10 @@ pub(crate) struct World {
 
 #[derive(Default)]
 struct State {
-    services: Vec<Observed>,
+    services: Vec<ServiceMonitor>,
     /// Whatever the services so far have handled. Their queues are there, though they may have stopped.
     served: HashSet<String>,
     waiting: BTreeMap<u64, Waiting>,
-    next: u64,
     ended: Vec<Ended>,
     stub: Option<Arc<StubQueue>>,
 }
@@ -93,44 +93,6 @@ impl World {
         (Arc::new(world), rung)
     }
 
-    /// Waits, and lets it be known meanwhile.
-    pub(crate) fn waiting<T>(&self, what: Wait, job: Option<u64>, deadline: Deadline, wait: impl FnOnce() -> T) -> T {
-        let taken = match &what {
-            Wait::Message(queue) => self.broker.taken_and_untaken(queue).0,
-            _ => 0,
-        };
-        let waiting = Waiting { what, job: at_work::job().or(job), deadline, taken };
-        let is_the_tests = waiting.is_the_tests();
-        let _entry = self.enter(waiting);
-        if is_the_tests {
-            // A bell that was rung already is heard as well.
-            let _ = self.bell.try_send(());
-        }
-        wait()
-    }
-
-    fn enter(&self, waiting: Waiting) -> Entry<'_> {
-        let mut state = self.lock();
-        state.next += 1;
-        let number = state.next;
-        state.waiting.insert(number, waiting);
-        Entry { world: self, number }
-    }
-
-    /// A service has started.
-    pub(crate) fn started(&self, service: Observed) {
-        self.settle_stub();
-        let mut state = self.lock();
-        state.served.extend(service.event_types());
-        state.services.push(service);
-    }
-
-    /// A message of a service has come to an end.
-    pub(crate) fn ended(&self, service: &str, event_type: &str, id: Option<&str>, ending: Ending) {
-        let (service, event_type) = (service.to_owned(), event_type.to_owned());
-        self.lock().ended.push(Ended { service, event_type, id: id.map(str::to_owned), ending });
-    }
-
     pub(super) fn all_ended(&self) -> Vec<Ended> {
         self.lock().ended.clone()
     }
@@ -140,19 +102,23 @@ impl World {
     }
 
     /// The numbers of the test's own waits, and whether any is for more than the end of a service.
-    pub(super) fn waits_of_test(&self) -> Vec<(u64, Wait)> {
+    pub(super) fn waits_of_test(&self) -> Vec<(u64, WaitedFor)> {
         let state = self.lock();
         let of_test = state.waiting.iter().filter(|(_, waiting)| waiting.is_the_tests());
         of_test.map(|(number, waiting)| (*number, waiting.what.clone())).collect()
     }
 
-    pub(super) fn services(&self) -> Vec<Observed> {
+    pub(super) fn services(&self) -> Vec<ServiceMonitor> {
         self.lock().services.clone()
     }
 
     /// The names of the services that run and handle this event type.
     pub(super) fn who_handles(&self, event_type: &str) -> Vec<String> {
-        self.services().iter().filter_map(|service| service.handles(event_type)).collect()
+        self.services()
+            .iter()
+            .filter(|service| service.handles(event_type))
+            .filter_map(ServiceMonitor::service)
+            .collect()
     }
 
     /// Whether a service that runs or has run handles this event type.
@@ -180,14 +146,62 @@ impl fmt::Debug for World {
     }
 }
 
-/// An entry among those who wait, for as long as it lives.
-struct Entry<'a> {
-    world: &'a World,
-    number: u64,
-}
+impl Observer for World {
+    fn wait_started(&self, wait: &Wait<'_>) {
+        let what = match wait.what {
+            WaitFor::Reply => WaitedFor::Answer,
+            WaitFor::Send => WaitedFor::Room,
+            WaitFor::Message { queue } => WaitedFor::Message(queue.to_owned()),
+            WaitFor::Stop => WaitedFor::Stop,
+            WaitFor::Backoff => WaitedFor::Pause,
+        };
+        let taken = match &what {
+            WaitedFor::Message(queue) => self.broker.taken_and_untaken(queue).0,
+            _ => 0,
+        };
+        let waiting = Waiting { what, job: at_work::job().or(wait.message), deadline: wait.deadline, taken };
+        let is_the_tests = waiting.is_the_tests();
+        self.lock().waiting.insert(wait.number, waiting);
+        if is_the_tests {
+            // A bell that was rung already is heard as well.
+            let _ = self.bell.try_send(());
+        }
+    }
 
-impl Drop for Entry<'_> {
-    fn drop(&mut self) {
-        self.world.lock().waiting.remove(&self.number);
+    fn wait_ended(&self, wait: &Wait<'_>) {
+        self.lock().waiting.remove(&wait.number);
+    }
+
+    fn service_started(&self, service: &ServiceMonitor) {
+        self.settle_stub();
+        let mut state = self.lock();
+        state.served.extend(service.event_types());
+        state.services.push(service.clone());
+    }
+
+    fn service_stopping(&self, _: &str) {
+        self.settle_stub();
+    }
+
+    fn work_started(&self, message: u64) {
+        at_work::begin(message);
+    }
+
+    fn work_ended(&self, _: u64) {
+        at_work::end();
+    }
+
+    fn settled(&self, message: &Settled<'_>) {
+        let ending = match message.settlement {
+            Settlement::Handled => Ending::Handled,
+            Settlement::Retried => Ending::Retried,
+            Settlement::DeadLettered { reason } => Ending::DeadLettered(reason),
+            Settlement::Expired => Ending::Expired,
+            Settlement::Duplicate => Ending::Duplicate,
+            Settlement::Unanswered => Ending::Unanswered,
+            _ => return,
+        };
+        let (service, event_type) = (message.service.to_owned(), message.event_type.to_owned());
+        self.lock().ended.push(Ended { service, event_type, id: message.id.map(str::to_owned), ending });
     }
 }

@@ -5,8 +5,8 @@
 use amiquip::Channel;
 use zc_events_protocol::{Deadline, Outcome, Stage};
 
+use super::connection::BrokerConnection;
 use super::failure::{self, ACCESS_REFUSED, Cause, INTERNAL_ERROR, NOT_IMPLEMENTED};
-use super::link::Link;
 use crate::{Error, Result};
 
 /// The broker's answer.
@@ -31,9 +31,9 @@ impl<T> Answer<T> {
     }
 }
 
-/// Puts questions over a link, by a deadline.
+/// Puts questions over a connection, by a deadline.
 pub(super) struct Asker<'a> {
-    link: &'a Link,
+    connection: &'a BrokerConnection,
     channel: Option<Channel>,
     /// The broker has ended the connection over the last question.
     pub(super) hung: bool,
@@ -41,8 +41,8 @@ pub(super) struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn new(link: &'a Link, deadline: Deadline) -> Self {
-        Self { link, channel: None, hung: false, deadline }
+    pub(super) fn new(connection: &'a BrokerConnection, deadline: Deadline) -> Self {
+        Self { connection, channel: None, hung: false, deadline }
     }
 
     /// Puts one question.
@@ -52,10 +52,10 @@ impl<'a> Asker<'a> {
         question: impl Fn(&Channel) -> amiquip::Result<T>,
     ) -> Result<Answer<T>> {
         // Outlives the channel, whose end is a call, too.
-        let guard = self.link.guard(self.deadline);
+        let guard = self.connection.guard(self.deadline);
         let channel = match self.channel.take() {
             Some(channel) => channel,
-            None => self.link.open_channel(Stage::Declare, &guard)?,
+            None => self.connection.open_channel(Stage::Declare, &guard)?,
         };
         match question(&channel) {
             Ok(value) => {
@@ -74,7 +74,7 @@ impl<'a> Asker<'a> {
             Err(error) => {
                 self.hung =
                     matches!(failure::cause(&error), Cause::Refused { code: NOT_IMPLEMENTED | INTERNAL_ERROR, .. });
-                self.link.note_dead();
+                self.connection.note_dead();
                 Err(failure::failed(&error, doing, Outcome::NotSent))
             }
         }
@@ -83,7 +83,7 @@ impl<'a> Asker<'a> {
 
 impl Drop for Asker<'_> {
     fn drop(&mut self) {
-        let _guard = self.link.guard(self.deadline);
+        let _guard = self.connection.guard(self.deadline);
         self.channel = None;
     }
 }

@@ -10,11 +10,11 @@ use amiquip::{Channel, Confirm, Publish, Return};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select_biased};
 use zc_events_protocol::{Deadline, Outcome, Stage};
 
+use super::connection::BrokerConnection;
 use super::convert;
 use super::failure::{self, reason};
 use super::in_flight::{Room, Source};
 use super::ledger::{Entry, Ledger};
-use super::link::Link;
 use crate::{Confirmation, Error, Outgoing, Receipt, Result};
 
 /// How long closing a channel may take.
@@ -31,7 +31,7 @@ pub(super) struct ConfirmChannel {
     retired: AtomicBool,
     /// How many receipts there are.
     receipts: AtomicUsize,
-    link: Arc<Link>,
+    connection: Arc<BrokerConnection>,
     bin: Sender<Discarded>,
 }
 
@@ -39,20 +39,20 @@ pub(super) struct ConfirmChannel {
 /// that is left to a thread that has time.
 pub(super) struct Discarded {
     channel: Option<Channel>,
-    link: Arc<Link>,
+    connection: Arc<BrokerConnection>,
 }
 
 impl Discarded {
     /// What to wait for before it is dropped: a broker that blocks a connection reads nothing from it, and a channel
     /// whose closing is not answered would cost the connection.
     pub(super) fn hindrance(&self) -> Option<Receiver<()>> {
-        self.link.gate.opening()
+        self.connection.gate.opening()
     }
 }
 
 impl Drop for Discarded {
     fn drop(&mut self) {
-        let _guard = self.link.patient_guard(self.link.clock().deadline(CLOSE));
+        let _guard = self.connection.patient_guard(self.connection.clock().deadline(CLOSE));
         self.channel = None;
     }
 }
@@ -60,10 +60,10 @@ impl Drop for Discarded {
 impl ConfirmChannel {
     /// `bin` is where it goes in the end. It takes longer than the deadline where the broker
     /// stops reading meanwhile.
-    pub(super) fn open(link: &Arc<Link>, bin: Sender<Discarded>, deadline: Deadline) -> Result<Self> {
+    pub(super) fn open(connection: &Arc<BrokerConnection>, bin: Sender<Discarded>, deadline: Deadline) -> Result<Self> {
         // Outlives the channel, whose end is a call, too.
-        let guard = link.patient_guard(deadline);
-        let channel = link.open_channel(Stage::Pool, &guard)?;
+        let guard = connection.patient_guard(deadline);
+        let channel = connection.open_channel(Stage::Pool, &guard)?;
         let prepared = channel
             .listen_for_publisher_confirms()
             .and_then(|confirms| Ok((confirms, channel.listen_for_returns()?)))
@@ -76,7 +76,7 @@ impl ConfirmChannel {
                 returns,
                 retired: AtomicBool::new(false),
                 receipts: AtomicUsize::new(0),
-                link: Arc::clone(link),
+                connection: Arc::clone(connection),
                 bin,
             }),
             Err(_) if guard.has_fired() => Err(failure::timeout(Stage::Pool)),
@@ -84,13 +84,13 @@ impl ConfirmChannel {
         }
     }
 
-    pub(super) fn link(&self) -> &Arc<Link> {
-        &self.link
+    pub(super) fn connection(&self) -> &Arc<BrokerConnection> {
+        &self.connection
     }
 
     /// Whether it may be lent (again).
     pub(super) fn is_usable(&self) -> bool {
-        !self.retired.load(Ordering::Acquire) && self.link.is_alive() && !self.ledger().has_ended()
+        !self.retired.load(Ordering::Acquire) && self.connection.is_alive() && !self.ledger().has_ended()
     }
 
     /// Hands a message to the broker. `None`: the channel was given up since it was lent, and
@@ -118,7 +118,7 @@ impl ConfirmChannel {
             properties,
         };
         let (done, receipt) = bounded(1);
-        let guard = self.link.guard(deadline);
+        let guard = self.connection.guard(deadline);
         // Held across both, so that numbers are given in the order of publishing.
         let channel = self.channel();
         let Some(channel) = channel.as_ref() else {
@@ -129,7 +129,7 @@ impl ConfirmChannel {
             exchange: message.exchange.to_owned(),
             routing_key: message.routing_key.to_owned(),
             returned: false,
-            since: self.link.clock().now(),
+            since: self.connection.clock().now(),
             _room: room,
             done,
         });
@@ -144,7 +144,7 @@ impl ConfirmChannel {
                 ledger.strike(tag);
                 ledger.end(&reason(&error));
                 if !matches!(error, amiquip::Error::ServerClosedChannel { .. }) {
-                    self.link.note_dead();
+                    self.connection.note_dead();
                 }
                 if guard.has_fired() {
                     return Err(failure::timeout(Stage::Send));
@@ -186,7 +186,7 @@ impl ConfirmChannel {
 
     /// The channel is gone. Its reason comes with the next call on it, and only once.
     fn take_end(&self) {
-        let _guard = self.link.guard(self.link.clock().deadline(CLOSE));
+        let _guard = self.connection.guard(self.connection.clock().deadline(CLOSE));
         let channel = self.channel();
         if self.ledger().has_ended() {
             return;
@@ -218,8 +218,9 @@ impl ConfirmChannel {
     fn discard(&self, channel: Option<Channel>) {
         self.ledger().end("the channel was given up");
         // Where the bin is gone, it is dropped here.
-        let _ =
-            channel.map(|channel| self.bin.send(Discarded { channel: Some(channel), link: Arc::clone(&self.link) }));
+        let _ = channel.map(|channel| {
+            self.bin.send(Discarded { channel: Some(channel), connection: Arc::clone(&self.connection) })
+        });
     }
 
     fn channel(&self) -> MutexGuard<'_, Option<Channel>> {
@@ -286,7 +287,7 @@ impl Confirmation for Waiting {
 
     fn wait(self: Box<Self>, deadline: Deadline) -> Result<()> {
         let channel = &self.channel;
-        let alarm = channel.link.clock().at(deadline.instant());
+        let alarm = channel.connection.clock().at(deadline.instant());
         loop {
             select_biased! {
                 recv(self.receipt) -> verdict => {

@@ -11,9 +11,9 @@ use amiquip::{Channel, Consumer, ConsumerMessage, ConsumerOptions};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select, unbounded};
 use zc_events_protocol::{Clock, Deadline, Outcome, Stage, clock};
 
+use super::connection::BrokerConnection;
 use super::convert;
 use super::failure;
-use super::link::Link;
 use crate::{ConsumeOptions, Delivery, Error, Result, Settle, Settler, Subscription, Verdict};
 
 /// How long handing verdicts to the connection may take before it counts as dead.
@@ -46,20 +46,20 @@ impl Settle for Verdicts {
 
 impl AmqpSubscription {
     pub(super) fn start(
-        link: Link,
+        connection: BrokerConnection,
         queue: &str,
         options: ConsumeOptions,
         closing: Receiver<()>,
         deadline: Deadline,
     ) -> Result<Self> {
-        let clock = Arc::clone(link.clock());
+        let clock = Arc::clone(connection.clock());
         let (out, deliveries) = unbounded();
         let (control, controlled) = unbounded();
         let (ready, started) = bounded(1);
         let job = Job { queue: queue.to_owned(), options, deadline, ready, out, control: controlled, closing };
         let thread = thread::Builder::new()
             .name("zc-events-consumer".into())
-            .spawn(move || job.run(&link))
+            .spawn(move || job.run(&connection))
             .map_err(|error| failure::lost("starting a thread", error.to_string(), Outcome::NotSent))?;
         let subscription = Self { deliveries, control: Some(control), thread: Some(thread), clock, failed: false };
         match clock::receive(&*subscription.clock, &started, deadline) {
@@ -134,9 +134,9 @@ struct Job {
 }
 
 impl Job {
-    fn run(&self, link: &Link) {
-        let guard = link.guard(self.deadline);
-        let channel = match link.open_channel(Stage::Subscribe, &guard) {
+    fn run(&self, connection: &BrokerConnection) {
+        let guard = connection.guard(self.deadline);
+        let channel = match connection.open_channel(Stage::Subscribe, &guard) {
             Ok(channel) => channel,
             Err(error) => {
                 let _ = self.ready.send(Err(error));
@@ -146,18 +146,18 @@ impl Job {
         drop(guard);
         // To the end of the connection: amiquip gives up a connection on which it has something to say to a consumer
         // that is gone, and it says that a consumer was cancelled after it has told the channel.
-        let _held = self.consume(link, &channel);
-        let stop = link.clock().deadline(STOP);
-        let guard = link.guard(stop);
+        let _held = self.consume(connection, &channel);
+        let stop = connection.clock().deadline(STOP);
+        let guard = connection.guard(stop);
         drop(channel);
         drop(guard);
         // A connection that does not answer is cut; the broker puts back what has no verdict.
-        let _ = link.close(stop);
+        let _ = connection.close(stop);
     }
 
     /// Returns amiquip's end of the deliveries.
-    fn consume(&self, link: &Link, channel: &Channel) -> Option<Receiver<ConsumerMessage>> {
-        let guard = link.guard(self.deadline);
+    fn consume(&self, connection: &BrokerConnection, channel: &Channel) -> Option<Receiver<ConsumerMessage>> {
+        let guard = connection.guard(self.deadline);
         let consumer = channel
             .qos(0, self.options.prefetch.max(1), false)
             .and_then(|()| channel.basic_consume(self.queue.as_str(), ConsumerOptions::default()));
@@ -179,12 +179,12 @@ impl Job {
         let (settle, verdicts) = unbounded();
         let messages = consumer.receiver().clone();
         let settler = Arc::new(Verdicts(settle));
-        let mut desk = Desk { link, channel, out: &self.out, settler, unsettled: HashMap::new() };
+        let mut desk = Desk { connection, channel, out: &self.out, settler, unsettled: HashMap::new() };
         if let Err(error) = desk.run(&consumer, &messages, &verdicts, self) {
             log::debug!("consuming queue `{}` ended: {error}", self.queue);
             let _ = self.out.send(Err(error));
         }
-        let _guard = link.guard(link.clock().deadline(STOP));
+        let _guard = connection.guard(connection.clock().deadline(STOP));
         drop(consumer);
         while messages.try_recv().is_ok() {}
         Some(messages)
@@ -193,7 +193,7 @@ impl Job {
 
 /// The thread's work: deliveries out, verdicts in.
 struct Desk<'a> {
-    link: &'a Link,
+    connection: &'a BrokerConnection,
     channel: &'a Channel,
     out: &'a Sender<Result<Delivery>>,
     settler: Arc<Verdicts>,
@@ -218,7 +218,7 @@ impl Desk<'_> {
                 recv(messages) -> message => match message {
                     Ok(message) => self.take(message)?,
                     Err(_) => {
-                        let why = self.link.watch.refusal().unwrap_or("the connection ended").to_owned();
+                        let why = self.connection.watch.refusal().unwrap_or("the connection ended").to_owned();
                         return Err(failure::lost("consuming", why, Outcome::NotSent));
                     }
                 },
@@ -260,7 +260,7 @@ impl Desk<'_> {
         let tag = delivery.delivery_tag();
         let settler: Arc<dyn Settle> = Arc::clone(&self.settler) as _;
         let properties = std::mem::take(&mut delivery.properties);
-        let (properties, defect) = convert::delivered(properties, &self.link.watch);
+        let (properties, defect) = convert::delivered(properties, &self.connection.watch);
         let handed = Delivery {
             exchange: std::mem::take(&mut delivery.exchange),
             routing_key: std::mem::take(&mut delivery.routing_key),
@@ -277,7 +277,7 @@ impl Desk<'_> {
 
     /// Gives this verdict, and those that have come in since, to the broker.
     fn settle(&mut self, first: (u64, Verdict), verdicts: &Receiver<(u64, Verdict)>) -> Result<()> {
-        let guard = self.link.guard(self.link.clock().deadline(SETTLE));
+        let guard = self.connection.guard(self.connection.clock().deadline(SETTLE));
         for (tag, verdict) in std::iter::once(first).chain(verdicts.try_iter()) {
             let Some(delivery) = self.unsettled.remove(&tag) else {
                 continue;
@@ -296,7 +296,7 @@ impl Desk<'_> {
     }
 
     fn cancel(&mut self, consumer: &Consumer<'_>, messages: &Receiver<ConsumerMessage>) -> Result<()> {
-        let guard = self.link.guard(self.link.clock().deadline(STOP));
+        let guard = self.connection.guard(self.connection.clock().deadline(STOP));
         let cancelled = consumer.cancel();
         drop(guard);
         cancelled.map_err(|error| failure::failed(&error, "cancelling a consumer", Outcome::NotSent))?;

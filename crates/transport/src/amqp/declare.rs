@@ -8,9 +8,9 @@ use amiquip::{Channel, ExchangeDeclareOptions, ExchangeType, QueueDeclareOptions
 use zc_events_protocol::{Deadline, Headers};
 
 use super::ask::{Answer, Asker};
+use super::connection::BrokerConnection;
 use super::convert;
 use super::failure::{NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED};
-use super::link::Link;
 use crate::{Error, Exchange, ExchangeKind, Queue, Result, Topology};
 
 /// The queues whose declaration cost a connection: a broker that knows the type of queue,
@@ -29,16 +29,16 @@ impl Fallbacks {
     }
 }
 
-/// Declares `topology` over `link`. With `compare`, what exists is held against what was
+/// Declares `topology` over `connection`. With `compare`, what exists is held against what was
 /// asked for, and a difference is logged, or is an error where the topology is strict.
 pub(super) fn declare(
-    link: &Link,
+    connection: &BrokerConnection,
     topology: &Topology,
     fallbacks: &Fallbacks,
     compare: bool,
     deadline: Deadline,
 ) -> Result<()> {
-    let mut declarer = Declarer { asker: Asker::new(link, deadline), fallbacks };
+    let mut declarer = Declarer { asker: Asker::new(connection, deadline), fallbacks };
     for exchange in &topology.exchanges {
         declarer.exchange(exchange, compare)?;
     }

@@ -3,9 +3,10 @@
 
 use std::io;
 
+use zc_events_net::ResolveError;
 use zc_events_protocol::{Outcome, Stage};
 
-use super::url::Node;
+use super::node::Node;
 use crate::Error;
 
 /// AMQP reply codes.
@@ -103,11 +104,11 @@ pub(super) fn is_about_vhost(error: &amiquip::Error) -> bool {
     matches!(cause(error), Cause::Refused { code: NOT_ALLOWED, .. })
 }
 
-/// No address for the host's name.
-pub(super) fn not_found(error: io::Error, node: &Node, setting: &str) -> Error {
-    let said = if error.kind() == io::ErrorKind::TimedOut { "no name server answered in time" } else { "no such name" };
+/// The host name has no address.
+pub(super) fn not_resolved(error: ResolveError, node: &Node, setting: &str) -> Error {
+    let reason = if error == ResolveError::TimedOut { "no name server answered in time" } else { "no such name" };
     Error::Unavailable {
-        what: format!("the host name of the broker at {node} leads nowhere ({said}): check it in {setting}"),
+        what: format!("the host name of the broker at {node} cannot be resolved ({reason}): check it in {setting}"),
         outcome: Outcome::NotSent,
         source: Some(Box::new(error)),
     }

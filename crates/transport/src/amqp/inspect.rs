@@ -13,11 +13,11 @@ use amiquip::{ConsumerOptions, ExchangeType, QueueDeclareOptions};
 use zc_events_protocol::{Deadline, HeaderValue, Headers};
 
 use super::ask::{Answer, Asker};
+use super::connection::BrokerConnection;
 use super::convert::to_table;
 use super::declare::{kind, properties};
 use super::failure::{ACCESS_REFUSED, NOT_FOUND, PRECONDITION_FAILED};
 use super::inequivalent::Inequivalent;
-use super::link::Link;
 use crate::{
     Binding, Difference, Exchange, InspectedExchange, InspectedQueue, Inspection, Lack, Queue, Result, Right, Standing,
     Topology,
@@ -28,8 +28,8 @@ const MOST_DIFFERENCES: usize = 8;
 /// An argument of exchanges that takes a text.
 const NO_EXCHANGE: &str = "alternate-exchange";
 
-pub(super) fn inspect(link: &Link, wanted: &Topology, deadline: Deadline) -> Result<Inspection> {
-    let mut inspector = Inspector { asker: Asker::new(link, deadline), found: Inspection::default() };
+pub(super) fn inspect(connection: &BrokerConnection, wanted: &Topology, deadline: Deadline) -> Result<Inspection> {
+    let mut inspector = Inspector { asker: Asker::new(connection, deadline), found: Inspection::default() };
     // What names the exchange first: it tells reading from writing.
     wanted.bindings.iter().try_for_each(|binding| inspector.binding(binding))?;
     wanted.exchanges.iter().try_for_each(|exchange| inspector.exchange(exchange))?;

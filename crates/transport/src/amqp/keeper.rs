@@ -12,10 +12,10 @@ use zc_events_protocol::{Deadline, Outcome, Stage, clock};
 
 use super::backoff::Backoff;
 use super::channel::Discarded;
+use super::connection::{BrokerConnection, OnEnd};
 use super::declare::{Fallbacks, declare};
 use super::failure;
 use super::in_flight::InFlight;
-use super::link::{Link, OnEnd};
 use super::options::AmqpOptions;
 use super::watchdog::Watchdog;
 use crate::{Error, Health, Result, Topology};
@@ -42,7 +42,7 @@ pub(super) struct Keeper {
 
 #[derive(Default)]
 struct State {
-    link: Option<Arc<Link>>,
+    connection: Option<Arc<BrokerConnection>>,
     /// All that was ever declared; repeated on each new connection.
     topologies: Vec<Topology>,
     opened: u64,
@@ -105,9 +105,9 @@ impl Keeper {
     }
 
     /// The connection, opened where there is none.
-    pub(super) fn link(&self, deadline: Deadline) -> Result<Arc<Link>> {
-        if let Some(link) = self.current()? {
-            return Ok(link);
+    pub(super) fn connection(&self, deadline: Deadline) -> Result<Arc<BrokerConnection>> {
+        if let Some(connection) = self.current()? {
+            return Ok(connection);
         }
         let failed = self.state().failed;
         // One opens, the others wait for it: with a refusing broker all are told at once.
@@ -124,12 +124,12 @@ impl Keeper {
     }
 
     /// The connection, where there is one.
-    pub(super) fn current(&self) -> Result<Option<Arc<Link>>> {
+    pub(super) fn current(&self) -> Result<Option<Arc<BrokerConnection>>> {
         let state = self.state();
         if state.closed {
             return Err(Error::Closed);
         }
-        Ok(state.link.as_ref().filter(|link| link.is_alive()).cloned())
+        Ok(state.connection.as_ref().filter(|connection| connection.is_alive()).cloned())
     }
 
     /// Why there is no connection; `None` where there is one, or nobody has tried.
@@ -142,19 +142,19 @@ impl Keeper {
 
     pub(super) fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
         loop {
-            let link = self.link(deadline)?;
+            let connection = self.connection(deadline)?;
             if topology.queues.iter().any(|queue| queue.exclusive) {
                 // It would go with any other connection.
-                link.gate.pass(&*self.options.clock, deadline)?;
+                connection.gate.pass(&*self.options.clock, deadline)?;
             }
             // A broker that blocks a connection reads nothing from it; another one it reads until that publishes.
-            let spare = match link.gate.blocked() {
+            let spare = match connection.gate.blocked() {
                 Some(_) => Some(self.open("declaring", || None, deadline).map_err(|error| self.note(error))?),
                 None => None,
             };
-            let link = spare.as_ref().unwrap_or(&link);
+            let connection = spare.as_ref().unwrap_or(&connection);
             let fallbacks = self.fallbacks.len();
-            match declare(link, topology, &self.fallbacks, true, deadline) {
+            match declare(connection, topology, &self.fallbacks, true, deadline) {
                 Ok(()) => break,
                 Err(_) if self.fallbacks.len() > fallbacks => {}
                 Err(error) => return Err(self.note(error)),
@@ -168,23 +168,23 @@ impl Keeper {
     }
 
     /// Opens a connection of the same kind, with all topologies declared.
-    fn open(&self, purpose: &str, on_end: impl Fn() -> Option<OnEnd>, deadline: Deadline) -> Result<Link> {
+    fn open(&self, purpose: &str, on_end: impl Fn() -> Option<OnEnd>, deadline: Deadline) -> Result<BrokerConnection> {
         // Not in the call: the state would be locked until it ends.
         let topologies = self.state().topologies.clone();
         self.open_declaring(purpose, on_end, topologies, deadline)
     }
 
     /// Opens a connection of the same kind, with all topologies and one of its own declared.
-    pub(super) fn open_with(&self, purpose: &str, own: &Topology, deadline: Deadline) -> Result<Link> {
+    pub(super) fn open_with(&self, purpose: &str, own: &Topology, deadline: Deadline) -> Result<BrokerConnection> {
         let mut topologies = self.state().topologies.clone();
         topologies.push(own.clone());
         self.open_declaring(purpose, || None, topologies, deadline)
     }
 
     /// Opens a connection on which nothing is declared.
-    pub(super) fn open_bare(&self, purpose: &str, deadline: Deadline) -> Result<Link> {
+    pub(super) fn open_bare(&self, purpose: &str, deadline: Deadline) -> Result<BrokerConnection> {
         self.current()?;
-        Link::open(&self.options, &self.watchdog, purpose, None, deadline).map_err(|error| self.note(error))
+        BrokerConnection::open(&self.options, &self.watchdog, purpose, None, deadline).map_err(|error| self.note(error))
     }
 
     /// Forgets what was declared of a topology.
@@ -198,13 +198,13 @@ impl Keeper {
         on_end: impl Fn() -> Option<OnEnd>,
         topologies: Vec<Topology>,
         deadline: Deadline,
-    ) -> Result<Link> {
+    ) -> Result<BrokerConnection> {
         loop {
-            let link = Link::open(&self.options, &self.watchdog, purpose, on_end(), deadline)?;
+            let connection = BrokerConnection::open(&self.options, &self.watchdog, purpose, on_end(), deadline)?;
             let fallbacks = self.fallbacks.len();
             let mut declared = topologies.iter();
-            match declared.try_for_each(|topology| declare(&link, topology, &self.fallbacks, false, deadline)) {
-                Ok(()) => return Ok(link),
+            match declared.try_for_each(|topology| declare(&connection, topology, &self.fallbacks, false, deadline)) {
+                Ok(()) => return Ok(connection),
                 Err(_) if self.fallbacks.len() > fallbacks => {}
                 Err(error) => return Err(error),
             }
@@ -215,11 +215,11 @@ impl Keeper {
         let (unconfirmed, unconfirmed_bytes) = self.in_flight.count();
         let last_error = self.last_error().clone();
         let state = self.state();
-        let link = state.link.as_ref().filter(|link| link.is_alive());
+        let connection = state.connection.as_ref().filter(|connection| connection.is_alive());
         Health {
-            connected: link.is_some(),
-            node: link.map(|link| link.node().to_owned()),
-            blocked: link.and_then(|link| link.gate.blocked()),
+            connected: connection.is_some(),
+            node: connection.map(|connection| connection.node().to_owned()),
+            blocked: connection.and_then(|connection| connection.gate.blocked()),
             last_error_at: last_error.as_ref().map(|(_, at)| *at),
             last_error: last_error.map(|(error, _)| error),
             connections: state.opened,
@@ -229,16 +229,16 @@ impl Keeper {
     }
 
     /// Ends everything; what is left of the connection is for the caller to close.
-    pub(super) fn close(&self) -> Option<Arc<Link>> {
+    pub(super) fn close(&self) -> Option<Arc<BrokerConnection>> {
         let mut state = self.state();
         state.closed = true;
         state.open = None;
-        let link = state.link.take();
+        let connection = state.connection.take();
         // Who waits for the alarm's end need not any more.
-        if let Some(link) = &link {
-            link.gate.open();
+        if let Some(connection) = &connection {
+            connection.gate.open();
         }
-        link
+        connection
     }
 
     pub(super) fn note(&self, error: Error) -> Error {
@@ -250,7 +250,7 @@ impl Keeper {
 
     /// Opens the connection, unless an attempt that failed meanwhile says enough. `failed`
     /// is how many had failed when the caller came.
-    fn take_turn(&self, failed: u64, deadline: Deadline) -> Result<Arc<Link>> {
+    fn take_turn(&self, failed: u64, deadline: Deadline) -> Result<Arc<BrokerConnection>> {
         let clock = &*self.options.clock;
         let next = {
             let state = self.state();
@@ -274,24 +274,24 @@ impl Keeper {
     }
 
     /// The caller holds the token.
-    fn attempt(&self, deadline: Deadline) -> Result<Arc<Link>> {
+    fn attempt(&self, deadline: Deadline) -> Result<Arc<BrokerConnection>> {
         let opened = self.open("publishing", || Some(self.on_end()), deadline);
         let clock = &*self.options.clock;
         let mut state = self.state();
         match opened {
             Ok(_) if state.closed => Err(Error::Closed),
-            Ok(link) => {
-                let link = Arc::new(link);
-                let old = state.link.replace(Arc::clone(&link));
+            Ok(connection) => {
+                let connection = Arc::new(connection);
+                let old = state.connection.replace(Arc::clone(&connection));
                 state.opened += 1;
                 state.failure = None;
                 drop(state);
                 drop(old);
                 // Its end may have been told before it was in its place.
-                if !link.is_alive() {
+                if !connection.is_alive() {
                     let _ = self.lost.try_send(());
                 }
-                Ok(link)
+                Ok(connection)
             }
             Err(error) => {
                 state.failed += 1;
@@ -347,7 +347,7 @@ impl Keeper {
         let clock = &*self.options.clock;
         let nodes = u32::try_from(self.options.url.nodes().len()).unwrap_or(u32::MAX);
         let deadline = clock.deadline(self.options.connect_timeout.saturating_mul(nodes));
-        match self.link(deadline) {
+        match self.connection(deadline) {
             Ok(_) => backoff.reset(),
             Err(Error::Closed) => {}
             Err(error) => {
@@ -431,9 +431,9 @@ mod tests {
         let mut panics = 0;
         for answers in 0..10 {
             clock.0.store(answers, Ordering::SeqCst);
-            panics += u32::from(catch_unwind(AssertUnwindSafe(|| keeper.link(deadline()))).is_err());
+            panics += u32::from(catch_unwind(AssertUnwindSafe(|| keeper.connection(deadline()))).is_err());
             clock.0.store(INTACT, Ordering::SeqCst);
-            let error = keeper.link(deadline()).map(drop).unwrap_err();
+            let error = keeper.connection(deadline()).map(drop).unwrap_err();
             assert!(!error.is_timeout(), "nobody opens the connection any more: {error}");
         }
         assert!(panics > 0);

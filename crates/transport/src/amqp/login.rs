@@ -9,7 +9,7 @@ use amiquip::{IoStream, Sasl};
 use mio::event::Evented;
 use mio::net::TcpStream;
 use mio::{Poll, PollOpt, Ready, Token};
-use zc_events_tls::Wire;
+use zc_events_net::Socket;
 
 /// `AMQP` 0 0 9 1
 const PROTOCOL_HEADER: usize = 8;
@@ -82,13 +82,13 @@ enum Phase {
 
 /// A stream on which a login is completed.
 pub(super) struct LoginStream {
-    inner: Wire<TcpStream>,
+    inner: Socket<TcpStream>,
     phase: Phase,
     login: Option<Login>,
 }
 
 impl LoginStream {
-    pub(super) fn new(inner: Wire<TcpStream>, login: Login) -> Self {
+    pub(super) fn new(inner: Socket<TcpStream>, login: Login) -> Self {
         Self { inner, phase: Phase::Header(PROTOCOL_HEADER), login: Some(login) }
     }
 }

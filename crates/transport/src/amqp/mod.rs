@@ -6,31 +6,31 @@
 //! `watchdog`; `login` keeps credentials out of its logs; `guard` keeps from it what would
 //! crash or mislead it.
 
-mod approach;
 mod ask;
 mod backoff;
 mod channel;
+mod connection;
 mod consumer;
 mod convert;
 mod declare;
-mod dial;
 mod failure;
 pub(crate) mod guard;
+mod handshake;
 mod in_flight;
 mod inequivalent;
 mod inspect;
 mod keeper;
 mod ledger;
-mod link;
 mod login;
+mod node;
 mod options;
+mod probe;
 mod publisher;
-mod reach;
 mod remove;
-mod trust;
+mod socket;
+mod tls_options;
 mod url;
 mod watchdog;
-mod wire;
 
 use std::sync::Arc;
 
@@ -43,8 +43,9 @@ use publisher::Publisher;
 use watchdog::Watchdog;
 
 pub use options::AmqpOptions;
-pub use reach::{Hurdle, Obstacle, Reach, reach};
+pub use probe::{NodeProbe, probe};
 pub use url::BrokerUrl;
+pub use zc_events_net::{ConnectFailure, ConnectStep, ConnectTrace, Probe};
 
 /// Headers travel in one frame, and RabbitMQ's frames hold 128 KiB by default.
 const MAX_HEADERS: usize = 120 * 1024;
@@ -104,8 +105,9 @@ impl Broker for AmqpBroker {
     ) -> Result<Box<dyn Subscription>> {
         check_names(topology)?;
         short("a queue's name", queue)?;
-        let (link, closing) = self.publisher.open_link(&format!("consuming queue `{queue}`"), topology, deadline)?;
-        Ok(Box::new(AmqpSubscription::start(link, queue, options, closing, deadline)?))
+        let (connection, closing) =
+            self.publisher.open_connection(&format!("consuming queue `{queue}`"), topology, deadline)?;
+        Ok(Box::new(AmqpSubscription::start(connection, queue, options, closing, deadline)?))
     }
 
     fn inspect(&self, wanted: &Topology, deadline: Deadline) -> Result<Inspection> {

@@ -12,11 +12,11 @@ use r2d2::{HandleError, ManageConnection, Pool, PooledConnection};
 use zc_events_protocol::{Deadline, Outcome, Stage};
 
 use super::channel::ConfirmChannel;
+use super::connection::BrokerConnection;
 use super::failure;
 use super::in_flight::Source;
 use super::inspect::inspect;
 use super::keeper::{Keeper, Running};
-use super::link::Link;
 use super::options::AmqpOptions;
 use super::remove::remove;
 use super::watchdog::Watchdog;
@@ -62,15 +62,15 @@ impl Publisher {
         };
         let mut retried = false;
         loop {
-            let link = self.keeper.link(deadline)?;
-            link.gate.pass(clock, deadline)?;
+            let connection = self.keeper.connection(deadline)?;
+            connection.gate.pass(clock, deadline)?;
             let Some(room) = self.keeper.in_flight.room(message.body.len(), clock, deadline) else {
-                return Err(match link.gate.blocked() {
+                return Err(match connection.gate.blocked() {
                     Some((_, reason)) => Error::Blocked { reason },
                     None => failure::timeout(Stage::InFlight),
                 });
             };
-            link.gate.pass(clock, deadline)?;
+            connection.gate.pass(clock, deadline)?;
             // Lent for the time of handing over, so that others wait for the pool, each until his own
             // deadline, and not behind a message that the broker does not take.
             let channel = self.channel(deadline)?;
@@ -92,24 +92,29 @@ impl Publisher {
 
     /// Opens a connection of the same kind for somebody else, with all topologies and his own declared,
     /// and with the channel whose end tells of this broker's closing.
-    pub(super) fn open_link(&self, purpose: &str, own: &Topology, deadline: Deadline) -> Result<(Link, Receiver<()>)> {
+    pub(super) fn open_connection(
+        &self,
+        purpose: &str,
+        own: &Topology,
+        deadline: Deadline,
+    ) -> Result<(BrokerConnection, Receiver<()>)> {
         self.keeper.current()?;
         let closing = self.keeper.closing.clone();
-        let link = self.keeper.open_with(purpose, own, deadline).map_err(|error| self.keeper.note(error))?;
-        Ok((link, closing))
+        let connection = self.keeper.open_with(purpose, own, deadline).map_err(|error| self.keeper.note(error))?;
+        Ok((connection, closing))
     }
 
     /// Looks over a connection of its own, which may be lost over a question.
     pub(super) fn inspect(&self, wanted: &Topology, deadline: Deadline) -> Result<Inspection> {
-        let link = self.keeper.open_bare("looking", deadline)?;
-        inspect(&link, wanted, deadline).map_err(|error| self.keeper.note(error))
+        let connection = self.keeper.open_bare("looking", deadline)?;
+        inspect(&connection, wanted, deadline).map_err(|error| self.keeper.note(error))
     }
 
     /// Forgets first: a connection that comes back meanwhile must not declare it again.
     pub(super) fn remove(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
         self.keeper.forget(topology);
-        let link = self.keeper.open_bare("deleting", deadline)?;
-        remove(&link, topology, deadline).map_err(|error| self.keeper.note(error))
+        let connection = self.keeper.open_bare("deleting", deadline)?;
+        remove(&connection, topology, deadline).map_err(|error| self.keeper.note(error))
     }
 
     pub(super) fn health(&self) -> Health {
@@ -117,7 +122,7 @@ impl Publisher {
     }
 
     pub(super) fn close(&self, deadline: Deadline) -> Result<()> {
-        self.keeper.close().map_or(Ok(()), |link| link.close(deadline))
+        self.keeper.close().map_or(Ok(()), |connection| connection.close(deadline))
     }
 
     fn channel(&self, deadline: Deadline) -> Result<PooledConnection<Channels>> {
@@ -149,10 +154,10 @@ impl ManageConnection for Channels {
     fn connect(&self) -> Result<Arc<ConfirmChannel>> {
         let open = || {
             let deadline = self.0.options.clock.deadline(OPEN_CHANNEL);
-            let link = self.0.link(deadline)?;
+            let connection = self.0.connection(deadline)?;
             // A broker that blocks a connection reads nothing from it: the attempt would cost the connection.
-            link.gate.pass(&*self.0.options.clock, deadline)?;
-            ConfirmChannel::open(&link, self.0.bin.clone(), deadline).map(Arc::new)
+            connection.gate.pass(&*self.0.options.clock, deadline)?;
+            ConfirmChannel::open(&connection, self.0.bin.clone(), deadline).map(Arc::new)
         };
         // A panic would cost the pool the place for good.
         let channel = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
@@ -168,7 +173,7 @@ impl ManageConnection for Channels {
     /// Asks nothing of the broker.
     fn is_valid(&self, channel: &mut Arc<ConfirmChannel>) -> Result<()> {
         let current = self.0.current()?;
-        let is_current = current.is_some_and(|link| Arc::ptr_eq(&link, channel.link()));
+        let is_current = current.is_some_and(|connection| Arc::ptr_eq(&connection, channel.connection()));
         if is_current && channel.is_usable() {
             return Ok(());
         }

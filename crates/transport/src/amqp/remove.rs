@@ -4,12 +4,12 @@ use amiquip::QueueDeleteOptions;
 use zc_events_protocol::Deadline;
 
 use super::ask::{Answer, Asker};
+use super::connection::BrokerConnection;
 use super::failure::NOT_FOUND;
-use super::link::Link;
 use crate::{Result, Topology};
 
-pub(super) fn remove(link: &Link, topology: &Topology, deadline: Deadline) -> Result<()> {
-    let mut asker = Asker::new(link, deadline);
+pub(super) fn remove(connection: &BrokerConnection, topology: &Topology, deadline: Deadline) -> Result<()> {
+    let mut asker = Asker::new(connection, deadline);
     for queue in &topology.queues {
         let doing = format!("deleting queue `{}`", queue.name);
         let delete = QueueDeleteOptions { if_unused: false, if_empty: false };
