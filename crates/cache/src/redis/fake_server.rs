@@ -5,11 +5,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use zc_events_protocol::{Clock, Deadline, SystemClock};
+use zc_events_protocol::{Clock, Deadline, ManualClock, SystemClock};
 
 use super::{RedisOptions, RedisReplyStore, RedisUrl};
+use crate::{Error, ReplyStore, Result};
 
 /// The password in all tests. No error, log line or `Debug` output may show it.
 pub(super) const CANARY: &str = "c4n4ry-s3cr3t";
@@ -86,6 +87,13 @@ impl FakeServer {
 
     pub(super) fn store(&self) -> RedisReplyStore {
         RedisReplyStore::new(self.options()).unwrap()
+    }
+
+    /// A store whose calls end by this clock.
+    pub(super) fn store_with(&self, clock: &ManualClock) -> RedisReplyStore {
+        let mut options = self.options();
+        options.clock = Arc::new(clock.clone());
+        RedisReplyStore::new(options).unwrap()
     }
 
     /// How many commands of this name have come.
@@ -169,4 +177,50 @@ pub(super) fn eventually(condition: impl Fn() -> bool) {
 /// The reply to a BLPOP that found a value.
 pub(super) fn key_and_value(key: &str, value: &str) -> String {
     format!("*2\r\n${}\r\n{key}\r\n${}\r\n{value}\r\n", key.len(), value.len())
+}
+
+/// The ttl of pushed values, in tests that do not depend on it.
+pub(super) const TTL: Duration = Duration::from_secs(60);
+
+/// How long after its deadline a call may end, on a busy machine. Without its deadline the call would never end.
+const MARGIN: Duration = Duration::from_secs(20);
+
+type Call = fn(&RedisReplyStore, Deadline) -> Result<()>;
+
+const CALLS: [(&str, Call); 3] = [
+    ("push", |store, deadline| store.push("k", b"v", TTL, deadline)),
+    ("pop", |store, deadline| store.pop(&["k"], deadline).map(drop)),
+    ("ping", |store, deadline| store.ping(deadline)),
+];
+
+/// The error of each kind of call. It must come by the deadline and hide the password.
+pub(super) fn errors(store: &RedisReplyStore, millis: u64) -> Vec<Error> {
+    let error = |(name, call): (&str, Call)| {
+        let deadline = within(millis);
+        let error = call(store, deadline).expect_err(name);
+        let late = Instant::now().saturating_duration_since(deadline.instant());
+        assert!(late < MARGIN, "{name} ended {late:?} late");
+        let source = std::error::Error::source(&error).map(|source| format!("{source} {source:?}"));
+        assert!(!format!("{error} {error:?} {source:?}").contains(CANARY), "{error:?}");
+        error
+    };
+    CALLS.map(error).into()
+}
+
+/// A pop whose deadline passes after the server has received its BLPOP.
+pub(super) fn pop_that_leaves(
+    server: &FakeServer,
+    store: &RedisReplyStore,
+    clock: &ManualClock,
+    key: &str,
+    after: Duration,
+) -> Result<Option<(String, Vec<u8>)>> {
+    let before = server.count("BLPOP");
+    let deadline = clock.deadline(after);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| store.pop(&[key], deadline));
+        eventually(|| server.count("BLPOP") > before);
+        clock.advance(after);
+        waiting.join().unwrap()
+    })
 }

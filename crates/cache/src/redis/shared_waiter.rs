@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 use zc_events_protocol::clock::receive;
-use zc_events_protocol::{Clock, Deadline};
+use zc_events_protocol::Deadline;
 
 use super::health_tracker::HealthTracker;
 use super::pool::RedisPool;

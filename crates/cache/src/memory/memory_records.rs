@@ -1,28 +1,27 @@
-//! The idempotency records of the store in memory. Times come from the caller; lists and
-//! waiting live in the module above.
+//! The idempotency records of the store in memory. Times come from the caller.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::Claim;
 
-/// Leases and what was completed, by key.
+/// Leases and completed records, by key.
 #[derive(Default)]
-pub(super) struct Records {
-    entries: HashMap<String, Entry>,
-    /// At how many entries the expired ones are looked for and dropped.
+pub(super) struct MemoryRecords {
+    entries: HashMap<String, RecordEntry>,
+    /// At this number of entries, the expired ones are dropped.
     purge_at: usize,
 }
 
-struct Entry {
+struct RecordEntry {
     owner: String,
-    /// `None` while it is a lease.
+    /// `None` for a lease.
     record: Option<Vec<u8>>,
     expires: Instant,
 }
 
-impl Records {
-    fn live(&self, key: &str, now: Instant) -> Option<&Entry> {
+impl MemoryRecords {
+    fn live(&self, key: &str, now: Instant) -> Option<&RecordEntry> {
         self.entries.get(key).filter(|entry| entry.expires > now)
     }
 
@@ -35,12 +34,12 @@ impl Records {
             self.entries.retain(|_, entry| entry.expires > now);
             self.purge_at = (self.entries.len() * 2).max(64);
         }
-        self.entries.insert(key.to_owned(), Entry { owner: owner.to_owned(), record, expires });
+        self.entries.insert(key.to_owned(), RecordEntry { owner: owner.to_owned(), record, expires });
     }
 
     pub(super) fn claim(&mut self, key: &str, owner: &str, expires: Instant, now: Instant) -> Claim {
         match self.live(key, now) {
-            Some(Entry { record: Some(record), .. }) => return Claim::Completed(record.clone()),
+            Some(RecordEntry { record: Some(record), .. }) => return Claim::Completed(record.clone()),
             Some(entry) if entry.owner != owner => {
                 return Claim::Held { for_at_most: (entry.expires - now).max(Duration::from_millis(1)) };
             }
@@ -81,7 +80,7 @@ mod tests {
 
     #[test]
     fn expired_records_do_not_pile_up() {
-        let mut records = Records::default();
+        let mut records = MemoryRecords::default();
         let mut now = Instant::now();
         for number in 0..10_000 {
             records.complete(&number.to_string(), "me", vec![1], now + Duration::from_secs(1), now);
