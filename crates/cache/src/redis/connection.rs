@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use r2d2_redis::redis::{RedisResult, Value, parse_redis_value};
-use zc_events_protocol::{Clock, Deadline};
 use zc_events_net::Socket;
+use zc_events_protocol::{Clock, Deadline};
 
 use super::io_failure::IoFailure;
 use super::reply_scanner::{ReplyScanner, ScanProgress};
@@ -66,9 +66,7 @@ impl RedisConnection {
         let sent = self.send(request, clock, until);
         let result = match sent {
             // A server that closed in the middle of a long request may have said why.
-            Ok(()) | Err(IoFailure::Lost(_)) => {
-                sent.and(self.receive(replies, clock, until, |reply| read.push(reply)))
-            }
+            Ok(()) | Err(IoFailure::Lost(_)) => sent.and(self.receive(replies, clock, until, |reply| read.push(reply))),
             failure => failure,
         };
         match result {
@@ -142,7 +140,9 @@ impl RedisConnection {
                     self.input.drain(..end);
                     return Ok(reply);
                 }
-                ScanProgress::Needs(length) => self.read((length - self.input.len()).clamp(4096, CHUNK), clock, until)?,
+                ScanProgress::Needs(length) => {
+                    self.read((length - self.input.len()).clamp(4096, CHUNK), clock, until)?
+                }
             }
         }
     }

@@ -61,9 +61,10 @@ pub(super) fn io_failed(url: &RedisUrl, doing: &str, stage: Stage, ended: bool, 
         IoFailure::Lost(error) => {
             (format!("the connection to Redis at {place} was lost while {doing}"), Some(error.into()))
         }
-        IoFailure::Garbage => {
-            (format!("the server at {place} does not speak the protocol of Redis ({doing}); is it another server?"), None)
-        }
+        IoFailure::Garbage => (
+            format!("the server at {place} does not speak the protocol of Redis ({doing}); is it another server?"),
+            None,
+        ),
         IoFailure::TooLarge => {
             return Error::Rejected {
                 why: format!(

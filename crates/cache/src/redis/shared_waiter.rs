@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
-use zc_events_protocol::clock::receive;
 use zc_events_protocol::Deadline;
+use zc_events_protocol::clock::receive;
 
 use super::health_tracker::HealthTracker;
 use super::pool::RedisPool;

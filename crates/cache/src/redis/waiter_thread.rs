@@ -252,7 +252,8 @@ impl Drop for WaiterThread {
         state.thread = ThreadState::Absent;
         self.shared.set_awaiting(&mut state, Awaiting::Nothing);
         state.waiters.fail_all(Error::Unavailable {
-            what: "the thread that waits for answers from Redis ended; an answer may have been taken and lost".to_owned(),
+            what: "the thread that waits for answers from Redis ended; an answer may have been taken and lost"
+                .to_owned(),
             source: None,
         });
     }

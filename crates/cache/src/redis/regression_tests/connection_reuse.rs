@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use zc_events_protocol::{Clock, ManualClock};
 
-use super::super::fake_server::{
-    FakeServer, Peer, TTL, eventually, healthy, key_and_value, pop_that_leaves, within,
-};
+use super::super::fake_server::{FakeServer, Peer, TTL, eventually, healthy, key_and_value, pop_that_leaves, within};
 use crate::{Error, ReplyStore};
 
 const SECOND: Duration = Duration::from_secs(1);

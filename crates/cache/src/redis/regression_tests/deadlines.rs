@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use zc_events_protocol::{Clock, ManualClock, Stage, SystemClock};
 
-use super::super::fake_server::{
-    CANARY, FakeServer, TTL, errors, eventually, healthy, pop_that_leaves, within,
-};
+use super::super::fake_server::{CANARY, FakeServer, TTL, errors, eventually, healthy, pop_that_leaves, within};
 use super::super::{RedisOptions, RedisReplyStore, RedisUrl};
 use crate::{Error, ReplyStore};
 

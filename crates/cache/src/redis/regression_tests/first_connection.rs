@@ -27,9 +27,11 @@ fn a_store_is_built_without_a_server() {
 #[test]
 fn a_refused_login_is_told_at_once() {
     let refusing = |to: &'static str, line: &'static str| {
-        FakeServer::answering(move |command| {
-            if command[0] == to { Some(format!("-{line}\r\n")) } else { healthy(command) }
-        })
+        FakeServer::answering(
+            move |command| {
+                if command[0] == to { Some(format!("-{line}\r\n")) } else { healthy(command) }
+            },
+        )
     };
     for (to, line, told) in [
         ("AUTH", "WRONGPASS invalid username-password pair", "check the user name and the password"),

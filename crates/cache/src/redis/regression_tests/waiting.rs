@@ -9,9 +9,7 @@ use crossbeam_channel::Sender;
 use zc_events_protocol::{Clock, ManualClock};
 
 use super::super::RedisReplyStore;
-use super::super::fake_server::{
-    FakeServer, TTL, eventually, healthy, key_and_value, pop_that_leaves, within,
-};
+use super::super::fake_server::{FakeServer, TTL, eventually, healthy, key_and_value, pop_that_leaves, within};
 use crate::{Error, ReplyStore};
 
 /// A server that answers a BLPOP when the test says so, and replies to EVAL with `eval`.

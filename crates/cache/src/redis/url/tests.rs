@@ -59,7 +59,7 @@ fn errors_name_the_mistake_and_quote_nothing() {
         ("redis://[canary]", "not an IPv6 address"),
         ("redis://[::1]6379", "only :port"),
         ("redis://:%ff@host", "not UTF-8"),
-        ("redis://:can ary@host", "blank"),
+        ("redis://:can ary@host", "contains a space"),
         ("redis://one,two-canary", "invalid character"),
     ] {
         let Err(Error::Config { why }) = RedisUrl::parse(url) else { panic!("{url} was accepted") };
