@@ -2,6 +2,8 @@
 //!
 //! The rows are in `tests/src/chaos`; this file only starts the program that runs them.
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::failure::{Failure, Result};
@@ -23,6 +25,8 @@ pub(crate) struct Options {
     list: bool,
 }
 
+/// The program that runs the rows.
+pub(crate) const PROGRAM: &str = "chaos";
 /// How long the program may take to end after a SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -31,16 +35,23 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     started(options, &Interrupt::listen()?)
 }
 
-/// The quick form, as a part of another command.
-pub(crate) fn quick(interrupt: &Interrupt) -> Result<()> {
-    started(&Options { quick: true, ..Options::default() }, interrupt)
+/// The quick form, as a part of another command, which may have built the program already.
+pub(crate) fn quick(program: Option<&PathBuf>, interrupt: &Interrupt) -> Result<()> {
+    let options = Options { quick: true, ..Options::default() };
+    match program {
+        None => started(&options, interrupt),
+        Some(program) => wait("chaos --quick", Command::new(program).args(words(&options)), interrupt),
+    }
 }
 
 fn started(options: &Options, interrupt: &Interrupt) -> Result<()> {
     let arguments = arguments(options);
-    let line = format!("cargo {}", arguments.join(" "));
+    wait(&format!("cargo {}", arguments.join(" ")), workspace::cargo(&workspace::root()).args(&arguments), interrupt)
+}
+
+fn wait(line: &str, command: &mut Command, interrupt: &Interrupt) -> Result<()> {
     log::info!("{line}");
-    let mut chaos = Process::start(&line, workspace::cargo(&workspace::root()).args(&arguments))?;
+    let mut chaos = Process::start(line, command)?;
     match chaos.wait(interrupt, None) {
         Ok(Some(status)) => Failure::unless_success("cargo xtask chaos", status),
         Ok(None) => Err(Failure::says("the rows did not end")),
@@ -52,11 +63,14 @@ fn started(options: &Options, interrupt: &Interrupt) -> Result<()> {
 }
 
 fn arguments(options: &Options) -> Vec<String> {
-    let mut words: Vec<String> =
-        ["run", "--quiet", "--package", "integration-tests", "--bin", "chaos", "--"].map(str::to_owned).to_vec();
-    words.extend(
-        [("--quick", options.quick), ("--list", options.list)].iter().filter(|it| it.1).map(|it| it.0.to_owned()),
-    );
+    let cargo = ["run", "--quiet", "--package", "integration-tests", "--bin", PROGRAM, "--"];
+    cargo.map(str::to_owned).into_iter().chain(words(options)).collect()
+}
+
+/// The program's own arguments.
+fn words(options: &Options) -> Vec<String> {
+    let flags = [("--quick", options.quick), ("--list", options.list)];
+    let mut words: Vec<String> = flags.iter().filter(|it| it.1).map(|it| it.0.to_owned()).collect();
     words.extend(options.row.iter().flat_map(|row| ["--row".to_owned(), row.clone()]));
     words
 }

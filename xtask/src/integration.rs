@@ -1,16 +1,14 @@
 //! `cargo xtask integration`: every test of the workspace, with servers that are started for it and stopped after it, and
-//! a Python of its own; then the quick form of `cargo xtask chaos`.
+//! a Python of its own; then the quick form of `cargo xtask chaos`. It ends with a list of what failed.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::ffi::OsString;
 
 use crate::chaos;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
-use crate::process::{Polite, Process};
 use crate::python::{self, TEST_PYTHON};
-use crate::servers::{GivenUrls, Servers, TEST_BROKER_URL, TEST_REDIS_URL, Urls, Wanted};
-use crate::workspace;
+use crate::servers::{GivenUrls, Servers, Urls, Wanted};
+use crate::test_run::{self, FailedTest, Round, Selection, TestRun};
 
 /// Options of `cargo xtask integration`.
 #[derive(clap::Args)]
@@ -31,6 +29,12 @@ pub(crate) struct Options {
     /// Leave out the tests beside Python services, which otherwise get a Python environment in target/python
     #[arg(long)]
     skip_python: bool,
+    /// Run all tests three times beside a load of twice the processor's cores, and no chaos
+    #[arg(long)]
+    stress: bool,
+    /// How many test programs run at once [default: 3, and 1 where TEST ARGS choose]
+    #[arg(long, value_name = "N")]
+    at_once: Option<usize>,
     /// What follows `--` goes to `cargo test`: a filter, `--test NAME`, and after another `--` to the tests themselves
     #[arg(last = true, value_name = "TEST ARGS")]
     test_args: Vec<String>,
@@ -38,22 +42,29 @@ pub(crate) struct Options {
 
 /// The module that holds all tests beside Python, in whichever file.
 const PYTHON_TESTS: &str = "beside_python";
-/// How long the tests may take to end after a SIGTERM.
-const GRACE: Duration = Duration::from_secs(5);
+/// How many test programs run at once: most of their time they wait.
+const AT_ONCE: usize = 3;
+/// The variable in which the tests find the `zc-events` command, which is built with them.
+const TEST_COMMAND: &str = "ZC_EVENTS_TEST_COMMAND";
+const COMMAND: &str = "zc-events";
 
-/// Runs the tests; the error is their verdict.
+/// Runs the tests; the error is their verdict. The last line on stdout is `N passed, N failed`.
 pub(crate) fn run(options: Options) -> Result<()> {
-    let arguments = arguments(&options)?;
     let interrupt = Interrupt::listen()?;
+    let run = test_run(&options);
+    let built = test_run::build(&run.selection, &interrupt)?;
     let python = match options.skip_python {
         true => None,
         false => Some(python::obtain(&options.wanted, &interrupt)?),
     };
     let servers = Servers::obtain(&options.given, &options.wanted, &interrupt)?;
     let private = servers.are_private();
-    let tested = with_servers(&arguments, servers.urls(), python, &interrupt);
-    // After a signal nothing is to be left behind, asked for or not.
-    if options.keep && !matches!(tested, Err(Failure::Interrupted(_))) {
+    let mut environment: Vec<(String, OsString)> = servers.urls().environment().into();
+    environment.extend(python.map(|python| (TEST_PYTHON.to_owned(), python.into())));
+    environment.extend(built.programs.get(COMMAND).map(|path| (TEST_COMMAND.to_owned(), path.into())));
+    let tested = run.run(&built, &environment, &interrupt);
+    // After a signal nothing stays behind, even if it was asked for.
+    if options.keep && tested.is_ok() {
         let Urls { broker, redis } = servers.urls().clone();
         if let Some(command) = servers.keep() {
             println!("left running: {broker} and {redis}\nto stop them: {command}");
@@ -61,62 +72,46 @@ pub(crate) fn run(options: Options) -> Result<()> {
     } else {
         servers.stop();
     }
+    let mut rounds = tested?;
+    if !options.skip_chaos && !options.stress && options.test_args.is_empty() {
+        match private {
+            true => chaos_quick(&mut rounds, &built, &interrupt)?,
+            false => log::warn!(
+                "NOT RUN: `cargo xtask chaos --quick`. It kills servers, so it starts its own, and needs rabbitmq-server \
+                 and redis-server installed on this machine."
+            ),
+        }
+    }
     if options.skip_python {
-        log::warn!("NOT RUN: the tests beside Python services, for --skip-python was given.");
+        log::warn!("NOT RUN: the tests beside Python services, because of --skip-python.");
     }
-    tested?;
-    if options.skip_chaos || !options.test_args.is_empty() {
-        return Ok(());
+    println!("{}", test_run::summary(&rounds));
+    let failed: usize = rounds.iter().map(|round| round.failed.len()).sum();
+    if failed == 0 { Ok(()) } else { Err(Failure::says(format!("{failed} tests failed; the list is above"))) }
+}
+
+/// The quick form of the chaos rows, as one more result. An error only where a signal arrives.
+fn chaos_quick(rounds: &mut [Round], built: &test_run::Built, interrupt: &Interrupt) -> Result<()> {
+    let Some(round) = rounds.last_mut() else { return Ok(()) };
+    match chaos::quick(built.programs.get(chaos::PROGRAM), interrupt) {
+        Ok(()) => round.passed += 1,
+        Err(stopped @ Failure::Interrupted(_)) => return Err(stopped),
+        Err(failure) => {
+            round.failed.push(FailedTest::new(&format!("({failure})"), "chaos", "cargo xtask chaos --quick"));
+        }
     }
-    if private {
-        return chaos::quick(&interrupt);
-    }
-    log::warn!(
-        "NOT RUN: `cargo xtask chaos --quick`. It kills servers, so it starts its own, and needs rabbitmq-server and \
-         redis-server installed on this machine."
-    );
     Ok(())
 }
 
-/// Runs cargo with these arguments, and the servers' URLs and the Python in the environment. Stops it when a signal arrives.
-pub(crate) fn with_servers(
-    arguments: &[String],
-    urls: &Urls,
-    python: Option<PathBuf>,
-    interrupt: &Interrupt,
-) -> Result<()> {
-    let line = format!("cargo {}", arguments.join(" "));
-    log::info!("{TEST_BROKER_URL}=... {TEST_REDIS_URL}=... {line}");
-    let mut cargo = workspace::cargo(&workspace::root());
-    cargo.args(arguments).env(TEST_BROKER_URL, &urls.broker).env(TEST_REDIS_URL, &urls.redis);
-    cargo.envs(python.map(|python| (TEST_PYTHON, python)));
-    let mut tests = Process::start(&line, &mut cargo)?;
-    match tests.wait(interrupt, None) {
-        Ok(Some(status)) => Failure::unless_success(&line, status),
-        Ok(None) => Err(Failure::says("the tests did not end")),
-        Err(stopped) => {
-            log::info!("stopping the tests, then the servers");
-            tests.stop(Polite::Group, GRACE);
-            Err(stopped)
-        }
-    }
-}
-
-fn arguments(options: &Options) -> Result<Vec<String>> {
-    let mut arguments = vec!["test".to_owned()];
-    if options.skip_offline {
-        arguments.extend(["--package".to_owned(), "integration-tests".to_owned()]);
-    } else {
-        arguments.extend(workspace::whole(&workspace::root())?);
-    }
-    arguments.extend_from_slice(&options.test_args);
+fn test_run(options: &Options) -> TestRun {
+    let packages: &[&str] = if options.skip_offline { &["--package", "integration-tests"] } else { &["--workspace"] };
+    let mut selection = Selection::of(&options.test_args).or_packages(packages);
     if options.skip_python {
-        // What follows the next `--` goes to the tests themselves.
-        let has_own = options.test_args.iter().any(|it| it == "--");
-        arguments.extend((!has_own).then(|| "--".to_owned()));
-        arguments.extend(["--skip".to_owned(), PYTHON_TESTS.to_owned()]);
+        selection = selection.without(PYTHON_TESTS);
     }
-    Ok(arguments)
+    let is_chosen = !options.test_args.is_empty();
+    let at_once = options.at_once.unwrap_or(if is_chosen && !options.stress { 1 } else { AT_ONCE });
+    TestRun { selection, at_once, stress: options.stress, show: at_once == 1 }
 }
 
 #[cfg(test)]
@@ -126,6 +121,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::workspace;
 
     #[derive(Parser)]
     struct Line {
@@ -133,35 +129,30 @@ mod tests {
         options: Options,
     }
 
-    fn cargo_line(words: &str) -> String {
-        let line = Line::try_parse_from(words.split_whitespace()).unwrap();
-        arguments(&line.options).unwrap().join(" ")
+    fn of(words: &str) -> TestRun {
+        test_run(&Line::try_parse_from(words.split_whitespace()).unwrap().options)
     }
 
     #[test]
-    fn the_whole_workspace_is_tested_unless_told_otherwise() {
-        assert!(cargo_line("it").starts_with("test --workspace --features "), "{}", cargo_line("it"));
-        assert_eq!(cargo_line("it --skip-offline"), "test --package integration-tests");
+    fn all_packages_are_tested_unless_told_otherwise() {
+        let packages = |words| of(words).selection.or_packages(&["--package", "absent"]);
+        let selection = |words: &[&str]| Selection::default().or_packages(words);
+        assert_eq!(packages("it"), selection(&["--workspace"]));
+        assert_eq!(packages("it --skip-offline"), selection(&["--package", "integration-tests"]));
+        assert_eq!(packages("it --skip-offline -- -p zc-events"), selection(&["-p", "zc-events"]));
+        assert_eq!(packages("it --skip-python"), selection(&["--workspace"]).without(PYTHON_TESTS));
     }
 
     #[test]
-    fn what_follows_two_dashes_is_passed_on() {
-        assert_eq!(
-            cargo_line("it --skip-offline -- --test amqp confirms -- --nocapture"),
-            "test --package integration-tests --test amqp confirms -- --nocapture"
-        );
-    }
-
-    #[test]
-    fn the_tests_beside_python_are_left_out_where_they_run() {
-        assert_eq!(
-            cargo_line("it --skip-offline --skip-python -- --test amqp"),
-            "test --package integration-tests --test amqp -- --skip beside_python"
-        );
-        assert_eq!(
-            cargo_line("it --skip-offline --skip-python -- --test amqp -- --nocapture"),
-            "test --package integration-tests --test amqp -- --nocapture --skip beside_python"
-        );
+    fn a_choice_is_run_alone_and_shown_as_it_goes() {
+        let manner = |words| {
+            let run = of(words);
+            (run.at_once, run.show, run.stress)
+        };
+        assert_eq!(manner("it"), (AT_ONCE, false, false));
+        assert_eq!(manner("it -- some_test"), (1, true, false));
+        assert_eq!(manner("it --at-once 5 -- some_test"), (5, false, false));
+        assert_eq!(manner("it --stress -- some_test"), (AT_ONCE, false, true));
     }
 
     /// Otherwise `--skip-python` would leave some to fail, or leave out others.

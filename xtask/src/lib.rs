@@ -14,6 +14,7 @@ mod process;
 mod python;
 pub mod rig;
 mod servers;
+mod test_run;
 mod tidy;
 mod workspace;
 

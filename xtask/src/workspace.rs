@@ -18,32 +18,6 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
-/// `--workspace`, and every feature.
-pub(crate) fn whole(root: &Path) -> Result<Vec<String>> {
-    let mut arguments = vec!["--workspace".to_owned()];
-    let features = features(root)?;
-    if !features.is_empty() {
-        arguments.extend(["--features".to_owned(), features.join(",")]);
-    }
-    Ok(arguments)
-}
-
-/// `package/feature` for each feature of each member, sorted.
-pub(crate) fn features(root: &Path) -> Result<Vec<String>> {
-    let mut all = Vec::new();
-    for manifest in manifests(root)? {
-        let Some(package) = manifest.name() else { continue };
-        let features = manifest.table.get("features").and_then(toml::Value::as_table);
-        for feature in features.into_iter().flat_map(toml::Table::keys) {
-            if feature != "default" {
-                all.push(format!("{package}/{feature}"));
-            }
-        }
-    }
-    all.sort();
-    Ok(all)
-}
-
 /// A member's `Cargo.toml`.
 pub(crate) struct Manifest {
     /// Where it is, from the root.
@@ -79,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_feature_is_named() {
+    fn every_member_is_read_and_a_missing_one_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = folder.path().join(path);
@@ -87,10 +61,11 @@ mod tests {
             std::fs::write(path, text).unwrap();
         };
         write("Cargo.toml", "[workspace]\nmembers = ['b', 'a']");
-        write("a/Cargo.toml", "[package]\nname = 'alpha'\n[features]\ndefault = []\nloud = []");
-        write("b/Cargo.toml", "[package]\nname = 'beta'\n[features]\nquiet = []");
-        assert_eq!(features(folder.path()).unwrap(), ["alpha/loud", "beta/quiet"]);
+        write("a/Cargo.toml", "[package]\nname = 'alpha'");
+        write("b/Cargo.toml", "[package]\nname = 'beta'");
+        let found = manifests(folder.path()).unwrap();
+        assert_eq!(found.iter().filter_map(Manifest::name).collect::<Vec<_>>(), ["beta", "alpha"]);
         write("Cargo.toml", "[workspace]\nmembers = ['b', 'missing']");
-        assert!(features(folder.path()).unwrap_err().to_string().contains("missing"));
+        assert!(manifests(folder.path()).err().unwrap().to_string().contains("missing"));
     }
 }

@@ -49,7 +49,7 @@ pub enum Error {
         /// The broker's reason, such as "low on memory".
         reason: String,
     },
-    /// The broker, the reply store or the content store cannot be reached, or the connection was lost.
+    /// The broker, the reply store or the blob store cannot be reached, or the connection was lost.
     #[error("{what}")]
     Unavailable {
         /// What was tried, and what to check.
@@ -60,7 +60,7 @@ pub enum Error {
         #[source]
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
-    /// The broker, the reply store or the content store refused: credentials, virtual host, permissions, a
+    /// The broker, the reply store or the blob store refused: credentials, virtual host, permissions, a
     /// missing exchange or bucket.
     #[error("{why}")]
     Rejected {
@@ -314,6 +314,22 @@ impl From<zc_events_cache::Error> for Error {
     }
 }
 
+/// Errors of the blob store, which is used before a message is sent: no message was sent.
+impl From<zc_events_blobs::Error> for Error {
+    fn from(error: zc_events_blobs::Error) -> Self {
+        use zc_events_blobs::Error as From;
+        match error {
+            From::Timeout { stage } => Error::Timeout { stage },
+            From::Unavailable { what, source } => Error::Unavailable { what, outcome: Outcome::NotSent, source },
+            From::Rejected { why } => Error::Rejected { why, outcome: Outcome::NotSent },
+            From::TooLarge { what, size, limit } => Error::TooLarge { what, size, limit },
+            From::Config { why } => Error::Config { why },
+            unreadable @ From::UnreadableFile { .. } => Error::Encode { source: Box::new(unreadable) },
+            other => Error::Rejected { why: other.to_string(), outcome: Outcome::NotSent },
+        }
+    }
+}
+
 impl From<EncodeError> for Error {
     fn from(error: EncodeError) -> Self {
         if let EncodeError::TooLarge { what, size, limit } = error {
@@ -340,9 +356,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_of_the_store_leaves_the_outcome_unknown_and_one_of_the_broker_does_not() {
+    fn only_the_reply_store_is_used_after_the_message_was_sent() {
         let why = || "no".to_owned();
         assert_eq!(Error::from(zc_events_cache::Error::Rejected { why: why() }).outcome(), Outcome::Unknown);
         assert_eq!(Error::from(transport::Error::Rejected { why: why() }).outcome(), Outcome::NotSent);
+        assert_eq!(Error::from(zc_events_blobs::Error::Rejected { why: why() }).outcome(), Outcome::NotSent);
+        let timeout = zc_events_blobs::Error::Timeout { stage: Stage::BlobStore };
+        assert_eq!(Error::from(timeout).outcome(), Outcome::NotSent);
     }
 }

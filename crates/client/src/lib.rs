@@ -2,10 +2,8 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;
-pub mod content;
+mod connections;
 mod dead_letters;
-#[cfg(feature = "doctor")]
-pub mod doctor;
 mod email;
 mod error;
 mod jwt;
@@ -20,6 +18,14 @@ mod service;
 mod settings;
 pub mod testing;
 mod watch;
+
+/// The blob store: a payload that is too large for a message is stored here, and the message carries its key ("claim
+/// check"). Bodies and attachments of e-mails and batches of an index rebuild are blobs; see
+/// [`EventClient::email_blobs`] and [`EventClient::index_blobs`].
+pub mod blobs {
+    #[doc(inline)]
+    pub use zc_events_blobs::*;
+}
 
 pub use client::{
     Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, EventClientBuilder, IndexRebuild, Page, Pages,
@@ -41,7 +47,7 @@ pub use service::{
     ConsumedQueueSnapshot, Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder,
     ServiceHandle, ServiceHealth, ServiceMonitor, ServiceSnapshot, Stopped, ViewResult,
 };
-pub use settings::{Dedup, Settings, SettingsBuilder};
+pub use settings::{Dedup, Environment, SettingSource, Settings, SettingsBuilder};
 pub use watch::{Watch, Watched};
 
 pub use serde_json::Value;

@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::Stage;
 
-/// What kind of failure an error is. The `Error` types of `zc_events`, of the transport and of the cache
-/// answer `kind()`.
+/// What kind of failure an error is. The `Error` types of `zc_events`, of the transport, of the cache and
+/// of the blob store answer `kind()`.
 ///
 /// ```
 /// use zc_events_protocol::{ErrorKind, Stage};
@@ -97,7 +97,7 @@ impl ErrorKind {
                 Stage::Confirm => "timeout_confirm",
                 Stage::Reply => "timeout_reply",
                 Stage::Store => "timeout_store",
-                Stage::Subscribe | Stage::StorePool | Stage::Content | Stage::Close => "timeout",
+                Stage::Subscribe | Stage::StorePool | Stage::BlobStore | Stage::Close => "timeout",
             },
             ErrorKind::Remote | ErrorKind::Call => "remote_error",
             other => other.as_str(),

@@ -47,9 +47,8 @@ pub enum Stage {
     StorePool,
     /// Reading from or writing to the reply store.
     Store,
-    /// Storing or fetching content that travels beside a message, such as the body of an e-mail. The content is stored
-    /// before the message that names it is sent.
-    Content,
+    /// Storing, fetching or deleting a blob, such as the body of an e-mail. No message that names it was sent yet.
+    BlobStore,
     /// Closing.
     Close,
 }
@@ -79,7 +78,7 @@ impl fmt::Display for Stage {
             Stage::Reply => "waiting for the answer",
             Stage::StorePool => "waiting for a free connection to the reply store",
             Stage::Store => "talking to the reply store",
-            Stage::Content => "talking to the content store",
+            Stage::BlobStore => "talking to the blob store",
             Stage::Close => "closing",
         })
     }

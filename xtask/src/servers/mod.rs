@@ -78,10 +78,18 @@ pub(crate) struct Urls {
     pub(crate) redis: String,
 }
 
+impl Urls {
+    /// The variables in which the tests find the servers.
+    pub(crate) fn environment(&self) -> [(String, std::ffi::OsString); 2] {
+        [(TEST_BROKER_URL, &self.broker), (TEST_REDIS_URL, &self.redis)]
+            .map(|(name, url)| (name.to_owned(), url.into()))
+    }
+}
+
 /// The variables that the tests in `tests/` read.
-pub(crate) const TEST_BROKER_URL: &str = "ZC_EVENTS_TEST_BROKER_URL";
+const TEST_BROKER_URL: &str = "ZC_EVENTS_TEST_BROKER_URL";
 /// See [`TEST_BROKER_URL`].
-pub(crate) const TEST_REDIS_URL: &str = "ZC_EVENTS_TEST_REDIS_URL";
+const TEST_REDIS_URL: &str = "ZC_EVENTS_TEST_REDIS_URL";
 
 /// A running RabbitMQ and Redis that answer. Dropping it stops what was started.
 pub(crate) struct Servers {

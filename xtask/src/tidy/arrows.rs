@@ -4,17 +4,30 @@ use crate::tidy::Finding;
 use crate::workspace::Manifest;
 
 /// Each package of ours, and those of ours that it may name, in any of its dependency tables.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("zc-events-protocol", &[]),
+    // The tests of any package may use it, see below.
+    ("test-support", &[]),
     ("zc-events-net", &["zc-events-protocol"]),
     ("zc-events-transport", &["zc-events-protocol", "zc-events-net"]),
     ("zc-events-cache", &["zc-events-protocol", "zc-events-net"]),
-    ("zc-events", &["zc-events-protocol", "zc-events-transport", "zc-events-cache"]),
-    ("zc-events-cli", &["zc-events"]),
+    ("zc-events-blobs", &["zc-events-protocol"]),
+    ("zc-events", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events-blobs"]),
+    ("zc-events-doctor", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events"]),
+    ("zc-events-cli", &["zc-events", "zc-events-doctor"]),
     ("zc-events-bench", &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events"]),
     (
         "integration-tests",
-        &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events", "zc-events-cli", "xtask"],
+        &[
+            "zc-events-protocol",
+            "zc-events-transport",
+            "zc-events-cache",
+            "zc-events",
+            "zc-events-doctor",
+            "zc-events-cli",
+            "test-support",
+            "xtask",
+        ],
     ),
     ("zc-events-fuzz", &["zc-events-protocol", "zc-events-transport", "zc-events-cache"]),
     ("xtask", &[]),
@@ -31,9 +44,9 @@ pub(super) fn check(manifests: &[Manifest]) -> Vec<Finding> {
         };
         for (dependency, dev) in dependencies(&manifest.table) {
             let ours = ARROWS.iter().any(|(package, _)| *package == dependency);
-            // A package's tests may ask for its own features.
-            let itself = dev && dependency == name;
-            if ours && !itself && !allowed.contains(&dependency.as_str()) {
+            // A package's tests may ask for its own features, and use what the tests of all crates share.
+            let for_tests = dev && (dependency == name || dependency == "test-support");
+            if ours && !for_tests && !allowed.contains(&dependency.as_str()) {
                 let text =
                     format!("{name} must not depend on {dependency}: the arrows point from it to {allowed:?} only");
                 findings.push(Finding::new(&manifest.path, 0, text));

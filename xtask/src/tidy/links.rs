@@ -24,8 +24,7 @@ fn broken(document: &File, exists: impl Fn(&Path) -> bool) -> Vec<Finding> {
 /// A finding for each page of `docs` that the table of contents does not list.
 fn unlisted(tree: &Tree) -> Vec<Finding> {
     let Some(summary) = tree.file(SUMMARY) else { return Vec::new() };
-    let listed: Vec<PathBuf> =
-        links(&summary.text).iter().map(|(_, target)| resolve(&summary.path, target)).collect();
+    let listed: Vec<PathBuf> = links(&summary.text).iter().map(|(_, target)| resolve(&summary.path, target)).collect();
     let pages = tree.files.iter().filter(|file| file.is("md") && file.path.starts_with("docs"));
     let missing = pages.filter(|page| page.path != summary.path && !listed.contains(&page.path));
     missing.map(|page| Finding::new(&page.path, 0, format!("this page is missing in {SUMMARY}"))).collect()

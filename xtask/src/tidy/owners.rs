@@ -25,8 +25,8 @@ const OWNERS: [Owner; 8] = [
     Owner { name: "redis", homes: REDIS, instead: "go through the ReplyStore contract" },
     Owner {
         name: "ureq",
-        homes: &["crates/client/src/content/s3/exchange.rs", "crates/client/src/doctor/management.rs"],
-        instead: "go through a ContentStore",
+        homes: &["crates/blobs/src/s3/http.rs", "crates/doctor/src/management_api.rs"],
+        instead: "go through a BlobStore",
     },
     Owner { name: "rustls", homes: &["crates/net/", "tests/"], instead: "go through zc-events-net" },
     Owner {
@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(found("crates/client/src/lib.rs", text), 1, "{text}");
             assert_eq!(found("crates/transport/src/pool.rs", text), 1, "{text}");
             assert_eq!(found("crates/transport/src/amqp/pool.rs", text), 0, "{text}");
-            assert_eq!(found("tests/tests/amqp.rs", text), 0, "{text}");
+            assert_eq!(found("tests/tests/it/amqp.rs", text), 0, "{text}");
         }
     }
 

@@ -36,7 +36,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         let Some(sampled) = in_sample.get(name) else { continue };
         let is_number = sampled.default.parse::<u64>().is_ok();
         if is_number && sampled.default != documented.default {
-            let text = format!("the default of {name} is {} here, and {} in {SAMPLE}", documented.default, sampled.default);
+            let text =
+                format!("the default of {name} is {} here, and {} in {SAMPLE}", documented.default, sampled.default);
             findings.push(Finding::new(documented.path, documented.line, text));
         }
     }
@@ -102,8 +103,7 @@ mod tests {
     use super::*;
     use crate::tidy::tests::texts;
 
-    const TABLE: &str =
-        "| setting | default |\n|---|---|\n| `BROKER_URL`, `OTHER_URL` | none |\n| `EVENTS_TTL` | 60 |\n| `retry` | `NOT_ONE` |\n";
+    const TABLE: &str = "| setting | default |\n|---|---|\n| `BROKER_URL`, `OTHER_URL` | none |\n| `EVENTS_TTL` | 60 |\n| `retry` | `NOT_ONE` |\n";
     const ENV: &str = "# Where.\nBROKER_URL=amqp://h\n# OTHER_URL=\nEVENTS_TTL=60\n";
     const READS: &str = "take(&mut self.url, \"BROKER_URL\");\ntake(&mut self.other, \"OTHER_URL\");\n\
                          if let Some(ttl) = lookup(\"EVENTS_TTL\") {}\n// lookup(\"IN_A_COMMENT\")\n";

@@ -132,7 +132,10 @@ mod tests {
     fn found(text: &str) -> Vec<String> {
         let tree = Tree::made_up(&[
             (DOCUMENT, text),
-            ("tests/tests/interop/beside_python/events.rs", "#[test]\nfn all_arrive() {}\n// #[test]\n// fn none() {}"),
+            (
+                "tests/tests/it/interop/beside_python/events.rs",
+                "#[test]\nfn all_arrive() {}\n// #[test]\n// fn none() {}",
+            ),
             ("crates/a/src/json/tests.rs", "#[test]\n#[should_panic(expected = \"x\")]\nfn it_panics() {}"),
         ]);
         let vectors = BTreeSet::from(["v0310_event".to_owned()]);

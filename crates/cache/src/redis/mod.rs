@@ -66,7 +66,7 @@ mod waiter_state;
 mod waiter_thread;
 
 pub use options::RedisOptions;
-pub use probe::probe;
+pub use probe::{RedisProbe, probe};
 pub use reply_store::RedisReplyStore;
 pub use url::RedisUrl;
-pub use zc_events_net::{ConnectFailure, ConnectStep, ConnectTrace, Probe};
+pub use zc_events_net::{ConnectFailure, ConnectStep, ConnectTrace};

@@ -7,6 +7,9 @@ use super::connector::RedisConnector;
 use super::options::RedisOptions;
 use crate::Error;
 
+/// How far an attempt to connect to a Redis server came.
+pub type RedisProbe = Probe<Error>;
+
 /// Opens a connection, logs in, and closes it again. Blocks until the deadline, and no longer than the connect timeout of
 /// `options`.
 ///
@@ -22,7 +25,7 @@ use crate::Error;
 /// # Ok::<(), zc_events_cache::Error>(())
 /// ```
 #[must_use]
-pub fn probe(options: &RedisOptions, deadline: Deadline) -> Probe<Error> {
+pub fn probe(options: &RedisOptions, deadline: Deadline) -> RedisProbe {
     let RedisOptions { url, connect_timeout, max_reply, clock, .. } = options.clone();
     let (address, tls) = (url.address(), url.tls().is_some());
     let connector = RedisConnector::new(url, clock, connect_timeout, max_reply);
@@ -42,7 +45,7 @@ mod tests {
     use super::super::fake_server::{CANARY, FakeServer, healthy, within};
     use super::*;
 
-    fn probed(url: &str) -> Probe<Error> {
+    fn probed(url: &str) -> RedisProbe {
         probe(&RedisOptions::new(RedisUrl::parse(url).unwrap(), Arc::new(SystemClock)), within(20_000))
     }
 

@@ -115,7 +115,9 @@ impl WaiterThread {
 
     /// A connection. If there is none, the calls that wait for `keys` get the reason.
     fn lease(&mut self, keys: &[&str]) -> Option<ConnectionLease> {
-        if let Some(lease) = self.lease.take() {
+        if let Some(mut lease) = self.lease.take()
+            && lease.connection().is_ok_and(RedisConnection::is_quiet)
+        {
             return Some(lease);
         }
         self.set_awaiting(Awaiting::Connection);

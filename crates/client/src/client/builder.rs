@@ -7,8 +7,10 @@ use zc_events_cache::ReplyStore;
 use zc_events_protocol::Clock;
 use zc_events_transport::Broker;
 
+use super::blob_stores::BlobStores;
 use super::{EventClient, Inner};
-use crate::content::Opened;
+use crate::blobs::BlobStore;
+use crate::settings::BlobBucket;
 use crate::{Observer, Result, Settings, metrics};
 
 /// A client in the making; see [`EventClient::builder`].
@@ -29,11 +31,12 @@ pub struct EventClientBuilder {
     settings: Settings,
     broker: Option<Arc<dyn Broker>>,
     reply_store: Option<Arc<dyn ReplyStore>>,
+    blob_stores: BlobStores,
 }
 
 impl EventClientBuilder {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, broker: None, reply_store: None }
+        Self { settings, broker: None, reply_store: None, blob_stores: BlobStores::default() }
     }
 
     /// Uses this broker in place of the one that the settings name. Close it through
@@ -49,7 +52,19 @@ impl EventClientBuilder {
         self
     }
 
-    /// Takes the time from this clock. A broker and a reply store of the program's own keep the clock that they have.
+    /// Uses this blob store for the bodies and attachments of e-mails in place of the one that the settings name.
+    pub fn email_blobs(mut self, store: Arc<dyn BlobStore>) -> Self {
+        self.blob_stores.set(BlobBucket::Email, store);
+        self
+    }
+
+    /// Uses this blob store for the batches of index rebuilds in place of the one that the settings name.
+    pub fn index_blobs(mut self, store: Arc<dyn BlobStore>) -> Self {
+        self.blob_stores.set(BlobBucket::Index, store);
+        self
+    }
+
+    /// Takes the time from this clock. A broker and stores of the program's own keep the clock that they have.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.settings.clock = clock;
         self
@@ -67,16 +82,15 @@ impl EventClientBuilder {
     /// [`Error::Config`](crate::Error::Config); [`Error::Unavailable`](crate::Error::Unavailable) where the system
     /// gives no thread.
     pub fn build(self) -> Result<EventClient> {
-        let Self { settings, broker, reply_store } = self;
+        let Self { settings, broker, reply_store, blob_stores } = self;
         let broker = broker.map_or_else(|| settings.open_broker(), Ok)?;
         let store = match reply_store {
             Some(store) => Some(store),
-            None => settings.open_store()?,
+            None => settings.open_reply_store()?,
         };
         let mut observers = settings.observers.clone();
         metrics::install(&mut observers);
-        let (contents, has_exchange) = (Opened::default(), Default::default());
-        let inner = Inner { settings, broker, store, observers, contents, has_exchange };
+        let inner = Inner { settings, broker, store, observers, blob_stores, has_exchange: Default::default() };
         Ok(EventClient { inner: Arc::new(inner), scope: None })
     }
 }

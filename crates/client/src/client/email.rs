@@ -5,7 +5,7 @@ use uuid::Uuid;
 use zc_events_protocol::{Channel, Outcome};
 
 use super::EventClient;
-use crate::content::{self, ContentStore};
+use crate::blobs::BlobStore;
 use crate::email::{Attachment, Email, Keys, StoredEmail};
 use crate::{Error, Result};
 
@@ -14,7 +14,7 @@ const BYTES: &str = "application/octet-stream";
 
 impl EventClient {
     /// Sends an e-mail by way of the fleet's e-mail service: stores its bodies and attachments where the settings say
-    /// ([`EventClient::email_contents`]), within `EVENTS_CONTENT_TIMEOUT`, then notifies the service and waits for the
+    /// ([`EventClient::email_blobs`]), within `EVENTS_CONTENT_TIMEOUT`, then notifies the service and waits for the
     /// broker's confirm, within `EVENTS_PUBLISH_TIMEOUT`. On the wire as zc_events has it since 0.2: `send_email` on the
     /// exchange for notifications, with `microservice.notification.email`.
     ///
@@ -43,7 +43,7 @@ impl EventClient {
     ///
     /// # Errors
     /// As for [`EventClient::send_email`].
-    pub fn send_email_with(&self, store: &dyn ContentStore, email: &Email) -> Result<StoredEmail> {
+    pub fn send_email_with(&self, store: &dyn BlobStore, email: &Email) -> Result<StoredEmail> {
         let stored = self.store_email_with(store, email)?;
         self.send_stored_email(&stored)?;
         Ok(stored)
@@ -70,8 +70,8 @@ impl EventClient {
     /// e-mail's UUID and the part. Nothing was sent.
     pub fn store_email(&self, email: &Email) -> Result<StoredEmail> {
         email.check()?;
-        if email.has_contents() {
-            return self.store_email_with(&*self.email_contents()?, email);
+        if email.has_blobs() {
+            return self.store_email_with(&*self.email_blobs()?, email);
         }
         StoredEmail::new(begin(email), &email.kwargs(&Keys::default()))
     }
@@ -80,11 +80,11 @@ impl EventClient {
     ///
     /// # Errors
     /// As for [`EventClient::store_email`].
-    pub fn store_email_with(&self, store: &dyn ContentStore, email: &Email) -> Result<StoredEmail> {
+    pub fn store_email_with(&self, store: &dyn BlobStore, email: &Email) -> Result<StoredEmail> {
         email.check()?;
-        email.check_contents(store)?;
+        email.check_sizes(store)?;
         let uuid = begin(email);
-        let keys = self.store_contents(store, &uuid, email).inspect_err(|error| {
+        let keys = self.store_blobs(store, &uuid, email).inspect_err(|error| {
             log::warn!("MICROSERVICE_SEND_EMAIL: Failure storing email with UUID {uuid}: {error}");
         })?;
         StoredEmail::new(uuid, &email.kwargs(&keys))
@@ -105,12 +105,12 @@ impl EventClient {
         sent
     }
 
-    fn store_contents(&self, store: &dyn ContentStore, uuid: &str, email: &Email) -> Result<Keys> {
+    fn store_blobs(&self, store: &dyn BlobStore, uuid: &str, email: &Email) -> Result<Keys> {
         let inner = self.inner();
-        let deadline = inner.deadline(inner.settings.contents.timeout);
+        let deadline = inner.deadline(inner.settings.blobs.timeout);
         let mut keys = Keys::new(uuid, inner.clock().wall())?;
         let put = |part: &str, key: &str, content_type: &str, content: &[u8]| {
-            store.put(key, content_type, content, deadline).map_err(|error| not_sent(uuid, part, error))
+            store.put(key, content_type, content, deadline).map_err(|error| not_sent(uuid, part, error.into()))
         };
         if let Some(body) = &email.html_body {
             put("its HTML body", &keys.html(), "text/html; charset=utf-8", body.as_bytes())?;
@@ -119,12 +119,14 @@ impl EventClient {
             put("its plaintext body", &keys.plaintext(), "text/plain; charset=utf-8", body.as_bytes())?;
         }
         for (index, attachment) in email.attachments.iter().enumerate() {
-            let (part, key) = (format!("attachment {}", index + 1), keys.attachment(attachment.name()?));
+            let part = format!("attachment {}", index + 1);
+            // `Email::check` has refused an attachment without a name.
+            let key = keys.attachment(attachment.name().unwrap_or_default());
             match attachment {
                 Attachment::Content { content_type, content, .. } => put(&part, &key, content_type, content)?,
                 Attachment::File(path) => {
-                    let content = content::read_file(path, store.max_bytes());
-                    put(&part, &key, BYTES, &content.map_err(|error| not_sent(uuid, &part, error))?)?;
+                    let put = store.put_file(&key, BYTES, path, deadline);
+                    put.map_err(|error| not_sent(uuid, &part, error.into()))?;
                 }
             }
         }

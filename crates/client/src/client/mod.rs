@@ -1,12 +1,12 @@
 //! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, e-mails in `email`, index rebuilds in
-//! `rebuild`, what these store in `contents`, asking for resources in `remote`, calling functions in `call`, waiting for
+//! `rebuild`, what these store in `blob_stores`, asking for resources in `remote`, calling functions in `call`, waiting for
 //! their answers in `pending` and `gather`, answers in `answer` and `page`; what calls inherit from the handler that makes
 //! them, in `scope`; how the connections are, in `health`.
 
 mod answer;
+mod blob_stores;
 mod builder;
 mod call;
-mod contents;
 mod email;
 mod emit;
 mod gather;
@@ -30,11 +30,11 @@ use zc_events_cache::ReplyStore;
 use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Outcome, Stage};
 use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
-use crate::content::Opened;
 use crate::lines::About;
 use crate::observe::{Observers, TrackedRequest, WaitFor};
 use crate::settings::in_redis_url;
 use crate::{Error, Result, Settings};
+use blob_stores::BlobStores;
 use pending::Sent;
 
 pub use answer::Answer;
@@ -75,7 +75,7 @@ pub(crate) struct Inner {
     pub(crate) broker: Arc<dyn Broker>,
     store: Option<Arc<dyn ReplyStore>>,
     pub(crate) observers: Observers,
-    contents: Opened,
+    blob_stores: BlobStores,
     /// Whether the exchanges for events and for notifications are known to be there.
     has_exchange: [AtomicBool; 2],
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use zc_events_protocol::{Event, to_value};
 
 use super::EventClient;
-use crate::content::ContentStore;
+use crate::blobs::BlobStore;
 use crate::{Error, RebuildError, RebuildProgress, Result};
 
 /// How many items are in a batch unless told otherwise. Python's callers choose 50.
@@ -22,13 +22,13 @@ pub struct IndexRebuild<'a> {
     event_type: String,
     resource_type: String,
     batch_size: usize,
-    store: Option<&'a dyn ContentStore>,
+    store: Option<&'a dyn BlobStore>,
     on_progress: Option<Box<dyn FnMut(RebuildProgress) + 'a>>,
 }
 
 impl EventClient {
     /// Sends all items of a kind to whoever indexes them, as Python's `emit_index_rebuild_event` does: each batch is stored
-    /// as a JSON list under a fresh key ([`EventClient::index_contents`]), and an event names it: `meta.s3_key`.
+    /// as a JSON list under a fresh key ([`EventClient::index_blobs`]), and an event names it: `meta.s3_key`.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -41,7 +41,7 @@ impl EventClient {
     ///     .on("index_order", |context: &Context, event: Value| {
     ///         let key = event["meta"]["s3_key"].as_str().unwrap_or_default();
     ///         let deadline = context.client().settings().clock().deadline(Duration::from_secs(30));
-    ///         let batch = context.client().index_contents()?.take(key, deadline)?;
+    ///         let batch = context.client().index_blobs()?.take(key, deadline)?;
     ///         let orders: Vec<Value> = serde_json::from_slice(&batch.unwrap_or_default())?;
     ///         println!("{} orders", orders.len());
     ///         Ok(())
@@ -83,7 +83,7 @@ impl<'a> IndexRebuild<'a> {
     }
 
     /// Stores the batches here, and not where the settings say. Whoever indexes must know it.
-    pub fn store(mut self, store: &'a dyn ContentStore) -> Self {
+    pub fn store(mut self, store: &'a dyn BlobStore) -> Self {
         self.store = Some(store);
         self
     }
@@ -102,7 +102,7 @@ impl<'a> IndexRebuild<'a> {
     ///
     /// # Errors
     /// [`RebuildError`] says how many batches and items are out. Its error is that of the store, as for
-    /// [`ContentStore::put`], or that of [`EventClient::emit`]; [`Error::Encode`] for an item that has no form in JSON;
+    /// [`BlobStore::put`], or that of [`EventClient::emit`]; [`Error::Encode`] for an item that has no form in JSON;
     /// [`Error::Config`] where the settings name no store or the batches are of no items.
     pub fn emit<T: Serialize>(self, items: impl IntoIterator<Item = T>) -> Result<RebuildProgress, RebuildError> {
         self.try_emit(items.into_iter().map(Ok::<T, Infallible>))
@@ -144,10 +144,10 @@ impl<'a> IndexRebuild<'a> {
             ));
         }
         let opened;
-        let store: &dyn ContentStore = match self.store {
+        let store: &dyn BlobStore = match self.store {
             Some(store) => store,
             None => {
-                opened = self.client.index_contents()?;
+                opened = self.client.index_blobs()?;
                 &*opened
             }
         };
@@ -175,9 +175,9 @@ impl<'a> IndexRebuild<'a> {
     }
 
     /// Stores a batch and emits its event. How many items were in it.
-    fn send(&self, store: &dyn ContentStore, batch: Batch) -> Result<u64> {
+    fn send(&self, store: &dyn BlobStore, batch: Batch) -> Result<u64> {
         let inner = self.client.inner();
-        let deadline = inner.deadline(inner.settings.contents.timeout);
+        let deadline = inner.deadline(inner.settings.blobs.timeout);
         let items = batch.items;
         let key = store.put_new("application/json", &batch.finish(), deadline)?;
         let event = Event::new(&self.event_type)

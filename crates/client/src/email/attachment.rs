@@ -1,11 +1,11 @@
-//! What goes with an e-mail: contents and files, and what these may be called.
+//! Attachments of an e-mail: bytes or local files, and which names are allowed.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::address;
-use crate::{Result, content};
 
-/// Something that goes with an e-mail.
+/// An attachment of an e-mail.
 #[derive(Clone)]
 pub(crate) enum Attachment {
     Content { name: String, content_type: String, content: Vec<u8> },
@@ -13,35 +13,35 @@ pub(crate) enum Attachment {
 }
 
 impl Attachment {
-    /// What it is called, unless that is taken.
-    pub(crate) fn name(&self) -> Result<&str> {
+    /// Its name; `None` for a path without a file name in UTF-8.
+    pub(crate) fn name(&self) -> Option<&str> {
         match self {
-            Attachment::Content { name, .. } => Ok(name),
-            Attachment::File(path) => content::file_name(path),
+            Attachment::Content { name, .. } => Some(name),
+            Attachment::File(path) => path.file_name().and_then(OsStr::to_str),
         }
     }
 
-    /// What is wrong with it, as in "has no name".
+    /// Says why the attachment is refused, as in "has no name".
     pub(super) fn check(&self) -> Result<(), &'static str> {
-        /// A key's part is `attachment_` and this, and perhaps a number.
-        const LONGEST: usize = 200;
-        let name = self.name().map_err(|_| "is a file without a name in UTF-8")?;
-        if name.is_empty() || name.len() > LONGEST {
+        /// The key contains `attachment_`, the name, and perhaps a number.
+        const MAX_BYTES: usize = 200;
+        let name = self.name().ok_or("is a path without a file name in UTF-8")?;
+        if name.is_empty() || name.len() > MAX_BYTES {
             return Err("has no name, or one of more than 200 bytes");
         }
         if name.contains(['/', '\\']) || address::breaks_the_line(name) {
-            return Err("has a path for a name, or a control character in it: use the name alone");
+            return Err("has a name with a slash or a control character: use the file name alone");
         }
         match self {
             Attachment::Content { content_type, .. } if !is_content_type(content_type) => {
-                Err("has a content type that is none: use one such as application/pdf")
+                Err("has an invalid content type: use one such as application/pdf")
             }
             _ => Ok(()),
         }
     }
 }
 
-/// `type/subtype`, and what may follow.
+/// Whether the text is `type/subtype`, with or without parameters.
 fn is_content_type(text: &str) -> bool {
     text.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
         && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::content::{self, ContentStore};
+use crate::blobs::{BlobStore, local_file};
 use crate::{Error, Result};
 
 pub use address::Addresses;
@@ -211,12 +211,12 @@ impl Email {
     }
 
     /// Whether there is anything to store.
-    pub(crate) fn has_contents(&self) -> bool {
+    pub(crate) fn has_blobs(&self) -> bool {
         self.plaintext_body.is_some() || self.html_body.is_some() || !self.attachments.is_empty()
     }
 
     /// Whether the store would take it all, and all files can be read, as things are now.
-    pub(crate) fn check_contents(&self, store: &dyn ContentStore) -> Result<()> {
+    pub(crate) fn check_sizes(&self, store: &dyn BlobStore) -> Result<()> {
         let limit = store.max_bytes();
         let fits = |what: &str, size: usize| {
             if size > limit { Err(Error::TooLarge { what: what.to_owned(), size, limit }) } else { Ok(()) }
@@ -226,7 +226,7 @@ impl Email {
         for (index, attachment) in self.attachments.iter().enumerate() {
             match attachment {
                 Attachment::Content { content, .. } => fits(&format!("attachment {}", index + 1), content.len())?,
-                Attachment::File(path) => content::check_file(path, limit)?,
+                Attachment::File(path) => local_file::check(path, limit)?,
             }
         }
         Ok(())
@@ -354,8 +354,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_told_before_anything_is_stored() {
-        let store = content::MemoryStore::new().limit(4);
-        let large = |email: &Email| match email.check_contents(&store) {
+        let store = crate::blobs::MemoryBlobStore::new().limit(4);
+        let large = |email: &Email| match email.check_sizes(&store) {
             Err(Error::TooLarge { what, size: 5, limit: 4 }) => what,
             other => panic!("{other:?}"),
         };
@@ -364,7 +364,7 @@ mod tests {
         assert!(
             large(&email().attachment("a", "a/b", "1234").attachment("b", "a/b", "12345")).contains("attachment 2")
         );
-        let missing = email().file("/no/such/file.txt").check_contents(&store).unwrap_err();
+        let missing = email().file("/no/such/file.txt").check_sizes(&store).unwrap_err();
         assert!(missing.to_string().contains("/no/such/file.txt"), "{missing}");
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use zc_events_protocol::{Clock, Limits, Protocol, SystemClock, names};
 
+use super::blobs::BlobSettingsBuilder;
 use super::check::{DEEPEST, bytes, http, named, number, seconds, shown, size};
-use super::content::ContentBuilder;
 use super::{BrokerSetting, Dedup, Settings};
 use crate::Observer;
 use crate::observe::Observers;
@@ -47,7 +47,7 @@ pub struct SettingsBuilder {
     dedup: Option<String>,
     dedup_ttl: Option<String>,
     heartbeat: Option<String>,
-    pub(super) content: ContentBuilder,
+    pub(super) blobs: BlobSettingsBuilder,
     secret_key: Option<String>,
     management_url: Option<String>,
     limits: Limits,
@@ -301,7 +301,7 @@ impl SettingsBuilder {
         take(&mut self.dedup_ttl, "EVENTS_DEDUP_TTL");
         take(&mut self.heartbeat, "EVENTS_HEARTBEAT");
         take(&mut self.management_url, "MANAGEMENT_URL");
-        self.content.read(take);
+        self.blobs.read(take);
         // To the letter, blanks at its ends included: another key signs other tokens.
         if let Some(key) = lookup("SECRET_KEY") {
             self.secret_key = Some(key);
@@ -380,7 +380,7 @@ impl SettingsBuilder {
             },
             dedup_ttl: seconds("EVENTS_DEDUP_TTL", self.dedup_ttl, 86_400, None)?,
             heartbeat: number("EVENTS_HEARTBEAT", self.heartbeat.as_deref(), 10, 1, 300, "")? as u16,
-            contents: self.content.build()?,
+            blobs: self.blobs.build()?,
             secret_key: self.secret_key.filter(|key| !key.trim().is_empty()),
             management_url: self.management_url.map(http).transpose()?,
             temporary: None,
@@ -399,7 +399,7 @@ impl SettingsBuilder {
             ));
         }
         // A wrong URL shows here and not at the first request.
-        settings.open_store()?;
+        settings.open_reply_store()?;
         Ok(settings)
     }
 }

@@ -17,7 +17,8 @@ use super::ended::{Ended, Ending};
 use super::expectation::Expectation;
 use super::stub::Stub;
 use super::world::World;
-use crate::content::{self, MemoryStore};
+use crate::blobs::MemoryBlobStore;
+use crate::settings::{EMAIL_BUCKET, shared_bucket};
 use crate::{DeadLetter, EventClient, Message, Result, Settings, SettingsBuilder};
 
 /// The bucket of index rebuilds, which has no default.
@@ -34,8 +35,8 @@ const INDEX_BUCKET: &str = "index";
 pub struct Fleet {
     pub(super) world: Arc<World>,
     answers: Arc<Answers>,
-    email_contents: MemoryStore,
-    index_contents: MemoryStore,
+    email_blobs: MemoryBlobStore,
+    index_blobs: MemoryBlobStore,
     /// Stops when the fleet ends.
     stub: Option<Stub>,
 }
@@ -58,9 +59,9 @@ impl Fleet {
         let client = EventClient::new(plain_settings(&world, "testing").build()?)?;
         let stub = Stub::of_world(&client, &world, Arc::clone(&answers))?;
         world.broker.record();
-        let contents = |bucket| MemoryStore::in_bucket(&world.name, bucket).clock(Arc::new(world.clock.clone()));
-        let (email_contents, index_contents) = (contents(content::EMAIL_BUCKET), contents(INDEX_BUCKET));
-        Ok(Self { world, answers, email_contents, index_contents, stub: Some(stub) })
+        let blobs = |bucket| shared_bucket(&world.name, bucket).clock(Arc::new(world.clock.clone()));
+        let (email_blobs, index_blobs) = (blobs(EMAIL_BUCKET), blobs(INDEX_BUCKET));
+        Ok(Self { world, answers, email_blobs, index_blobs, stub: Some(stub) })
     }
 
     /// Settings of the service of this name, to be changed and built. Leave broker, store, exchanges and clock as they
@@ -112,7 +113,7 @@ impl Fleet {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use zc_events::content::ContentStore;
+    /// use zc_events::blobs::BlobStore;
     /// use zc_events::testing::Fleet;
     /// use zc_events::{Clock, Email};
     ///
@@ -121,18 +122,18 @@ impl Fleet {
     /// let stored = fleet.client("orders").store_email(&email)?;
     /// let key = stored.data()["plaintext_body_key"].as_str().unwrap_or_default().to_owned();
     /// let deadline = fleet.clock().deadline(Duration::from_secs(5));
-    /// assert_eq!(fleet.email_contents().get(&key, deadline)?.as_deref(), Some(&b"Lunch is ready."[..]));
+    /// assert_eq!(fleet.email_blobs().get(&key, deadline)?.as_deref(), Some(&b"Lunch is ready."[..]));
     /// # Ok::<(), zc_events::Error>(())
     /// ```
     #[must_use]
-    pub fn email_contents(&self) -> &MemoryStore {
-        &self.email_contents
+    pub fn email_blobs(&self) -> &MemoryBlobStore {
+        &self.email_blobs
     }
 
     /// Where the fleet's clients store the batches of index rebuilds.
     #[must_use]
-    pub fn index_contents(&self) -> &MemoryStore {
-        &self.index_contents
+    pub fn index_blobs(&self) -> &MemoryBlobStore {
+        &self.index_blobs
     }
 
     /// All messages that were sent to the exchanges so far, in their order: events, requests, calls and notifications,

@@ -93,11 +93,15 @@ fn lost_pipes(closes: u64) -> usize {
 /// Has the broker close connections as they come until there were `wanted` different ones. Says how many.
 fn close(scene: &Scene, wanted: u64) -> Result<u64, String> {
     let program = format!(
-        "Close = fun(Pid) -> Call = fun() -> rabbit_networking:close_connection(Pid, \"chaos\") end, \
+        // RabbitMQ 4 calls `connections_local` by another name.
+        "Local = case erlang:function_exported(rabbit_networking, local_connections, 0) of \
+             true -> fun() -> rabbit_networking:local_connections() end; \
+             false -> fun() -> rabbit_networking:connections_local() end end, \
+         Close = fun(Pid) -> Call = fun() -> rabbit_networking:close_connection(Pid, \"chaos\") end, \
              spawn(fun() -> catch Call() end) end, \
          Loop = fun Loop(Seen, Left) -> case maps:size(Seen) >= {wanted} orelse Left =< 0 of \
              true -> maps:size(Seen); \
-             false -> New = [Pid || Pid <- rabbit_networking:connections_local(), not maps:is_key(Pid, Seen)], \
+             false -> New = [Pid || Pid <- Local(), not maps:is_key(Pid, Seen)], \
                  [Close(Pid) || Pid <- New], \
                  timer:sleep(20), \
                  Loop(maps:merge(Seen, maps:from_list([{{Pid, closed}} || Pid <- New])), Left - 1) \

@@ -1,0 +1,192 @@
+//! Every command with the servers down, silent or refusing, and without settings: it says what is wrong and what to do,
+//! in one screen, without a secret, with the exit code for it, within its deadline.
+
+use std::net::TcpListener;
+
+use integration_tests::{broker_url, redis_url, unique};
+
+use integration_tests::command::{Ended, PATIENCE, Scene};
+
+const SECRET: &str = "hunter2canary";
+
+/// What is there to read.
+const LINE: &str = "{\"event_type\": \"order_created\"}\n";
+
+/// Each command that asks a server.
+const COMMANDS: [&[&str]; 12] = [
+    &["emit", "order_created"],
+    &["emit", "order_created", "--count", "3"],
+    &["emit", "-"],
+    &["get", "Order", "5"],
+    &["call", "add"],
+    &["call", "add", "--no-wait"],
+    &["listen", "--for", "10s"],
+    &["stub", "answers.toml"],
+    &["dead", "list"],
+    &["dead", "show", "1"],
+    &["dead", "replay", "--all"],
+    &["dead", "purge", "--all", "--yes"],
+];
+
+/// Those that need the reply store, too, by its first word.
+fn asks(words: &[&str]) -> bool {
+    ["get", "stub"].contains(&words[0]) || words == ["call", "add"]
+}
+
+fn scene() -> Scene {
+    let scene = Scene::new();
+    scene.write("answers.toml", "[[expect]]\ncall = 'add'\nresult = 3\n");
+    scene
+}
+
+fn run(scene: &Scene, words: &[&str]) -> Ended {
+    let ended = scene.run_with(words, LINE);
+    let shown = format!("{words:?}: {ended:?}");
+    assert!(ended.took < PATIENCE, "{shown}");
+    assert!((1..=6).contains(&ended.stderr.lines().count()), "one screen: {shown}");
+    assert!(ended.stderr.contains("error: "), "{shown}");
+    for secret in [SECRET, "panicked"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    ended
+}
+
+/// A URL with the same server and another login.
+fn with_login(url: &str, login: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let node = rest.rsplit_once('@').map_or(rest, |(_, node)| node);
+    format!("{scheme}://{login}@{node}")
+}
+
+#[test]
+fn without_settings() {
+    let scene = scene().bare();
+    for words in COMMANDS {
+        let ended = run(&scene, words).with_code(3);
+        assert!(ended.stderr.contains("BROKER_URL is not set") && ended.stderr.contains(".env"), "{ended:?}");
+    }
+    let scene = scene.env("BROKER_URL", &broker_url());
+    for words in COMMANDS {
+        let ended = run(&scene, words).with_code(3);
+        assert!(ended.stderr.contains("STAGING_NAME"), "{ended:?}");
+    }
+    let scene = scene.env("STAGING_NAME", "x");
+    for words in COMMANDS.iter().filter(|words| asks(words)) {
+        let ended = run(&scene, words).with_code(3);
+        assert!(ended.stderr.contains("EVENTS_REDIS_URL is not set"), "{ended:?}");
+    }
+    for words in COMMANDS.iter().filter(|words| words[0] == "dead") {
+        let ended = run(&scene, words).with_code(3);
+        assert!(ended.stderr.contains("SERVICE_NAME") && ended.stderr.contains("--service"), "{ended:?}");
+    }
+}
+
+#[test]
+fn with_a_setting_that_is_wrong_while_a_password_is_in_it() {
+    let scene = scene().env("BROKER_URL", &format!("amqp://app:{SECRET}@host:port/"));
+    for words in COMMANDS {
+        let ended = run(&scene, words).with_code(3);
+        assert!(ended.stderr.contains("BROKER_URL") && !ended.stderr.contains("no file .env"), "{ended:?}");
+    }
+    let scene = Scene::new().bare();
+    scene.write(".env", &format!("BROKER_URL=amqp://app:{SECRET}@host/ # and\nwhat is this {SECRET}\n"));
+    let ended = run(&scene, &["emit", "order_created"]).with_code(3);
+    assert!(ended.stderr.contains("/.env, line 2: "), "{ended:?}");
+}
+
+#[test]
+fn with_the_broker_down() {
+    let scene = scene().env("BROKER_URL", &format!("amqp://app:{SECRET}@127.0.0.1:1/"));
+    for words in COMMANDS {
+        let ended = run(&scene, words).with_code(4);
+        assert!(ended.stderr.contains("cannot connect to the broker at amqp://app@127.0.0.1:1"), "{ended:?}");
+        assert!(ended.stderr.contains("BROKER_URL"), "{ended:?}");
+    }
+}
+
+#[test]
+fn with_a_wrong_password() {
+    let scene = scene().env("BROKER_URL", &with_login(&broker_url(), &format!("guest:{SECRET}")));
+    for words in COMMANDS {
+        let ended = run(&scene, words).with_code(8);
+        assert!(ended.stderr.contains("refused the login of user `guest`"), "{ended:?}");
+        assert!(ended.stderr.contains("BROKER_URL"), "{ended:?}");
+    }
+}
+
+/// Whatever is logged, and however much of it.
+#[test]
+fn with_a_wrong_password_and_all_log_lines() {
+    let scene =
+        scene().env("BROKER_URL", &with_login(&broker_url(), &format!("guest:{SECRET}"))).env("RUST_LOG", "trace");
+    for words in COMMANDS {
+        let ended = scene.run_with(&[words, &["-vvv"]].concat(), LINE).with_code(8);
+        let shown = format!("{ended:?}");
+        assert!(shown.contains("DEBUG zc_events_transport"), "{shown}");
+        assert!(!shown.contains(SECRET) && !shown.contains("amiquip"), "{shown}");
+    }
+}
+
+#[test]
+fn with_a_virtual_host_that_is_not_there() {
+    let url = broker_url();
+    let (node, _) = url.rsplit_once('/').unwrap();
+    let scene = scene().env("BROKER_URL", &format!("{node}/{}", unique("nowhere")));
+    for words in COMMANDS {
+        let ended = run(&scene, words).with_code(8);
+        assert!(ended.stderr.contains("virtual host") && ended.stderr.contains("BROKER_URL"), "{ended:?}");
+    }
+}
+
+#[test]
+fn with_redis_down_or_refusing() {
+    let down = format!("redis://:{SECRET}@127.0.0.1:1/0");
+    let refusing = with_login(&redis_url(), &format!("nobody:{SECRET}"));
+    for (url, code) in [(down, 4), (refusing, 8)] {
+        let scene = scene().env("EVENTS_REDIS_URL", &url);
+        // Somebody has to be bound, or that is what is wrong.
+        let mut listening = scene.start(&["listen"]);
+        listening.until_said("looking on");
+        for words in [&["get", "Order", "5"][..], &["call", "add"], &["stub", "answers.toml"]] {
+            let ended = run(&scene, words).with_code(code);
+            assert!(ended.stderr.contains("EVENTS_REDIS_URL"), "{ended:?}");
+        }
+        listening.interrupt();
+        listening.end().with_code(130);
+    }
+}
+
+#[test]
+fn with_a_broker_that_says_nothing() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://app:{SECRET}@{}/", silent.local_addr().unwrap());
+    let scene = scene().env("BROKER_URL", &url);
+    // `--timeout` ends them: the settings alone would let them wait longer than the test does.
+    let longer = (2 * PATIENCE).as_secs().to_string();
+    let patient = self::scene().env("BROKER_URL", &url);
+    let patient = patient.env("EVENTS_PUBLISH_TIMEOUT", &longer).env("EVENTS_TIMEOUT", &longer);
+    for words in [
+        &["emit", "order_created", "--timeout", "1s"][..],
+        &["emit", "-", "--timeout", "1s"],
+        &["get", "Order", "5", "--timeout", "1s"],
+        &["call", "add", "--timeout", "1s"],
+    ] {
+        let ended = run(&patient, words);
+        assert!([4, 5].contains(&ended.code) && ended.took < PATIENCE, "{words:?}: {ended:?}");
+    }
+    for words in [&["listen"][..], &["dead", "list"]] {
+        let ended = run(&scene, words);
+        assert!([4, 5].contains(&ended.code) && ended.took < PATIENCE, "{words:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn what_needs_no_server_minds_none_of_it() {
+    let scene = scene().env("BROKER_URL", &format!("amqp://app:{SECRET}@127.0.0.1:1/"));
+    for words in
+        [&["demo"][..], &["completions", "zsh"], &["man"], &["man", "dead", "replay"], &["--help"], &["--version"]]
+    {
+        let ended = scene.run(words).with_code(0);
+        assert!(!ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
+    }
+}
