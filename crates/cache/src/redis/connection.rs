@@ -141,7 +141,7 @@ impl RedisConnection {
                     return Ok(reply);
                 }
                 ScanProgress::Needs(length) => {
-                    self.read((length - self.input.len()).clamp(4096, CHUNK), clock, until)?
+                    self.read((length - self.input.len()).clamp(4096, CHUNK), clock, until)?;
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Measures what an awaited answer costs, on a Redis of your own:
 //!
 //! ```text
-//! redis-server --port 7777 --save '' & cargo run --release -p zc-events-cache --example waiters -- 7777 $!
+//! redis-server --port 7777 --save '' & cargo run --release -p zc-events-cache --example waiting_cost -- 7777 $!
 //! ```
 //!
 //! Callers wait for an answer each, again and again; one thread pushes each answer some time after its caller began to
