@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use integration_tests::chaos::{Lateness, Sleeper};
 use integration_tests::proxy::{Ending, Mode, Proxy, Way};
+use integration_tests::scheduler_delay::{DelayMonitor, SchedulerDelay};
 use integration_tests::{eventually, redis_url, unique};
 use zc_events_cache::redis::{RedisOptions, RedisReplyStore, RedisUrl};
 use zc_events_cache::{Error, ReplyStore};
@@ -45,13 +45,13 @@ fn timed<T>(deadline: Deadline, call: impl FnOnce() -> T) -> (Duration, T) {
 }
 
 /// How late this machine is from now on.
-fn lateness() -> Lateness {
-    static SLEEPER: LazyLock<Sleeper> = LazyLock::new(Sleeper::start);
-    SLEEPER.lateness()
+fn delay() -> SchedulerDelay {
+    static MONITOR: LazyLock<DelayMonitor> = LazyLock::new(DelayMonitor::start);
+    MONITOR.delay()
 }
 
 /// All end by [`ALL`].
-fn on_time(late: &[Duration], machine: &Lateness) {
+fn on_time(late: &[Duration], machine: &SchedulerDelay) {
     let worst = late.iter().max().copied().unwrap_or_default();
     assert!(worst <= ALL + machine.worst(), "one ended {worst:?} late, the machine is {:?}", machine.worst());
 }
@@ -59,7 +59,7 @@ fn on_time(late: &[Duration], machine: &Lateness) {
 #[test]
 fn two_hundred_callers_on_eight_connections_get_their_own_answers() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let store = store(&redis_url());
     let pushing = store.clone();
     let keys: Vec<String> = (0..CALLERS).map(|_| unique("zc-many")).collect();
@@ -87,7 +87,7 @@ fn two_hundred_callers_on_eight_connections_get_their_own_answers() {
 #[test]
 fn two_hundred_callers_without_an_answer_end_on_time() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let store = store(&redis_url());
     store.ping(within(20_000)).unwrap();
     thread::scope(|scope| {
@@ -146,7 +146,7 @@ fn an_answer_that_comes_as_its_caller_leaves_is_there_for_the_next_call() {
 #[test]
 fn cut_connections_give_an_answer_or_an_error_and_never_another_callers_answer() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let (proxy, url) = proxy();
     let (store, direct) = (store(&url), store(&redis_url()));
     let (answered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
@@ -204,7 +204,7 @@ fn cut_connections_give_an_answer_or_an_error_and_never_another_callers_answer()
 #[test]
 fn a_stalled_server_crosses_no_answers_and_holds_no_caller() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let (proxy, url) = proxy();
     let (store, direct) = (store(&url), store(&redis_url()));
     store.ping(within(20_000)).unwrap();
@@ -242,7 +242,7 @@ fn a_stalled_server_crosses_no_answers_and_holds_no_caller() {
 #[test]
 fn a_push_without_a_free_connection_names_the_pool() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let (proxy, url) = proxy();
     let store = store(&url);
     store.ping(within(20_000)).unwrap();
