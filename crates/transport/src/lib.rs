@@ -14,11 +14,13 @@ mod gate;
 mod inspection;
 pub mod memory;
 mod receipt;
+mod subscription;
 mod topology;
 
-pub use broker::{Broker, ConsumeOptions, Health, Outgoing, Subscription};
+pub use broker::{Broker, ConsumeOptions, Health, Outgoing};
 pub use delivery::{Delivery, Settle, Settler, Verdict};
 pub use error::{Error, Result};
 pub use inspection::{Difference, InspectedExchange, InspectedQueue, Inspection, Lack, Right, Standing};
 pub use receipt::{Confirmation, Receipt};
+pub use subscription::{Polled, Subscription, wait_until_ready};
 pub use topology::{Binding, Exchange, ExchangeKind, Queue, Topology};
