@@ -216,7 +216,9 @@ fn management_api_policies_permissions_and_alarms() {
     assert_eq!(holder.stop(PATIENCE).abandoned, 0);
 
     // A policy that can lose messages.
-    servers.rabbitmqctl(&["set_policy", "short", "^orders-", r#"{"max-length": 100}"#, "--apply-to", "queues"]).unwrap();
+    servers
+        .rabbitmqctl(&["set_policy", "short", "^orders-", r#"{"max-length": 100}"#, "--apply-to", "queues"])
+        .unwrap();
     eventually(PATIENCE, || {
         examine(&fleet).finding(Check::Queues).unwrap().seen.contains("policy `short` sets max-length")
     });
@@ -226,7 +228,12 @@ fn management_api_policies_permissions_and_alarms() {
     services.into_iter().for_each(|service| assert_eq!(service.stop(PATIENCE).abandoned, 0));
     let elsewhere = client(on_servers(&service).events_exchange("elsewhere"));
     let report = examine(&elsewhere);
-    fails(&report, Check::Bindings, "not bound to `elsewhere`, but to `microservice-events-servers`", "EVENTS_EXCHANGE");
+    fails(
+        &report,
+        Check::Bindings,
+        "not bound to `elsewhere`, but to `microservice-events-servers`",
+        "EVENTS_EXCHANGE",
+    );
 
     // The service works even if the login of the API is wrong.
     let wrong = servers.management_url().replace("guest:guest", &format!("guest:{SECRET}"));
@@ -268,7 +275,12 @@ fn permissions(servers: &TestServers, service: &str, on_servers: &dyn Fn(&str) -
         "rabbitmqctl set_permissions -p / unread",
     );
     let report = examine(&user("unwritten"));
-    fails(&report, Check::Permissions, "lacks permissions: write `microservice-events-servers`", "CONFIGURE WRITE READ");
+    fails(
+        &report,
+        Check::Permissions,
+        "lacks permissions: write `microservice-events-servers`",
+        "CONFIGURE WRITE READ",
+    );
     let report = examine(&user("stranger"));
     for right in ["write", "read"] {
         fails(&report, Check::Permissions, &format!("{right} `{service}-events`"), "");

@@ -8,8 +8,8 @@ mod beside_python {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use integration_tests::python::{Fleet, PATIENCE};
     use integration_tests::{eventually, wait_until};
+    use interop_python::{Fleet, PATIENCE};
     use serde_json::{Value, json};
     use uuid::Uuid;
     use zc_events::{Context, Document, Event, HandlerError, ResourceObject, ResourceView, Service, ViewResult};

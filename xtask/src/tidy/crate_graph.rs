@@ -25,10 +25,16 @@ const GRAPH: &[(&str, &[&str])] = &[
             "zc-events",
             "zc-events-doctor",
             "zc-events-cli",
+            "interop-python",
             "test-support",
             "xtask",
         ],
     ),
+    (
+        "zc-events-chaos",
+        &["zc-events-protocol", "zc-events-transport", "zc-events-cache", "zc-events", "integration-tests", "xtask"],
+    ),
+    ("interop-python", &["zc-events", "integration-tests"]),
     ("zc-events-fuzz", &["zc-events-protocol", "zc-events-transport", "zc-events-cache"]),
     ("xtask", &[]),
 ];

@@ -63,7 +63,7 @@ fn check_documents(documents: &[&File], known: &Known) -> Vec<Finding> {
     findings
 }
 
-/// What is wrong with a `cargo` command.
+/// The reason why a `cargo` command is wrong.
 fn wrong(command: &[String], known: &Known) -> Option<String> {
     if command.get(1).is_some_and(|it| it == "xtask") {
         return (known.is_command)(&command[1..]).err();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_that_exist_are_fine() {
+    fn commands_that_exist_pass() {
         let text = "Run `cargo xtask integration --keep -- my_test -- --nocapture`, `cargo xtask --help` or `cargo xtask`.\n\
                     ```sh\n$ cargo run --example marketplace # the demo\nA=b cargo run --example shop -- -p x\n\
                     cargo run -p zc-events-cli -- listen && cargo xtask ci\n```\nSee cargo xtask nothing.";
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn history_is_left_alone() {
+    fn the_changelog_and_the_decisions_are_left_out() {
         for path in ["README.md", "crates/cache/README.md", "docs/cli.md"] {
             assert!(is_for_readers(Path::new(path)), "{path}");
         }

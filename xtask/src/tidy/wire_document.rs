@@ -1,4 +1,4 @@
-//! `docs/wire-protocol.md` proves what it says: each statement names a captured vector or a test, and those exist.
+//! Each statement of `docs/wire-protocol.md` names its proof, a captured message (vector) or a test, and the proof exists.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::tree::{File, Tree};
 
 const DOCUMENT: &str = "docs/wire-protocol.md";
 const VECTORS: &str = "crates/protocol/tests/vectors";
-/// What the names of vectors begin with: the program that made them, or what they are.
+/// The prefixes of the names of vectors: the program that made the vector, or its kind.
 const FAMILIES: [&str; 12] = [
     "v011_",
     "v0110_",
@@ -39,7 +39,7 @@ fn tests(tree: &Tree) -> Vec<Test> {
     for file in tree.rust() {
         let mut parts: Vec<String> =
             file.path.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
-        // The module is called after its folder.
+        // The module has the name of its folder.
         if parts.last().is_some_and(|last| ["mod", "main", "lib", "tests"].contains(&last.as_str())) {
             parts.pop();
         }
@@ -66,19 +66,19 @@ fn check_document(document: &File, vectors: &BTreeSet<String>, tests: &[Test]) -
             };
             proofs += 1;
             if !exists {
-                let text = format!("`{name}`: there is no such vector in {VECTORS}, or no such test");
+                let text = format!("`{name}`: no vector in {VECTORS} and no test has this name");
                 findings.push(Finding::new(&document.path, line, text));
             }
         }
         if proofs == 0 {
-            let text = "a statement without proof: name a vector or a test, `file::name`";
+            let text = "this statement has no proof: name a vector or a test, `file::name`";
             findings.push(Finding::new(&document.path, line, text));
         }
     }
     findings
 }
 
-/// Whether it has the form of a test's name, `file::name`.
+/// Whether a name has the form of a test's name, `file::name`.
 fn is_a_test(name: &str) -> bool {
     let is_word = |word: &str| {
         !word.is_empty() && word.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_')
@@ -86,7 +86,7 @@ fn is_a_test(name: &str) -> bool {
     name.contains("::") && name.split("::").all(is_word)
 }
 
-/// Whether `name` means this test: it ends in its file and its own name, and all before that are parts of the path.
+/// Whether `name` means this test: it ends with the test's file and name, and its other words are parts of the path.
 fn is_meant(name: &str, (path, test): &Test) -> bool {
     let mut words = name.split("::").collect::<Vec<_>>();
     let own = words.pop() == Some(test);
@@ -94,8 +94,8 @@ fn is_meant(name: &str, (path, test): &Test) -> bool {
         && words.iter().all(|word| path.iter().any(|part| part == word))
 }
 
-/// The statements of a document behind its introduction, each with its line: paragraphs, items of lists, rows of tables.
-/// Headings, code and the heads of tables state nothing.
+/// The statements of a document after its introduction, each with its line: paragraphs, items of lists, rows of tables.
+/// Headings, code and the heads of tables are no statements.
 fn statements(text: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let (mut begun, mut fenced, mut open) = (false, false, false);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_with_proof_are_fine() {
+    fn statements_with_proof_pass() {
         let text = "# Title\nNo proof here, nor `v0310_nothing`.\n\n## One\n\nA paragraph\nof two lines (`v0310_event`).\n\n    code\n\n\
                     - an item\n  of two (`interop::events::all_arrive`)\n- another, `x` (`events::all_arrive`)\n\n\
                     | head | of |\n|---|---|\n| a row | `json::it_panics` |\n\n```json\n{\"a\": 1}\n```\n";
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_and_does_not_exist_is_found() {
+    fn a_proof_that_does_not_exist_is_found() {
         for name in
             ["v0310_other", "events::some_arrive", "calls::all_arrive", "wire::events::all_arrive", "events::none"]
         {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_without_proof_is_found_with_its_line() {
+    fn a_statement_without_proof_is_found() {
         let text =
             "## One\n\nA paragraph.\n\n- an item (`v0310_event`)\n- one of `args`\n\n| head |\n|---|\n| a row |\n";
         let lines: Vec<_> = found(text).iter().map(|it| it.split(':').nth(1).unwrap().to_owned()).collect();

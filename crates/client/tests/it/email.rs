@@ -291,7 +291,9 @@ impl log::Log for Listener {
 
 #[test]
 fn the_log_tells_of_it_in_pythons_words_without_addresses_and_bodies() {
-    in_own_process(|| the_log_of_sending());
+    in_own_process(|| {
+        the_log_of_sending();
+    });
 }
 
 fn the_log_of_sending() {

@@ -112,7 +112,9 @@ impl Recorder for Seen {
 
 #[test]
 fn events_and_requests_are_counted_by_what_became_of_them() {
-    in_own_process(|| counted_by_what_became_of_them());
+    in_own_process(|| {
+        counted_by_what_became_of_them();
+    });
 }
 
 fn counted_by_what_became_of_them() {

@@ -48,7 +48,9 @@ fn refusing() -> (String, Arc<AtomicUsize>) {
 /// In a process of its own, since it counts the threads of the process.
 #[test]
 fn many_callers_do_not_hammer_a_dead_broker_and_leave_no_thread_behind() {
-    in_own_process(|| many_callers_of_a_dead_broker());
+    in_own_process(|| {
+        many_callers_of_a_dead_broker();
+    });
 }
 
 fn many_callers_of_a_dead_broker() {

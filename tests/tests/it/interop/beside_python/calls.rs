@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use integration_tests::python::{Fleet, PATIENCE, client};
 use integration_tests::{eventually, redis_url};
+use interop_python::{Fleet, PATIENCE, client};
 use r2d2_redis::redis;
 use serde_json::{Value, json};
 use zc_events::{Context, Error, EventClient, HandlerError, Protocol, Service, Stage};

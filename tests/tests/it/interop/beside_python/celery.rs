@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use integration_tests::chaos::Plain;
-use integration_tests::python::{Fleet, PATIENCE};
+use integration_tests::amqp_client::AmqpClient;
 use integration_tests::{broker_url, eventually};
+use interop_python::{Fleet, PATIENCE};
 use serde_json::{Value, json};
 use zc_events::{Event, Protocol};
 use zc_events_transport::ExchangeKind;
@@ -138,7 +138,7 @@ fn what_expires_while_nobody_is_there_reaches_nobody() {
         python.does("send_task", json!({"args": ["seen"], "expires": 1, "protocol": protocol}));
     }
     python.does("send_task", json!({"args": ["seen"], "expires": 600, "task_id": "in time"}));
-    let plain = Plain::open(&broker_url()).unwrap();
+    let plain = AmqpClient::open(&broker_url()).unwrap();
     for name in ["python", "ours"] {
         let queue = format!("{}-events", fleet.service_name(name));
         eventually(PATIENCE, || plain.ready(&queue).unwrap() == 1);

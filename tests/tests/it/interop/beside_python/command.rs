@@ -2,7 +2,7 @@
 //! they handle, and sees what they send.
 
 use integration_tests::command::Scene;
-use integration_tests::python::Fleet;
+use interop_python::Fleet;
 use serde_json::json;
 
 fn scene(fleet: &Fleet) -> Scene {

@@ -1,7 +1,7 @@
 //! Events: every value that both languages know, in every form in which a fleet sends it.
 
 use integration_tests::eventually;
-use integration_tests::python::{Fleet, PATIENCE};
+use interop_python::{Fleet, PATIENCE};
 use serde_json::{Value, json};
 use zc_events::{Error, Event, EventClient, Protocol, Service};
 
@@ -9,7 +9,7 @@ use crate::interop::ours::{Seen, listening, values};
 
 /// How our clients put events on the wire.
 fn clients(fleet: &Fleet) -> Vec<(&'static str, EventClient)> {
-    let with = |protocol| integration_tests::python::client(fleet.settings("ours").events_protocol(protocol));
+    let with = |protocol| interop_python::client(fleet.settings("ours").events_protocol(protocol));
     vec![("1", with(Protocol::V1)), ("2", with(Protocol::V2))]
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use integration_tests::eventually;
-use integration_tests::python::{Fleet, PATIENCE, client};
+use interop_python::{Fleet, PATIENCE, client};
 use serde_json::{Value, json};
 use zc_events::{Context, Service};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use integration_tests::eventually;
-use integration_tests::python::{Fleet, PATIENCE, client};
+use interop_python::{Fleet, PATIENCE, client};
 use serde_json::{Value, json};
 use zc_events::{Channel, Email, Event, Service};
 use zc_events_transport::ExchangeKind;

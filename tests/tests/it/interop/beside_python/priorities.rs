@@ -1,8 +1,8 @@
 //! Priorities: what is urgent comes first, whoever emits and whoever handles.
 
-use integration_tests::chaos::Plain;
-use integration_tests::python::{Fleet, PATIENCE, client};
+use integration_tests::amqp_client::AmqpClient;
 use integration_tests::{broker_url, eventually};
+use interop_python::{Fleet, PATIENCE, client};
 use serde_json::{Value, json};
 use zc_events::Event;
 
@@ -46,7 +46,7 @@ fn ours_handles_what_python_calls_urgent_first() {
         }
     }
     // Python waits for no confirm.
-    let (plain, queue) = (Plain::open(&broker_url()).unwrap(), format!("{}-events", fleet.service_name("ours")));
+    let (plain, queue) = (AmqpClient::open(&broker_url()).unwrap(), format!("{}-events", fleet.service_name("ours")));
     eventually(PATIENCE, || plain.ready(&queue).unwrap() == EMITTED.len() as u64);
     let ours = client(fleet.settings("ours").events_prefetch(1).events_workers(1));
     let (service, seen) = listening(&ours);

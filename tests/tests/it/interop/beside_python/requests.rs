@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use integration_tests::python::{Caller, Fleet, PATIENCE, client};
+use interop_python::{Caller, Fleet, PATIENCE, client};
 use serde_json::{Value, json};
 use zc_events::{
     Channel, Context, Document, Error, Event, HandlerError, Identifier, Method, Protocol, Relationship, ResourceObject,

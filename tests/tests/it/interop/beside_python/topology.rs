@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use integration_tests::eventually;
-use integration_tests::python::{Caller, Fleet, PATIENCE, Worker, client};
+use interop_python::{Caller, Fleet, PATIENCE, Worker, client};
 use serde_json::{Value, json};
 use zc_events::{Channel, Context, Error, Event, EventClient, HandlerError, Retry, Service};
 
