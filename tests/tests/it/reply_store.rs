@@ -32,7 +32,7 @@ fn conforms_with_two_connections() {
 
 #[test]
 fn a_url_opens_it() {
-    conformance::ping_answers(&|| zc_events_cache::open(&redis_url(), Arc::new(SystemClock)).unwrap());
+    conformance::lists::ping_answers(&|| zc_events_cache::open(&redis_url(), Arc::new(SystemClock)).unwrap());
 }
 
 #[test]
