@@ -13,7 +13,6 @@ mod message;
 pub mod metrics;
 mod observe;
 mod push;
-mod rebuild;
 mod sandbox;
 mod service;
 mod settings;

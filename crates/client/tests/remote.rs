@@ -208,7 +208,7 @@ fn links_that_lead_back_or_nowhere_end_the_pages() {
     let (count, error) = ends(client.remote("Order").pages(100).collect());
     assert_eq!(
         (count, error.as_str()),
-        (4, "the list of Order cannot be read: a page names one before it as the next")
+        (4, "the list of Order cannot be read: the link to the next page leads to an earlier page")
     );
     let (client, _service) = serve("remote-nowhere", |_| json!({"data": [], "links": {"next": "/orders/2"}}));
     let (count, error) = ends(client.remote("Order").pages(100).collect());
