@@ -68,7 +68,7 @@ struct Flat {
     rest: BTreeMap<String, Value>,
 }
 
-/// A type that holds itself, and others by their relationships.
+/// A recursive type, with relationships.
 #[derive(Deserialize)]
 #[allow(dead_code)]
 struct Node {
@@ -78,7 +78,7 @@ struct Node {
     items: Vec<Node>,
 }
 
-/// Reads a document, writes and reads it again, follows its relationships, and fits it into types. Neither an error
+/// Reads a document, writes and reads it again, follows its relationships, and deserializes it into types. Neither an error
 /// nor `Debug` shows a value.
 pub fn run(data: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(data) else { return };
@@ -107,15 +107,15 @@ pub fn run(data: &[u8]) {
     for resource in document.remote_resources().unwrap_or_default() {
         walk(&resource, 2);
     }
-    fit::<Node>(&document, &quiet);
-    fit::<Value>(&document, &quiet);
-    fit::<Order>(&document, &quiet);
-    fit::<Strict>(&document, &quiet);
-    fit::<Thing>(&document, &quiet);
-    fit::<Flat>(&document, &quiet);
-    fit::<BTreeMap<String, Value>>(&document, &quiet);
-    fit::<(u8, String)>(&document, &quiet);
-    fit::<()>(&document, &quiet);
+    read_as::<Node>(&document, &quiet);
+    read_as::<Value>(&document, &quiet);
+    read_as::<Order>(&document, &quiet);
+    read_as::<Strict>(&document, &quiet);
+    read_as::<Thing>(&document, &quiet);
+    read_as::<Flat>(&document, &quiet);
+    read_as::<BTreeMap<String, Value>>(&document, &quiet);
+    read_as::<(u8, String)>(&document, &quiet);
+    read_as::<()>(&document, &quiet);
 }
 
 /// Asks a resource, and those that it leads to, by all names that it has.
@@ -131,7 +131,7 @@ fn walk(resource: &RemoteResource<'_>, steps: usize) {
     }
 }
 
-fn fit<T: DeserializeOwned>(document: &Document, quiet: &Quiet) {
+fn read_as<T: DeserializeOwned>(document: &Document, quiet: &Quiet) {
     let one = document.resource::<T>();
     let many = document.resources::<T>();
     // Both ways ask the same of the same resource.

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use zc_events_protocol::resource::fit;
+use zc_events_protocol::resource::deserialize;
 use zc_events_protocol::{
     DecodeError, HeaderValue, IncomingCall, IncomingRequest, Limits, Properties, Protocol, Task, names,
 };
@@ -164,7 +164,7 @@ impl Message {
                 Value::Object(kwargs)
             }
         };
-        fit(&payload).map_err(|misfit| Error::decode(&format!("the payload of `{}`", self.event_type()), misfit))
+        deserialize(&payload).map_err(|error| Error::decode(&format!("the payload of `{}`", self.event_type()), error))
     }
 
     /// How urgent it is.

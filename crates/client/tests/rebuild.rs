@@ -178,7 +178,7 @@ fn items_that_cannot_be_had_or_written_end_it_before_their_batch() {
 
     let ended = rebuild().emit((1..=15).map(|id| if id == 14 { f64::NAN } else { 1.5 })).unwrap_err();
     assert_eq!(ended.progress().items, 10);
-    assert!(ended.to_string().contains("`item 14` holds NaN"), "{ended}");
+    assert!(ended.to_string().contains("`item 14` contains NaN"), "{ended}");
 
     assert_eq!((batch(&store, &seen.next()).len(), batch(&store, &seen.next()).len()), (10, 10));
     assert_eq!((store.keys().len(), seen.left()), (2, 0));

@@ -117,7 +117,7 @@ fn who_has_no_type_asks_by_names() {
     assert_eq!(order.related("company").link("related"), Some("/orders/1/company"));
     assert_eq!(order.related("invoices").link("related"), Some("/orders/1/invoices"));
     assert_eq!(order.related("company").related_list("orders")[0].text("name"), Some("Lunch"));
-    assert!(!order.related("driver").is_there());
+    assert!(!order.related("driver").exists());
     assert_eq!(document.meta["version"], 3);
     let data = client.get_remote_resource_data("Order", "1").unwrap();
     assert_eq!(data["data"]["attributes"]["name"], "Lunch");

@@ -1,15 +1,15 @@
-//! A call of a function of another service, by its key. It travels as an event whose second
-//! argument is the call; the answer comes back in the reply store.
+//! A call of a function of another service, by the function's key. It is sent as an event whose second argument is the
+//! call. The answer comes back in the reply store.
 
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::celery::{Args, Envelope, Kwargs};
+use crate::celery::{self, Args, Envelope, Kwargs};
 use crate::names::EVENT_TASK;
-use crate::{EncodeError, EncodeOptions, Encoded, Method, Protocol, payload};
+use crate::{EncodeError, EncodeOptions, Encoded, Method, Protocol, json};
 
 /// A call, with a fresh id and response key.
 ///
@@ -17,12 +17,13 @@ use crate::{EncodeError, EncodeOptions, Encoded, Method, Protocol, payload};
 /// use zc_events_protocol::{Call, Method};
 /// # fn main() -> Result<(), zc_events_protocol::EncodeError> {
 /// let call = Call::new("add", Method::Get).data(serde_json::json!({"x": 1, "y": 2}))?;
-/// assert_eq!(call.get_priority(), 9);
-/// assert_eq!(call.no_wait().get_priority(), 0);
+/// assert_eq!(call.effective_priority(), 9);
+/// assert_eq!(call.no_wait().effective_priority(), 0);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "a call does nothing until it is encoded and sent"]
 pub struct Call {
     id: String,
     key: String,
@@ -35,67 +36,61 @@ pub struct Call {
 
 impl Call {
     /// A call with empty data and headers that waits for an answer.
-    #[must_use]
     pub fn new(key: impl Into<String>, method: Method) -> Self {
         Self {
             id: Uuid::new_v4().to_string(),
             key: key.into(),
             method,
-            data: json!({}),
-            headers: json!({}),
+            data: Value::Object(Map::new()),
+            headers: Value::Object(Map::new()),
             response_key: Some(Uuid::new_v4().to_string()),
             priority: None,
         }
     }
 
-    /// The same call once more, with ids of its own.
-    #[must_use]
+    /// The same call with a new id and a new response key.
     pub fn renewed(self) -> Self {
         let Self { id, response_key, .. } = Self::new("", self.method);
         Self { id, response_key: self.response_key.and(response_key), ..self }
     }
 
-    /// Takes another id.
-    #[must_use]
+    /// Replaces the id.
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();
         self
     }
 
-    /// Takes another response key.
-    #[must_use]
+    /// Replaces the response key.
     pub fn with_response_key(mut self, response_key: impl Into<String>) -> Self {
         self.response_key = Some(response_key.into());
         self
     }
 
-    /// Asks for no answer.
-    #[must_use]
+    /// Waits for no answer.
     pub fn no_wait(mut self) -> Self {
         self.response_key = None;
         self
     }
 
-    /// What the function gets.
+    /// Sets the data for the function.
     ///
     /// # Errors
     /// As for [`Event::arg`](crate::Event::arg).
     pub fn data<T: Serialize>(mut self, data: T) -> Result<Self, EncodeError> {
-        self.data = payload::to_value("data", &data)?;
+        self.data = json::to_value("data", &data)?;
         Ok(self)
     }
 
-    /// What the function gets beside the data: `pk`, `roles`, `user_id`, `query_string` where it is a view.
+    /// Sets the headers for the function. A view reads `pk`, `roles`, `user_id` and `query_string` from them.
     ///
     /// # Errors
     /// As for [`Event::arg`](crate::Event::arg).
     pub fn headers<T: Serialize>(mut self, headers: T) -> Result<Self, EncodeError> {
-        self.headers = payload::to_value("headers", &headers)?;
+        self.headers = json::to_value("headers", &headers)?;
         Ok(self)
     }
 
-    /// How urgent it is, 0 to 10, in place of 9 for a call that waits and 0 for one that does not.
-    #[must_use]
+    /// Sets the priority, 0 to 10. The default is 9 for a call that waits and 0 for one that does not.
     pub fn priority(mut self, priority: u8) -> Self {
         self.priority = Some(priority);
         self
@@ -119,19 +114,19 @@ impl Call {
         self.method
     }
 
-    /// The key under which the answer is awaited; `None` where none is.
+    /// The key of the answer in the reply store; `None` if the call waits for no answer.
     #[must_use]
     pub fn response_key(&self) -> Option<&str> {
         self.response_key.as_deref()
     }
 
-    /// The priority it is sent with.
+    /// The priority that is sent.
     #[must_use]
-    pub fn get_priority(&self) -> u8 {
+    pub fn effective_priority(&self) -> u8 {
         self.priority.unwrap_or(if self.response_key.is_some() { 9 } else { 0 })
     }
 
-    /// Puts it on the wire, in protocol 2 unless told otherwise.
+    /// Encodes the call, in protocol 2 unless the options name another.
     ///
     /// # Errors
     /// As for [`Event::encode`](crate::Event::encode).
@@ -143,18 +138,18 @@ impl Call {
         call.insert("response_key".to_owned(), self.response_key.clone().into());
         call.insert(
             "_backend".to_owned(),
-            json!({"type": "rabbitmqfanout", "method": self.method.as_str(), "key": self.key}),
+            serde_json::json!({"type": "rabbitmqfanout", "method": self.method.as_str(), "key": self.key}),
         );
-        Envelope {
+        let envelope = Envelope {
             task: EVENT_TASK,
             id: &self.id,
             args: Args { first: &self.key, rest: &[Value::Object(call)] },
             kwargs: Kwargs::default(),
             call: Some(self.response_key.as_deref()),
-            priority: Some(self.get_priority()),
-            usual: Protocol::V2,
-        }
-        .encode(options)
+            priority: Some(self.effective_priority()),
+            default_protocol: Protocol::V2,
+        };
+        celery::encode(&envelope, options)
     }
 }
 
@@ -173,6 +168,7 @@ impl fmt::Debug for Call {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn debug_shows_no_data() {

@@ -1,5 +1,4 @@
-//! The answer to a call, as it lies in the reply store: plain JSON,
-//! `{"data": .., "has_errors": .., "errors": ..}`.
+//! The answer to a call in the reply store: plain JSON, `{"data": .., "has_errors": .., "errors": ..}`.
 
 use std::fmt;
 
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::reply::check_size;
 use crate::resource::ErrorObject;
-use crate::{DecodeError, EncodeError, Limits, json, payload};
+use crate::{DecodeError, EncodeError, Limits, json};
 
 /// The answer to a call.
 ///
@@ -23,22 +22,22 @@ use crate::{DecodeError, EncodeError, Limits, json, payload};
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct CallReply {
-    /// What the function returned.
+    /// The result of the function.
     pub data: Value,
-    /// Whether it failed.
+    /// Whether the function failed.
     pub has_errors: bool,
-    /// Why, as it is on the wire; [`CallReply::errors`] reads it.
+    /// The errors as they are on the wire; [`CallReply::errors`] reads them.
     pub errors: Value,
 }
 
 /// One failure of a [`CallReply`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct RemoteError {
-    /// The class of the exception; or the field that a view found fault with.
+    /// The class of the exception, or the field that a view refused.
     pub kind: String,
-    /// What it says. May hold secrets of the other service.
+    /// The text of the error. It may contain secrets of the other service.
     pub message: String,
-    /// Where it happened, where the other service tells.
+    /// The stack trace, if the other service sends it.
     pub trace: Option<String>,
 }
 
@@ -51,20 +50,20 @@ impl RemoteError {
 }
 
 impl CallReply {
-    /// An answer with what the function returned.
+    /// An answer with the result of the function.
     ///
     /// # Errors
     /// As for [`Event::arg`](crate::Event::arg).
     pub fn success<T: Serialize>(data: &T) -> Result<Self, EncodeError> {
-        Ok(Self { data: payload::to_value("data", data)?, has_errors: false, errors: json!([]) })
+        Ok(Self { data: json::to_value("data", data)?, has_errors: false, errors: json!([]) })
     }
 
-    /// An answer that says why there is none.
+    /// An answer with the errors of a function that failed.
     #[must_use]
     pub fn failure(errors: impl IntoIterator<Item = RemoteError>) -> Self {
         let errors = errors
             .into_iter()
-            // Python's own errors always have a trace; an empty one keeps its readers going.
+            // Python's errors always have a trace, and its readers expect one: send an empty one.
             .map(
                 |error| json!({"type": error.kind, "message": error.message, "trace": error.trace.unwrap_or_default()}),
             )
@@ -72,10 +71,10 @@ impl CallReply {
         Self { data: Value::Null, has_errors: true, errors: Value::Array(errors) }
     }
 
-    /// The answer of a view that refuses: what it says against it, as Django REST framework's JSON:API has it.
+    /// The answer of a view that refuses a call: JSON:API errors as djangorestframework-jsonapi writes them.
     #[must_use]
     pub fn refused(errors: &[ErrorObject]) -> Self {
-        // Only text as keys and JSON as values: nothing that serialising could refuse.
+        // Keys are strings and values are JSON, so that serializing cannot fail.
         Self { data: Value::Null, has_errors: true, errors: serde_json::to_value(errors).unwrap_or_default() }
     }
 
@@ -85,8 +84,8 @@ impl CallReply {
         self.has_errors
     }
 
-    /// The failures. A view of the Django REST framework answers with an object of fields, of which each
-    /// becomes one; a JSON:API error gives its `title` or `code`, and its `detail`.
+    /// The errors. A view of the Django REST framework answers with an object of fields: each field becomes one error. A
+    /// JSON:API error gives its `title` or `code`, and its `detail`.
     #[must_use]
     pub fn errors(&self) -> Vec<RemoteError> {
         match &self.errors {
@@ -102,13 +101,13 @@ impl CallReply {
         }
     }
 
-    /// Puts it into the form of the reply store.
+    /// Encodes the answer for the reply store.
     ///
     /// # Errors
     /// [`EncodeError::TooDeep`], [`EncodeError::TooLarge`].
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
-        payload::check_depth("data", &self.data)?;
-        payload::check_depth("errors", &self.errors)?;
+        json::check_depth("data", &self.data)?;
+        json::check_depth("errors", &self.errors)?;
         let written = json!({"data": self.data, "has_errors": self.has_errors, "errors": self.errors}).to_string();
         let limit = Limits::default().body;
         if written.len() > limit {
@@ -117,10 +116,10 @@ impl CallReply {
         Ok(written.into_bytes())
     }
 
-    /// Reads what lay in the reply store. Without `has_errors`, it failed if there are `errors`.
+    /// Reads an answer from the reply store. Without `has_errors`, the function failed if there are `errors`.
     ///
     /// # Errors
-    /// Any [`DecodeError`] of sizes and JSON; [`DecodeError::BadField`] for what is no such answer.
+    /// Any [`DecodeError`] of sizes and JSON; [`DecodeError::BadField`] if the JSON is not such an answer.
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
         check_size(bytes, limits)?;
         let Value::Object(mut reply) = json::parse(bytes, limits.depth)? else {
@@ -136,7 +135,7 @@ impl CallReply {
                 Value::Object(errors) => !errors.is_empty(),
                 _ => true,
             },
-            Some(_) => return Err(DecodeError::BadField { name: "has_errors", why: "is neither true nor false" }),
+            Some(_) => return Err(DecodeError::BadField { name: "has_errors", why: "is not a boolean" }),
         };
         Ok(Self { data, has_errors, errors })
     }
@@ -158,7 +157,7 @@ fn remote_error(error: &Value) -> RemoteError {
     }
 }
 
-/// A text as it is, the parts of a list side by side, and anything else in JSON.
+/// A string as it is, the elements of a list joined, and any other value as JSON.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_answer_is_completed() {
+    fn missing_members_have_defaults() {
         let read = |json: &str| CallReply::decode(json.as_bytes(), &Limits::default());
         assert_eq!(read(r#"{"data":1}"#), CallReply::success(&1).map_err(|_| DecodeError::Empty));
         assert!(read(r#"{"errors":[1]}"#).unwrap().is_error());

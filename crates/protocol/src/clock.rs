@@ -1,5 +1,5 @@
-//! Time, asked for and never assumed: every wait, expiry and backoff of the workspace goes
-//! through a [`Clock`], so that tests control it. Nothing else may read the system's time.
+//! The clock. Every wait, expiry and backoff of the workspace uses a [`Clock`], so that tests control the time. No other
+//! code reads the system time.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, select_biased};
 
-/// Further off than any wait, and still representable.
+/// Longer than any wait, and still representable.
 const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
-/// A point in time by which a call must have ended, handed down through the layers: a
-/// call that waits three times waits for what is left.
+/// The time by which a call must end. All layers share it: a call that waits three times waits for the remaining time
+/// each time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,48 +30,47 @@ impl Deadline {
         Self(instant)
     }
 
-    /// The moment itself.
+    /// The deadline as an instant.
     #[must_use]
     pub fn instant(self) -> Instant {
         self.0
     }
 
-    /// What is left, zero once it has passed.
+    /// The remaining time; zero after the deadline.
     #[must_use]
     pub fn remaining(self, clock: &dyn Clock) -> Duration {
         self.0.saturating_duration_since(clock.now())
     }
 
-    /// Whether it has passed.
+    /// Whether the deadline has passed.
     #[must_use]
     pub fn has_passed(self, clock: &dyn Clock) -> bool {
         clock.now() >= self.0
     }
 }
 
-/// Where time comes from.
+/// A source of time.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The monotonic time; deadlines and backoff are counted in it.
+    /// The monotonic time, for deadlines and backoff.
     fn now(&self) -> Instant;
 
-    /// The time of day; `eta`, `expires` and timestamps are written in it.
+    /// The wall clock time, for `eta`, `expires` and timestamps.
     fn wall(&self) -> SystemTime;
 
     /// A channel that receives one message at `instant`, for use in a `select!`.
     fn at(&self, instant: Instant) -> Receiver<Instant>;
 
-    /// The deadline `after` from now. Anything too far to count is thirty years off.
+    /// The deadline at `after` from now, at most 30 years.
     fn deadline(&self, after: Duration) -> Deadline {
         let now = self.now();
         Deadline(now.checked_add(after.min(FAR)).unwrap_or(now))
     }
 }
 
-/// Receives from `receiver`, by the `deadline` at the latest. What is there already is
-/// received even when the deadline has passed.
+/// Receives from `receiver` until `deadline`. A message that is already there is received even after the deadline.
 ///
 /// # Errors
-/// `Timeout` at the deadline, `Disconnected` when nobody can send any more.
+/// `Timeout` at the deadline, `Disconnected` when all senders are gone.
 pub fn receive<T>(clock: &dyn Clock, receiver: &Receiver<T>, deadline: Deadline) -> Result<T, RecvTimeoutError> {
     match receiver.try_recv() {
         Ok(message) => return Ok(message),
@@ -85,8 +84,7 @@ pub fn receive<T>(clock: &dyn Clock, receiver: &Receiver<T>, deadline: Deadline)
     }
 }
 
-/// [`receive`], which gives up as soon as `interrupt` has a message or loses its last
-/// sender; that is a `Timeout`, too.
+/// As [`receive`], and also ends with `Timeout` as soon as `interrupt` has a message or loses its last sender.
 ///
 /// # Errors
 /// As for [`receive`].
@@ -104,13 +102,13 @@ pub fn receive_unless<T>(
     }
 }
 
-/// Waits until `deadline`, or until `interrupt` has a message or loses its last sender.
-/// Says whether the whole time has passed.
+/// Waits until `deadline`, or until `interrupt` has a message or loses its last sender. True if it waited until the
+/// deadline.
 pub fn pause(clock: &dyn Clock, deadline: Deadline, interrupt: &Receiver<()>) -> bool {
     matches!(receive(clock, interrupt, deadline), Err(RecvTimeoutError::Timeout))
 }
 
-/// The system's own time.
+/// The clock of the system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -128,7 +126,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that a test moves by hand. Clones share the time.
+/// A clock that a test moves. Clones share the time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -149,13 +147,13 @@ struct Manual {
 }
 
 impl ManualClock {
-    /// A clock that stands at the present.
+    /// A clock that stands still at the current time.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(Manual { now: Instant::now(), wall: SystemTime::now(), alarms: Vec::new() })))
     }
 
-    /// Moves the time on and wakes whoever waited for it.
+    /// Moves the time forward and wakes all threads whose time has come.
     pub fn advance(&self, by: Duration) {
         let mut manual = self.lock();
         manual.now += by;
@@ -164,14 +162,14 @@ impl ManualClock {
         manual.alarms.retain(|(when, sender)| {
             let due = *when <= now;
             if due {
-                // The receiver may have gone, having got what it waited for.
+                // The receiver may be gone already.
                 let _ = sender.try_send(now);
             }
             !due
         });
     }
 
-    /// [`ManualClock::advance`] to that moment; nothing where it has passed.
+    /// Moves the time forward to `instant`. Does nothing if that time has passed.
     pub fn advance_to(&self, instant: Instant) {
         let by = instant.saturating_duration_since(self.now());
         if !by.is_zero() {
@@ -179,8 +177,7 @@ impl ManualClock {
         }
     }
 
-    /// The next moment at which somebody who waits for this clock may wake; `None` where nobody does. Some may have
-    /// stopped waiting since.
+    /// The earliest time for which a thread waits; `None` if no thread waits. The thread may have stopped waiting since.
     #[must_use]
     pub fn next_alarm(&self) -> Option<Instant> {
         self.lock().alarms.iter().map(|(when, _)| *when).min()

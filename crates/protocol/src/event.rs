@@ -1,4 +1,4 @@
-//! An event: something happened, and whoever cares gets a copy.
+//! An event: something happened, and every service that is bound gets a copy.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::celery::{Args, Envelope, Kwargs};
+use crate::celery::{self, Args, Envelope, Kwargs};
 use crate::names::EVENT_TASK;
-use crate::{EncodeError, EncodeOptions, Encoded, Protocol, payload};
+use crate::{EncodeError, EncodeOptions, Encoded, Protocol, json};
 
-/// An event. Its id is made here, so that sending it again sends the same event.
+/// An event. [`Event::new`] makes the id, so that sending it again sends the same event.
 ///
 /// ```
 /// use zc_events_protocol::{EncodeOptions, Event};
@@ -22,6 +22,7 @@ use crate::{EncodeError, EncodeOptions, Encoded, Protocol, payload};
 /// # }
 /// ```
 #[derive(Clone, PartialEq)]
+#[must_use = "an event does nothing until it is encoded and sent"]
 pub struct Event {
     id: String,
     event_type: String,
@@ -33,7 +34,6 @@ pub struct Event {
 
 impl Event {
     /// An event of that type, with a fresh id, no arguments and priority 0.
-    #[must_use]
     pub fn new(event_type: impl Into<String>) -> Self {
         Self {
             id: Uuid::new_v4().to_string(),
@@ -45,8 +45,7 @@ impl Event {
         }
     }
 
-    /// Takes another id, of at most 255 bytes.
-    #[must_use]
+    /// Replaces the id. An id has at most 255 bytes.
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();
         self
@@ -55,18 +54,18 @@ impl Event {
     /// Adds a positional argument.
     ///
     /// # Errors
-    /// [`EncodeError::NotFinite`], [`EncodeError::TooDeep`] and others, where the value has no form in JSON that all
-    /// of the fleet can read.
+    /// [`EncodeError::NotFinite`], [`EncodeError::TooDeep`] and others, if some service of the fleet could not read the
+    /// value as JSON.
     pub fn arg<T: Serialize>(mut self, value: T) -> Result<Self, EncodeError> {
-        self.args.push(payload::to_value("args", &value)?);
+        self.args.push(json::to_value("args", &value)?);
         Ok(self)
     }
 
     /// Sets a keyword argument.
     ///
     /// # Errors
-    /// As for [`Event::arg`]; [`EncodeError::ReservedKey`] for `task_id`, and for `event_type`, which is the name of a
-    /// parameter of Python's listeners: they raise where an argument is called so.
+    /// As for [`Event::arg`]; [`EncodeError::ReservedKey`] for `task_id` and `event_type`. Python's listeners have a
+    /// parameter `event_type`, and raise for an argument of the same name.
     pub fn set<T: Serialize>(mut self, key: impl Into<String>, value: T) -> Result<Self, EncodeError> {
         const RESERVED: [(&str, &str); 2] =
             [("task_id", "`Event::task_id`"), ("event_type", "`Event::new`, or another name")];
@@ -74,21 +73,19 @@ impl Event {
         if let Some((key, instead)) = RESERVED.into_iter().find(|(reserved, _)| *reserved == key) {
             return Err(EncodeError::ReservedKey { key, instead });
         }
-        let value = payload::to_value(&key, &value)?;
+        let value = json::to_value(&key, &value)?;
         self.kwargs.insert(key, value);
         Ok(self)
     }
 
-    /// Says which resource it is about: `resource_type` and `resource_id`.
-    #[must_use]
+    /// Sets the resource that the event is about: `resource_type` and `resource_id`.
     pub fn resource(mut self, resource_type: &str, resource_id: impl Into<Value>) -> Self {
         self.kwargs.insert("resource_type".to_owned(), resource_type.into());
         self.kwargs.insert("resource_id".to_owned(), resource_id.into());
         self
     }
 
-    /// Says who did it: `user_id`.
-    #[must_use]
+    /// Sets the user who caused the event: `user_id`.
     pub fn user(mut self, user_id: impl Into<Value>) -> Self {
         self.kwargs.insert("user_id".to_owned(), user_id.into());
         self
@@ -102,22 +99,19 @@ impl Event {
         self.set("meta", meta)
     }
 
-    /// Overrides the keyword `task_id`, which is the id otherwise. The id stays.
-    #[must_use]
+    /// Sets the keyword `task_id`, whose default is the id. The id stays the same.
     pub fn task_id(mut self, task_id: impl Into<String>) -> Self {
         self.task_id = Some(task_id.into());
         self
     }
 
-    /// How urgent it is. Queues of the fleet tell 0 to 10 apart and take more for 10.
-    #[must_use]
+    /// Sets the priority. Queues of the fleet use 0 to 10 and treat more as 10.
     pub fn priority(mut self, priority: u8) -> Self {
         self.priority = Some(priority);
         self
     }
 
-    /// Leaves the priority out, as requests do.
-    #[must_use]
+    /// Sends no priority, as requests do.
     pub fn no_priority(mut self) -> Self {
         self.priority = None;
         self
@@ -129,13 +123,13 @@ impl Event {
         &self.id
     }
 
-    /// The type, by which receivers choose what to handle.
+    /// The event type, by which receivers choose a handler.
     #[must_use]
     pub fn event_type(&self) -> &str {
         &self.event_type
     }
 
-    /// The positional arguments behind the type.
+    /// The positional arguments after the type.
     #[must_use]
     pub fn args(&self) -> &[Value] {
         &self.args
@@ -153,13 +147,13 @@ impl Event {
         self.task_id.as_deref().unwrap_or(&self.id)
     }
 
-    /// The priority, where there is one.
+    /// The priority that is sent, if any.
     #[must_use]
-    pub fn get_priority(&self) -> Option<u8> {
+    pub fn effective_priority(&self) -> Option<u8> {
         self.priority
     }
 
-    /// Puts it on the wire, in protocol 1 unless told otherwise.
+    /// Encodes the event, in protocol 1 unless the options name another.
     ///
     /// # Errors
     /// [`EncodeError::BadName`] for an empty type or id, [`EncodeError::TooLarge`], [`EncodeError::TooDeep`],
@@ -174,16 +168,16 @@ impl Event {
     }
 
     pub(crate) fn encode_as(&self, task: &str, options: &EncodeOptions) -> Result<Encoded, EncodeError> {
-        Envelope {
+        let envelope = Envelope {
             task,
             id: &self.id,
             args: Args { first: &self.event_type, rest: &self.args },
             kwargs: Kwargs { task_id: Some(self.effective_task_id()), rest: Some(&self.kwargs) },
             call: None,
             priority: self.priority,
-            usual: Protocol::V1,
-        }
-        .encode(options)
+            default_protocol: Protocol::V1,
+        };
+        celery::encode(&envelope, options)
     }
 }
 
@@ -213,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn names_with_a_meaning_are_not_set_as_arguments() {
+    fn reserved_keywords_are_refused() {
         assert!(matches!(Event::new("e").set("task_id", 1), Err(EncodeError::ReservedKey { .. })));
         assert!(matches!(Event::new("e").set("event_type", 1), Err(EncodeError::ReservedKey { .. })));
         assert_eq!(Event::new("e").with_id("1").effective_task_id(), "1");
@@ -221,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_would_choke_on_is_not_sent() {
+    fn values_that_python_cannot_read_are_refused() {
         let options = EncodeOptions::default();
         assert!(matches!(Event::new("").encode(&options), Err(EncodeError::BadName { .. })));
         assert!(matches!(Event::new("e").with_id("").encode(&options), Err(EncodeError::BadName { .. })));

@@ -1,6 +1,6 @@
-//! How much a message may ask of its reader. Checked before anything is allocated for it.
+//! Limits for the size and depth of received messages. They are checked before memory is allocated.
 
-/// The bounds within which messages and replies are read.
+/// The limits for received messages and replies.
 ///
 /// ```
 /// use zc_events_protocol::Limits;
@@ -9,19 +9,19 @@
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a body or a reply as it arrives. 16 MiB.
+    /// Bytes of a body or a reply as received. The default is 16 MiB.
     pub body: usize,
-    /// Bytes of a body or a reply after it was decompressed. 64 MiB.
+    /// Bytes of a body or a reply after decompression. The default is 64 MiB.
     pub inflated: usize,
-    /// How many times larger than its compressed form a body may become. 200, and not looked at up to
-    /// [`Limits::RATIO_FLOOR`]: honest replies of repeated text reach 600.
+    /// How many times larger a body may become by decompression. The default is 200. It does not apply up to
+    /// [`Limits::RATIO_FLOOR`]: replies of repeated text reach 600.
     pub ratio: usize,
-    /// How deep arrays and objects may nest. 128.
+    /// How deep arrays and objects may be nested. The default is 128 levels.
     pub depth: usize,
 }
 
 impl Limits {
-    /// Bytes up to which [`Limits::ratio`] is not looked at: 1 MiB.
+    /// Size up to which [`Limits::ratio`] does not apply: 1 MiB.
     pub const RATIO_FLOOR: usize = 1024 * 1024;
 }
 

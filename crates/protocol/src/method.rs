@@ -1,4 +1,4 @@
-//! What a request asks to be done, in HTTP's words.
+//! The methods of requests and calls, as in HTTP.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +11,11 @@ use std::str::FromStr;
 /// assert_eq!(Method::Get.to_string(), "GET");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Method {
     /// Read one or many.
     Get,
-    /// Create; or run a job.
+    /// Create, or run a job.
     Post,
     /// Replace.
     Put,
@@ -24,7 +25,7 @@ pub enum Method {
     Delete,
     /// As [`Method::Get`]; Python's services send the body all the same.
     Head,
-    /// What can be done.
+    /// Which methods are allowed.
     Options,
 }
 
@@ -32,7 +33,7 @@ impl Method {
     const ALL: [Method; 7] =
         [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Head, Method::Options];
 
-    /// In capitals, as on the wire.
+    /// The name in capitals, as on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +54,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// Not one of the methods.
+/// The text is not a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a method: use GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS")]
 pub struct UnknownMethod;
@@ -61,7 +62,7 @@ pub struct UnknownMethod;
 impl FromStr for Method {
     type Err = UnknownMethod;
 
-    /// In whatever case.
+    /// Upper and lower case are equal.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Method::ALL.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text)).ok_or(UnknownMethod)
     }

@@ -1,10 +1,11 @@
-//! A notification: an event for the service that talks to people.
+//! A notification: an event for the service that sends e-mails, texts and the like to people.
 
 use crate::names::NOTIFICATION_TASK;
 use crate::{EncodeError, EncodeOptions, Encoded, Event};
 
-/// The way to a person.
+/// How a notification reaches a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Channel {
     /// E-mail.
     Email,
@@ -17,7 +18,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// With which it is published to the notifications exchange.
+    /// The routing key on the notifications exchange.
     ///
     /// ```
     /// use zc_events_protocol::Channel;
@@ -33,8 +34,8 @@ impl Channel {
         }
     }
 
-    /// The channel of a message that was published with this routing key. `None` where it names none: Celery's router
-    /// publishes every notification with [`NOTIFICATION_WILDCARD`](crate::names::NOTIFICATION_WILDCARD), literally.
+    /// The channel that a routing key names. `None` if it names none: Celery's router publishes every notification with
+    /// the literal routing key [`NOTIFICATION_WILDCARD`](crate::names::NOTIFICATION_WILDCARD).
     ///
     /// ```
     /// use zc_events_protocol::{Channel, names};
@@ -51,21 +52,21 @@ impl Channel {
 
 /// A notification.
 #[derive(Clone, Debug, PartialEq)]
+#[must_use = "a notification does nothing until it is encoded and sent"]
 pub struct Notification {
-    /// The way it takes.
+    /// The channel.
     pub channel: Channel,
-    /// What it says.
+    /// The content, as an event.
     pub event: Event,
 }
 
 impl Notification {
     /// A notification.
-    #[must_use]
     pub fn new(channel: Channel, event: Event) -> Self {
         Self { channel, event }
     }
 
-    /// Puts it on the wire, in protocol 1 unless told otherwise.
+    /// Encodes the notification, in protocol 1 unless the options name another.
     ///
     /// # Errors
     /// As for [`Event::encode`].

@@ -1,6 +1,5 @@
-//! The AMQP properties and headers of a message, in types of our own, so that no client
-//! library's types reach the layers above. How a kind of message fills them is said
-//! where it is encoded, not here.
+//! The AMQP properties and headers of a message. They are types of this project, so that no type of an AMQP library
+//! reaches the layers above.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +12,7 @@ pub type Headers = BTreeMap<String, HeaderValue>;
 /// Integers travel as a signed 32-bit `I` where they fit, as Python's clients send them,
 /// and as a signed 64-bit `l` otherwise.
 ///
-/// `Debug` shows how long texts and bytes are, and not what they say.
+/// `Debug` shows the lengths of strings and bytes, and not their content.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum HeaderValue {
@@ -25,7 +24,7 @@ pub enum HeaderValue {
     Int(i64),
     /// `f` and `d`.
     Float(f64),
-    /// `S`, as text. AMQP allows any bytes; what is not UTF-8 arrives as [`HeaderValue::Bytes`].
+    /// `S`, a string. AMQP allows any bytes: a string that is not UTF-8 arrives as [`HeaderValue::Bytes`].
     Text(String),
     /// `x`, and strings that are not UTF-8.
     Bytes(Vec<u8>),
@@ -82,7 +81,7 @@ impl From<i64> for HeaderValue {
 }
 
 impl fmt::Debug for HeaderValue {
-    /// Without texts and bytes, which may be secrets.
+    /// Without strings and bytes, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HeaderValue::Null => f.write_str("Null"),
@@ -98,9 +97,9 @@ impl fmt::Debug for HeaderValue {
     }
 }
 
-/// The properties of a message; `None` is "absent on the wire".
+/// The properties of a message; `None` means "absent on the wire".
 ///
-/// `Debug` shows of headers the names, and of what else a sender may have put anything into, how long it is.
+/// `Debug` shows the names of headers, and only the lengths of properties that may contain secrets.
 ///
 /// ```
 /// use zc_events_protocol::Properties;
@@ -109,36 +108,36 @@ impl fmt::Debug for HeaderValue {
 /// ```
 #[derive(Clone, Default, PartialEq)]
 pub struct Properties {
-    /// MIME type of the body, `application/json` for all that we send.
+    /// MIME type of the body; this project sends `application/json`.
     pub content_type: Option<String>,
-    /// Character set of the body, `utf-8` for all that we send.
+    /// Character set of the body; this project sends `utf-8`.
     pub content_encoding: Option<String>,
-    /// The header table. Absent differs from empty: Celery takes both for protocol 1.
+    /// The header table. Absent and empty differ on the wire; Celery reads both as protocol 1.
     pub headers: Option<Headers>,
-    /// 1 transient, 2 persistent.
+    /// 1 for transient, 2 for persistent.
     pub delivery_mode: Option<u8>,
-    /// 0 to 255; queues of the fleet sort by 0 to 10.
+    /// 0 to 255; queues of the fleet use 0 to 10.
     pub priority: Option<u8>,
-    /// The envelope's id, in protocol 2.
+    /// The id of the envelope, in protocol 2.
     pub correlation_id: Option<String>,
-    /// Where Celery's result backend would answer; unused by zc_events.
+    /// The reply queue of Celery's result backend; unused by zc_events.
     pub reply_to: Option<String>,
     /// Milliseconds until the broker drops the message, in decimal digits.
     pub expiration: Option<String>,
-    /// Our own mark; an unroutable message is recognised by it.
+    /// An id of this project, by which it recognises a returned message.
     pub message_id: Option<String>,
     /// Seconds since 1970.
     pub timestamp: Option<u64>,
-    /// Application's name for the kind of message; unused by zc_events.
+    /// The application's name for the kind of message; unused by zc_events.
     pub kind: Option<String>,
-    /// The broker's user; RabbitMQ refuses one that is not the connection's.
+    /// The user at the broker; RabbitMQ refuses a user other than that of the connection.
     pub user_id: Option<String>,
     /// The publishing application.
     pub app_id: Option<String>,
 }
 
 impl fmt::Debug for Properties {
-    /// What is there, and of it only what is no secret.
+    /// Only properties that are set, and only values that are not secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Properties");
         let mut plain = |name, value: Option<&dyn fmt::Debug>| {
@@ -170,7 +169,7 @@ impl fmt::Debug for Properties {
     }
 }
 
-/// About how many bytes a header table takes on the wire, tables within it included; never less.
+/// An upper estimate of the bytes of a header table on the wire, nested tables included.
 ///
 /// ```
 /// use zc_events_protocol::{Headers, size_of_headers};

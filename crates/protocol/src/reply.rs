@@ -1,5 +1,5 @@
-//! The answer to a request for a resource, as it lies in the reply store: zlib of
-//! `{"status": .., "body": ..}`, the body a string of JSON.
+//! The answer to a request for a resource in the reply store: zlib of `{"status": .., "body": ..}`, where the body is
+//! JSON in a string.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::celery::compression;
-use crate::{DecodeError, EncodeError, Limits, json, payload};
+use crate::{DecodeError, EncodeError, Limits, json};
 
-/// How long an answer is kept, with `RPUSH` and `EXPIRE`: 60 seconds.
+/// How long the reply store keeps an answer (`RPUSH` and `EXPIRE`): 60 seconds.
 pub const REPLY_TTL: Duration = Duration::from_secs(60);
 
 /// The answer to a request.
@@ -27,7 +27,7 @@ pub const REPLY_TTL: Duration = Duration::from_secs(60);
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct Reply {
-    /// HTTP's status.
+    /// The HTTP status.
     pub status: u16,
     /// The body as it is on the wire; [`Reply::document`] reads it.
     pub body: ReplyBody,
@@ -38,9 +38,9 @@ pub struct Reply {
 pub enum ReplyBody {
     /// `null`.
     Null,
-    /// A text: of JSON as a rule, and empty with status 204.
+    /// A string: usually JSON, and empty with status 204.
     Text(String),
-    /// A value that is not wrapped in a text.
+    /// JSON that is not wrapped in a string.
     Document(Value),
 }
 
@@ -50,25 +50,25 @@ impl Reply {
     /// # Errors
     /// As for [`Event::arg`](crate::Event::arg).
     pub fn new<T: Serialize>(status: u16, document: &T) -> Result<Self, EncodeError> {
-        Ok(Self { status, body: ReplyBody::Text(payload::to_value("body", document)?.to_string()) })
+        Ok(Self { status, body: ReplyBody::Text(json::to_value("body", document)?.to_string()) })
     }
 
-    /// An answer without one: an empty text, as Python sends with 204.
+    /// An answer with an empty string as the body, as Python sends with 204.
     #[must_use]
     pub fn empty(status: u16) -> Self {
         Self { status, body: ReplyBody::Text(String::new()) }
     }
 
-    /// Whether the status tells of a failure, 400 and above.
+    /// Whether the status is 400 or above.
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.status >= 400
     }
 
-    /// The document in the body; `None` where that is empty or null.
+    /// The document in the body; `None` if the body is empty or null.
     ///
     /// # Errors
-    /// Any [`DecodeError`] of JSON, where the body is a text of something else.
+    /// Any [`DecodeError`] of JSON, if the body is a string and not JSON.
     pub fn document(&self) -> Result<Option<Value>, DecodeError> {
         match &self.body {
             ReplyBody::Null => Ok(None),
@@ -80,7 +80,7 @@ impl Reply {
         }
     }
 
-    /// Puts it into the form of the reply store.
+    /// Encodes the answer for the reply store.
     ///
     /// # Errors
     /// [`EncodeError::TooDeep`] for a document, [`EncodeError::TooLarge`].
@@ -89,7 +89,7 @@ impl Reply {
             ReplyBody::Null => Value::Null,
             ReplyBody::Text(text) => Value::String(text.clone()),
             ReplyBody::Document(document) => {
-                payload::check_depth("body", document)?;
+                json::check_depth("body", document)?;
                 Value::String(document.to_string())
             }
         };
@@ -107,10 +107,10 @@ impl Reply {
         Ok(encoded)
     }
 
-    /// Reads what lay in the reply store.
+    /// Reads an answer from the reply store.
     ///
     /// # Errors
-    /// Any [`DecodeError`] of sizes, inflating and JSON; [`DecodeError::BadField`] for a `status` that is none.
+    /// Any [`DecodeError`] of sizes, inflating and JSON; [`DecodeError::BadField`] for an invalid `status`.
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
         if bytes.is_empty() {
             return Err(DecodeError::Empty);
@@ -124,7 +124,7 @@ impl Reply {
             .get("status")
             .and_then(Value::as_u64)
             .and_then(|status| u16::try_from(status).ok())
-            .ok_or(DecodeError::BadField { name: "status", why: "is not a status" })?;
+            .ok_or(DecodeError::BadField { name: "status", why: "is not an HTTP status" })?;
         let body = match reply.remove("body") {
             None | Some(Value::Null) => ReplyBody::Null,
             Some(Value::String(text)) => ReplyBody::Text(text),
@@ -134,7 +134,7 @@ impl Reply {
     }
 }
 
-/// Refuses what is larger than a reply may be.
+/// Refuses a reply that is larger than the limit.
 pub(crate) fn check_size(bytes: &[u8], limits: &Limits) -> Result<(), DecodeError> {
     if bytes.len() > limits.body {
         return Err(DecodeError::TooLarge { what: "reply", size: Some(bytes.len()), limit: limits.body });
@@ -150,7 +150,7 @@ impl fmt::Debug for Reply {
 }
 
 impl fmt::Debug for ReplyBody {
-    /// Only which one it is.
+    /// Only the variant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             ReplyBody::Null => "Null",
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_is_refused() {
+    fn invalid_replies_are_refused() {
         assert_eq!(Reply::decode(b"garbage", &Limits::default()), Err(DecodeError::Inflate));
         assert_eq!(Reply::decode(b"", &Limits::default()), Err(DecodeError::Empty));
         assert_eq!(read("[]").unwrap_err().reason(), "bad_field");

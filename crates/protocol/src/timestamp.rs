@@ -1,11 +1,11 @@
-//! Points in time as Celery writes and reads them: ISO 8601, and UTC where no zone is named.
+//! Times as Celery writes and reads them: ISO 8601, in UTC if there is no time zone.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::{Date, Month, OffsetDateTime};
 
-/// Reads `2030-01-02T03:04:05.678900+02:00` and its shorter forms: a date alone, no seconds, no
-/// fraction, a blank in place of the `T`, `Z` or no zone for UTC. Celery reads the same.
+/// Reads `2030-01-02T03:04:05.678900+02:00` and its shorter forms, as Celery does: only a date, no seconds, no
+/// fraction, a space instead of the `T`, and `Z` or no time zone for UTC.
 pub(crate) fn parse(text: &str) -> Option<SystemTime> {
     let mut scan = Scan(text.as_bytes());
     let date = scan.date()?;
@@ -30,8 +30,8 @@ fn from_nanos(nanos: i128) -> Option<SystemTime> {
     if nanos < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
 }
 
-/// Writes microseconds and the zone, `2026-11-23T21:20:52.874300+00:00`; `None` outside of the
-/// years 1 to 9999, which are all that Python knows.
+/// Writes microseconds and the time zone, `2026-11-23T21:20:52.874300+00:00`. `None` outside the years 1 to 9999, which
+/// Python cannot express.
 pub(crate) fn format(at: SystemTime) -> Option<String> {
     let nanos = match at.duration_since(UNIX_EPOCH) {
         Ok(after) => i128::try_from(after.as_nanos()).ok()?,
@@ -54,18 +54,18 @@ pub(crate) fn format(at: SystemTime) -> Option<String> {
     ))
 }
 
-/// Whether Python's `datetime.fromisoformat` would take it.
+/// Whether Python's `datetime.fromisoformat` accepts the text.
 pub(crate) fn is_datetime(text: &str) -> bool {
     parse(text).is_some()
 }
 
-/// Whether it is a date alone.
+/// Whether the text is a date without a time.
 pub(crate) fn is_date(text: &str) -> bool {
     let mut scan = Scan(text.as_bytes());
     scan.date().is_some() && scan.0.is_empty()
 }
 
-/// Whether it is a time of day, with or without a zone.
+/// Whether the text is a time of day, with or without a time zone.
 pub(crate) fn is_time(text: &str) -> bool {
     let mut scan = Scan(text.as_bytes());
     scan.time().is_some() && scan.offset().is_some() && scan.0.is_empty()
@@ -105,12 +105,12 @@ impl Scan<'_> {
         let count = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (digits, rest) = self.0.split_at(count);
         self.0 = rest;
-        // Past nanoseconds nothing is kept.
+        // Digits after nanoseconds are dropped.
         let nanos = (0..9).fold(0, |sum, i| sum * 10 + digits.get(i).map_or(0, |digit| i128::from(digit - b'0')));
         (count > 0).then_some(nanos)
     }
 
-    /// Minutes east of Greenwich; zero where there is no zone.
+    /// Minutes east of Greenwich; 0 without a time zone.
     fn offset(&mut self) -> Option<i64> {
         if self.0.is_empty() || self.skip(b'Z') || self.skip(b'z') {
             return Some(0);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_refused() {
         for text in [
             "",
             "soon",

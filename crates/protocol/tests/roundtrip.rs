@@ -159,7 +159,7 @@ proptest! {
         prop_assert_eq!(&task.args[1..], event.args());
         task.kwargs.remove("task_id");
         prop_assert_eq!(&task.kwargs, event.kwargs());
-        prop_assert_eq!((task.eta, task.expires, task.priority), (eta, expires, event.get_priority()));
+        prop_assert_eq!((task.eta, task.expires, task.priority), (eta, expires, event.effective_priority()));
         prop_assert_eq!(encoded.properties.delivery_mode, Some(2));
         prop_assert_eq!(task.root_id.as_deref(), Some("root"));
         prop_assert_eq!(task.parent_id.as_deref(), Some("parent"));
@@ -192,7 +192,7 @@ proptest! {
         prop_assert_eq!((task.id.as_deref(), task.event_type()), (Some(request.id()), Some(request.event_type())));
         let incoming = task.resource_request().unwrap();
         prop_assert_eq!(incoming.response_key.as_deref(), Some(request.response_key()));
-        prop_assert_eq!(incoming.method, Some(request.get_method()));
+        prop_assert_eq!(incoming.method, Some(request.http_method()));
         prop_assert_eq!(&incoming.query_string, &request.query_string());
         let event = request.to_event();
         let sent = |name: &str| event.kwargs().get(name).filter(|value| !value.is_null()).cloned();

@@ -118,11 +118,11 @@ mod tests {
         let line =
             r#"{"event_type": "e", "args": [1], "kwargs": {"a": {"b": null}, "task_id": "mine"}, "priority": 7}"#;
         let event = read(line, Some(1)).unwrap();
-        assert_eq!((event.event_type(), event.args(), event.get_priority()), ("e", &[json!(1)][..], Some(7)));
+        assert_eq!((event.event_type(), event.args(), event.effective_priority()), ("e", &[json!(1)][..], Some(7)));
         assert_eq!((&event.kwargs()["a"], event.effective_task_id()), (&json!({"b": null}), "mine"));
         let event = read(r#"{"event_type": "e"}"#, Some(1)).unwrap();
-        assert_eq!((event.kwargs().len(), event.get_priority()), (0, Some(1)));
-        assert_eq!(read(r#"{"event_type": "e"}"#, None).unwrap().get_priority(), Some(0));
+        assert_eq!((event.kwargs().len(), event.effective_priority()), (0, Some(1)));
+        assert_eq!(read(r#"{"event_type": "e"}"#, None).unwrap().effective_priority(), Some(0));
     }
 
     #[test]

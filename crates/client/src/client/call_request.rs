@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Map;
-use zc_events_protocol::resource::fit;
+use zc_events_protocol::resource::deserialize;
 use zc_events_protocol::{Call, CallReply, Limits, Method};
 
 use super::pending::{Pending, Read, Sent};
@@ -152,7 +152,8 @@ impl<T: DeserializeOwned> Read<T> for ReadCall<T> {
         if reply.is_error() {
             return Err(Error::failed_call(&self.key, &reply));
         }
-        fit(&reply.data).map_err(|misfit| Error::decode(&format!("the answer to the call of `{}`", self.key), misfit))
+        deserialize(&reply.data)
+            .map_err(|error| Error::decode(&format!("the answer to the call of `{}`", self.key), error))
     }
 }
 

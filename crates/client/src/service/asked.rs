@@ -3,7 +3,9 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zc_events_protocol::resource::{Document, Relationship, RelationshipData, ResourceError, ResourceObject, fit};
+use zc_events_protocol::resource::{
+    Document, Relationship, RelationshipData, ResourceError, ResourceObject, deserialize,
+};
 use zc_events_protocol::{Method, Query};
 
 use super::context::Context;
@@ -84,7 +86,7 @@ impl Context {
     /// # Errors
     /// One with status 400 that points to what does not fit.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HandlerError> {
-        fit(&self.value()?.unwrap_or_default())
+        deserialize(&self.value()?.unwrap_or_default())
             .map_err(|misfit| HandlerError::with_errors(400, [wording::of_value(&misfit)]))
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use zc_events_protocol::resource::fit;
+use zc_events_protocol::resource::deserialize;
 
 use super::context::Context;
 use super::failure::HandlerError;
@@ -29,7 +29,7 @@ where
 {
     Box::new(move |context, mut kwargs| {
         kwargs.remove("task_id");
-        let payload = fit(&Value::Object(kwargs)).map_err(|misfit| {
+        let payload = deserialize(&Value::Object(kwargs)).map_err(|misfit| {
             let text = format!("the payload does not fit the handler's type: {misfit}");
             HandlerError::new(text).permanent().because("payload_mismatch")
         })?;
@@ -45,7 +45,7 @@ where
     F: Fn(&Context, T) -> Result<R, HandlerError> + Send + Sync + 'static,
 {
     Called::Function(Box::new(move |context, data| {
-        let payload = fit(data).map_err(|misfit| {
+        let payload = deserialize(data).map_err(|misfit| {
             let text = format!("the data does not fit: {misfit}");
             HandlerError::with_status(400, text).permanent().because("payload_mismatch")
         })?;

@@ -1,7 +1,7 @@
 //! What is said of a value that does not fit a view's type: in the words of Django REST framework's fields. Where it stands
 //! in the body is decided in `asked`.
 
-use zc_events_protocol::resource::{ErrorObject, Misfit};
+use zc_events_protocol::resource::{DeserializeError, ErrorObject};
 
 const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
@@ -13,7 +13,7 @@ pub(super) fn error(misfit_is_missing: bool, problem: &str) -> ErrorObject {
 }
 
 /// The error for a misfit of a body that is no resource, with its place.
-pub(super) fn of_value(misfit: &Misfit) -> ErrorObject {
+pub(super) fn of_value(misfit: &DeserializeError) -> ErrorObject {
     error(misfit.is_missing(), misfit.problem()).pointer(misfit.pointer())
 }
 
@@ -62,12 +62,12 @@ mod tests {
 
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
-    use zc_events_protocol::resource::fit;
+    use zc_events_protocol::resource::deserialize;
 
     use super::*;
 
     fn said<T: DeserializeOwned>(value: Value) -> (String, String) {
-        let misfit = fit::<T>(&value).err().expect("it does not fit");
+        let misfit = deserialize::<T>(&value).err().expect("it does not fit");
         let error = of_value(&misfit);
         (error.detail.unwrap(), error.code.unwrap())
     }
@@ -91,7 +91,7 @@ mod tests {
             said::<BTreeMap<String, u8>>(json!(5)),
             pair("Expected a dictionary of items but got type \"int\".", "not_a_dict")
         );
-        assert!(matches!(fit(&json!("Red")), Ok(Colour::Red)));
+        assert!(matches!(deserialize(&json!("Red")), Ok(Colour::Red)));
         assert_eq!(said::<Colour>(json!("hush")), pair("Not a valid choice.", "invalid_choice"));
     }
 }

@@ -1,5 +1,4 @@
-//! Compressed bodies in, and replies in and out. Nothing grows past the limits: inflating
-//! stops there, it is not measured afterwards.
+//! Decompression of bodies and replies, and compression of replies. Decompression stops at the limits.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -8,14 +7,14 @@ use flate2::read::GzDecoder;
 use flate2::write::ZlibEncoder;
 use flate2::{Decompress, FlushDecompress, Status};
 
-use crate::error::excerpt;
+use crate::decode_error::excerpt;
 use crate::{DecodeError, Limits};
 
-/// How much is inflated between two looks at the limits.
+/// Bytes that are decompressed between two checks of the limits.
 const STEP: usize = 32 * 1024;
 
-/// Inflates a body by the name that the `compression` header gives: a content type, or one of the
-/// aliases that kombu registers. Its "gzip" is a zlib stream; a real gzip one is taken too.
+/// Decompresses a body by the name in the `compression` header: a content type, or an alias that kombu registers.
+/// kombu's "gzip" is a zlib stream. A real gzip stream is read too.
 pub(crate) fn inflate(name: &str, body: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
     match name.to_ascii_lowercase().as_str() {
         "application/x-gzip" | "application/gzip" | "gzip" | "zlib" | "application/zlib"
@@ -31,7 +30,7 @@ pub(crate) fn inflate(name: &str, body: &[u8], limits: &Limits) -> Result<Vec<u8
     }
 }
 
-/// Inflates a zlib stream. What follows its end is not looked at, as in Python.
+/// Decompresses a zlib stream. As in Python, bytes after its end are ignored.
 pub(crate) fn inflate_zlib(body: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
     let mut stream = Decompress::new(true);
     let mut out = Vec::new();
@@ -46,13 +45,13 @@ pub(crate) fn inflate_zlib(body: &[u8], limits: &Limits) -> Result<Vec<u8>, Deco
             return Ok(out);
         }
         if stream.total_in() == read && stream.total_out() == written {
-            // No way forward: the stream is cut short.
+            // No progress: the stream is cut short.
             return Err(DecodeError::Inflate);
         }
     }
 }
 
-/// A zlib stream of `data`.
+/// Compresses `data` to a zlib stream.
 pub(crate) fn deflate_zlib(data: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(data)?;
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_grows_past_the_limit() {
+    fn output_stops_at_the_limit() {
         let limits = Limits { inflated: 1000, ..Limits::default() };
         let body = deflate_zlib(&[0; 1001]).unwrap();
         let refused = Err(DecodeError::TooLarge { what: "decompressed body", size: None, limit: 1000 });
@@ -152,9 +151,9 @@ mod tests {
         }
     }
 
-    /// What kombu registers where Python has a module for it.
+    /// kombu registers these where the Python modules are installed.
     #[test]
-    fn what_only_some_machines_can_open_is_refused() {
+    fn optional_methods_of_kombu_are_refused() {
         for name in [
             "application/x-brotli",
             "brotli",
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_named() {
+    fn an_unknown_method_is_named() {
         let refused = Err(DecodeError::Compression { found: "application/x-nope".to_owned() });
         assert_eq!(inflate("application/x-nope", b"", &Limits::default()), refused);
     }

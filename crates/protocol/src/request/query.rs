@@ -6,12 +6,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_
 
 use crate::DecodeError;
 
-/// What `quote_plus` escapes: all but letters, digits and `_.-~`. The blank becomes a plus.
+/// The characters that `quote_plus` escapes: all but letters, digits and `_.-~`. A space becomes a plus.
 const QUOTED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~').remove(b' ');
-/// As many parameters as Django reads; more are refused, there and here.
-const MOST: usize = 1000;
+/// The limit of parameters, as in Django.
+const MAX_PARAMETERS: usize = 1000;
 
-/// The parameters of a query, decoded, in their order. `Debug` shows their names.
+/// The decoded parameters of a query, in their order. `Debug` shows only their names.
 ///
 /// ```
 /// use zc_events_protocol::Query;
@@ -25,13 +25,13 @@ const MOST: usize = 1000;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads a query string. A parameter without `=` has an empty value; what is no UTF-8 is replaced.
+    /// Reads a query string. A parameter without `=` has an empty value. Invalid UTF-8 becomes the replacement character.
     ///
     /// # Errors
-    /// [`DecodeError::BadField`] where there are more than 1000 parameters, which Django refuses, too.
+    /// [`DecodeError::BadField`] for more than 1000 parameters, which Django refuses too.
     pub fn parse(text: &str) -> Result<Self, DecodeError> {
         let parts = text.split('&').filter(|part| !part.is_empty());
-        if parts.clone().nth(MOST).is_some() {
+        if parts.clone().nth(MAX_PARAMETERS).is_some() {
             return Err(DecodeError::BadField { name: "query_string", why: "has more than 1000 parameters" });
         }
         let pair = |part: &str| {
@@ -41,7 +41,7 @@ impl Query {
         Ok(Self(parts.map(pair).collect()))
     }
 
-    /// The value of a parameter; the last, where it stands more than once, as Django has it.
+    /// The value of a parameter. If there are several, the last, as in Django.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.get_all(name).next_back()
@@ -58,7 +58,7 @@ impl Query {
         self.get(&format!("filter[{name}]"))
     }
 
-    /// The values of a parameter that is a list with commas, such as `include`; empty ones are left out.
+    /// The values of a comma-separated parameter, such as `include`, without empty ones.
     #[must_use]
     pub fn list(&self, name: &str) -> Vec<&str> {
         split(self.get(name).unwrap_or_default())
@@ -69,13 +69,13 @@ impl Query {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Whether there are none.
+    /// Whether there are no parameters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// With a parameter, in place of all of that name.
+    /// Sets a parameter, and replaces all of the same name.
     ///
     /// ```
     /// use zc_events_protocol::Query;
@@ -97,7 +97,7 @@ impl Query {
         self
     }
 
-    /// Writes it as Python's `urlencode` does.
+    /// Encodes the query as Python's `urlencode` does.
     #[must_use]
     pub fn encode(&self) -> String {
         let quoted = |text: &str| utf8_percent_encode(text, QUOTED).to_string().replace(' ', "+");
@@ -113,7 +113,7 @@ impl fmt::Debug for Query {
     }
 }
 
-/// The parts of a list with commas.
+/// The parts of a comma-separated list.
 fn split(text: &str) -> Vec<&str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()
 }

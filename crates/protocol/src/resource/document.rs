@@ -1,45 +1,45 @@
-//! A whole document: reading it, building it, and asking it for resources. Following relationships is in `related`.
+//! A document: reading it, building it, and its resources as JSON. `related` follows relationships, and `typed`
+//! deserializes resources into types.
 
 use std::fmt;
 
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::ResourceError;
 use super::error_object::ErrorObject;
+use super::members;
 use super::object::ResourceObject;
-use super::read;
-use super::typed::{self, Included, Resource};
 
-/// A JSON:API document. Its fields are plain data; members that it does not know are passed over when read.
+/// A JSON:API document. Its fields are plain data. Unknown members are ignored.
 #[derive(Clone, Default, PartialEq, Serialize)]
 pub struct Document {
-    /// What the document is about.
+    /// The primary data.
     #[serde(skip_serializing_if = "PrimaryData::is_absent")]
     pub data: PrimaryData,
-    /// Resources that those in `data` lead to.
+    /// Resources to which relationships in the document lead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub included: Vec<ResourceObject>,
-    /// What went wrong, in place of `data`.
+    /// The errors, in place of `data`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ErrorObject>,
-    /// Addresses, by name: `self`, and `first`, `prev`, `next`, `last` of a page.
+    /// Links by name: `self`, and `first`, `prev`, `next` and `last` of a page.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub links: Map<String, Value>,
-    /// Anything else, such as `{"pagination": {"page": 1, "pages": 4, "count": 31}}`.
+    /// Further members, such as `{"pagination": {"page": 1, "pages": 4, "count": 31}}`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
 }
 
-/// What a document is about.
+/// The primary data of a document.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum PrimaryData {
-    /// There is no `data`: an empty body, errors, or `meta` alone.
+    /// There is no `data`: an empty body, errors, or only `meta`.
     #[default]
     Absent,
-    /// `data` is null: a resource was asked for that there may be, and there is none.
+    /// `data` is null: the requested resource does not exist.
     Null,
     /// One resource.
     One(ResourceObject),
@@ -67,7 +67,7 @@ impl PrimaryData {
     fn from_value(value: Value) -> Result<Self, ResourceError> {
         match value {
             Value::Null => Ok(PrimaryData::Null),
-            Value::Array(values) => read::list(values, ResourceObject::from_value).map(PrimaryData::Many),
+            Value::Array(values) => members::list(values, ResourceObject::from_value).map(PrimaryData::Many),
             one @ Value::Object(_) => ResourceObject::from_value(one).map(PrimaryData::One),
             other => Err(ResourceError::malformed("an object, a list or null", &other)),
         }
@@ -75,19 +75,19 @@ impl PrimaryData {
 }
 
 impl Document {
-    /// A document about one resource.
+    /// A document with one resource.
     #[must_use]
     pub fn one(object: ResourceObject) -> Self {
         Document { data: PrimaryData::One(object), ..Document::default() }
     }
 
-    /// A document about a list of resources.
+    /// A document with a list of resources.
     #[must_use]
     pub fn many(objects: impl IntoIterator<Item = ResourceObject>) -> Self {
         Document { data: PrimaryData::Many(objects.into_iter().collect()), ..Document::default() }
     }
 
-    /// A document with an error: an HTTP status, and a sentence for people, who may be users of another service.
+    /// A document with an error: an HTTP status, and a sentence for people, such as the users of another service.
     ///
     /// ```
     /// use serde_json::json;
@@ -102,7 +102,7 @@ impl Document {
         Document { errors: vec![ErrorObject::new(status, detail)], ..Document::default() }
     }
 
-    /// Adds a resource that those in `data` lead to.
+    /// Adds a resource to `included`.
     #[must_use]
     pub fn include(mut self, object: ResourceObject) -> Self {
         self.included.push(object);
@@ -111,35 +111,35 @@ impl Document {
 
     /// Reads a document.
     ///
-    /// Null and empty text, which is how an empty body arrives, are an empty document. `{"detail": ".."}` without
-    /// `data` and `errors`, which is how Django REST framework answers without JSON:API, is a document with that
-    /// error; so is an `errors` that is one object instead of a list.
+    /// Null and an empty string stand for an empty body, and are an empty document. Django REST framework without JSON:API
+    /// answers `{"detail": ".."}` without `data` and `errors`: that is a document with this error. An `errors` that is one
+    /// object instead of a list is one error.
     ///
     /// # Errors
-    /// [`ResourceError::Malformed`] if the JSON has no meaning as a document, with the place.
+    /// [`ResourceError::Malformed`] if the JSON is not a document, with the path.
     pub fn from_value(value: Value) -> Result<Self, ResourceError> {
-        let mut members = match value {
+        let mut from = match value {
             Value::Null => Map::new(),
             Value::String(text) if text.trim().is_empty() => Map::new(),
-            other => read::object(other)?,
+            other => members::object(other)?,
         };
-        let data = match members.remove("data") {
+        let data = match from.remove("data") {
             None => PrimaryData::Absent,
             Some(data) => PrimaryData::from_value(data).map_err(|e| e.inside("data"))?,
         };
-        let included = match members.remove("included") {
+        let included = match from.remove("included") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(values)) => {
-                read::list(values, ResourceObject::from_value).map_err(|e| e.inside("included"))?
+                members::list(values, ResourceObject::from_value).map_err(|e| e.inside("included"))?
             }
             Some(other) => return Err(ResourceError::malformed("a list", &other).inside("included")),
         };
-        let links = read::side_map(&mut members, "links");
-        let meta = read::side_map(&mut members, "meta");
-        let errors = match members.remove("errors") {
+        let links = members::side_map(&mut from, "links");
+        let meta = members::side_map(&mut from, "meta");
+        let errors = match from.remove("errors") {
             Some(Value::Array(values)) => values.into_iter().map(ErrorObject::from_value).collect(),
-            None | Some(Value::Null) if data.is_absent() && members.contains_key("detail") => {
-                vec![ErrorObject::from_value(Value::Object(members))]
+            None | Some(Value::Null) if data.is_absent() && from.contains_key("detail") => {
+                vec![ErrorObject::from_value(Value::Object(from))]
             }
             None | Some(Value::Null) => Vec::new(),
             Some(other) => vec![ErrorObject::from_value(other)],
@@ -147,62 +147,17 @@ impl Document {
         Ok(Document { data, included, errors, links, meta })
     }
 
-    /// The document as JSON, without members that are empty.
+    /// The document as JSON, without empty members.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        // Only text as keys and JSON as values: nothing that serialising could refuse.
+        // Keys are strings and values are JSON, so that serializing cannot fail.
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// The one resource that the document is about, with its attributes as a `T`. See [`Resource`] for how fields
-    /// are matched.
+    /// The one resource of the primary data, as JSON.
     ///
     /// # Errors
-    /// [`ResourceError::Field`] if the resource does not fit `T`; [`ResourceError::Errors`],
-    /// [`ResourceError::NoData`], [`ResourceError::NullData`] or [`ResourceError::NotOne`] if there is not one.
-    pub fn resource<T: DeserializeOwned>(&self) -> Result<Resource<T>, ResourceError> {
-        Resource::read(self.object()?, Some(&Included::of(self)))
-    }
-
-    /// All resources that the document is about, with their attributes as a `T`; one becomes a list of one.
-    ///
-    /// # Errors
-    /// [`ResourceError::Field`] if a resource does not fit `T`; [`ResourceError::Errors`],
-    /// [`ResourceError::NoData`] or [`ResourceError::NullData`] if there are no data. An empty list is no error.
-    ///
-    /// ```
-    /// use serde_json::{Value, json};
-    /// use zc_events_protocol::resource::Document;
-    /// let items = Document::from_value(json!({"data": [{"type": "Item", "id": "5"}]}))?.resources::<Value>()?;
-    /// assert_eq!(items[0].id, "5");
-    /// # Ok::<(), zc_events_protocol::resource::ResourceError>(())
-    /// ```
-    pub fn resources<T: DeserializeOwned>(&self) -> Result<Vec<Resource<T>>, ResourceError> {
-        let included = Included::of(self);
-        self.objects()?.iter().map(|object| Resource::read(object, Some(&included))).collect()
-    }
-
-    /// As [`resource`](Self::resource), for the `T` alone.
-    ///
-    /// # Errors
-    /// As [`resource`](Self::resource).
-    pub fn attributes<T: DeserializeOwned>(&self) -> Result<T, ResourceError> {
-        typed::from_object(self.object()?, Some(&Included::of(self)))
-    }
-
-    /// As [`resources`](Self::resources), for each `T` alone.
-    ///
-    /// # Errors
-    /// As [`resources`](Self::resources).
-    pub fn attributes_list<T: DeserializeOwned>(&self) -> Result<Vec<T>, ResourceError> {
-        let included = Included::of(self);
-        self.objects()?.iter().map(|object| typed::from_object(object, Some(&included))).collect()
-    }
-
-    /// The one resource that the document is about, as it stands there.
-    ///
-    /// # Errors
-    /// As [`resource`](Self::resource), but for fields.
+    /// As [`resource`](Self::resource), without the errors of fields.
     pub fn object(&self) -> Result<&ResourceObject, ResourceError> {
         match &self.data {
             PrimaryData::One(object) => Ok(object),
@@ -211,10 +166,10 @@ impl Document {
         }
     }
 
-    /// All resources that the document is about, as they stand there.
+    /// All resources of the primary data, as JSON.
     ///
     /// # Errors
-    /// As [`resources`](Self::resources), but for fields.
+    /// As [`resources`](Self::resources), without the errors of fields.
     pub fn objects(&self) -> Result<&[ResourceObject], ResourceError> {
         match &self.data {
             PrimaryData::Absent | PrimaryData::Null => Err(self.missing()),
@@ -230,13 +185,13 @@ impl Document {
         }
     }
 
-    /// The address of a link, which is text or an object with `href`.
+    /// The address of a link, which is a string or an object with `href`.
     #[must_use]
     pub fn link(&self, name: &str) -> Option<&str> {
-        read::href(&self.links, name)
+        members::href(&self.links, name)
     }
 
-    /// The address of the next page; none on the last.
+    /// The address of the next page; `None` on the last page.
     ///
     /// ```
     /// use serde_json::json;
@@ -250,7 +205,7 @@ impl Document {
         self.link("next")
     }
 
-    /// The address of the page before; none on the first.
+    /// The address of the previous page; `None` on the first page.
     #[must_use]
     pub fn prev_link(&self) -> Option<&str> {
         self.link("prev")
@@ -281,8 +236,8 @@ impl fmt::Debug for Document {
             .field("data", &self.data)
             .field("included", &self.included)
             .field("errors", &self.errors)
-            .field("links", &read::Names(&self.links))
-            .field("meta", &read::Names(&self.meta))
+            .field("links", &members::Names(&self.links))
+            .field("meta", &members::Names(&self.meta))
             .finish()
     }
 }

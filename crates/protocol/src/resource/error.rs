@@ -1,86 +1,86 @@
-//! What can be wrong with a document, by meaning. Nothing here holds a value of an attribute, unless behind
+//! The errors of documents and resources, named by meaning. They hold no value of an attribute, except in
 //! [`FieldError::detail`].
 
 use std::fmt;
 
 use serde_json::Value;
 
-use super::read;
+use super::error_text;
 
-/// Why a document could not be read, built, or given as the type that was asked for.
+/// Why a document cannot be read, built or converted to the requested type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResourceError {
-    /// The JSON is no JSON:API document.
-    #[error("not a JSON:API document: {}expected {expected}, found {found}", Place(place))]
+    /// The JSON is not a JSON:API document.
+    #[error("not a JSON:API document: {}expected {expected}, found {found}", Path(path))]
     Malformed {
-        /// Where in the document, such as `data[3].id`; empty for the document itself.
-        place: String,
-        /// What may stand there.
+        /// The path in the document, such as `data[3].id`; empty for the document itself.
+        path: String,
+        /// What is allowed there.
         expected: &'static str,
-        /// The kind of JSON that stands there.
+        /// The kind of JSON that was found.
         found: &'static str,
     },
-    /// A resource was asked for, and the document has no `data` (an empty body, for one: the answer to a DELETE).
+    /// A resource was requested, and the document has no `data`, such as the empty body of an answer to DELETE.
     #[error("the document has no `data`")]
     NoData,
-    /// A resource was asked for, and `data` is null.
+    /// A resource was requested, and `data` is null.
     #[error("the document's `data` is null")]
     NullData,
-    /// One resource was asked for, and `data` is a list; ask for `resources` or `attributes_list`.
-    #[error("one resource was asked for, and the document's `data` is a list of {found}")]
+    /// One resource was requested, and `data` is a list: use `resources` or `attributes_list`.
+    #[error("one resource was expected, and the document's `data` is a list of {found}")]
     NotOne {
         /// The length of the list.
         found: usize,
     },
-    /// A resource was asked for, and the document has errors in its place.
-    #[error("the document has no `data` but {}", Errors(*count, *status))]
+    /// A resource was requested, and the document has errors instead.
+    #[error("the document has no `data` but {}", ErrorCount(*count, *status))]
     Errors {
-        /// How many.
+        /// The number of errors.
         count: usize,
-        /// The HTTP status of the first, where it names one.
+        /// The HTTP status of the first error, if it has one.
         status: Option<u16>,
     },
-    /// A resource does not fit the type that was asked for.
+    /// A resource does not match the requested type.
     #[error(transparent)]
     Field(Box<FieldError>),
-    /// What was given as attributes cannot be the attributes of a resource.
+    /// A value cannot be the attributes of a resource.
     #[error("attributes for {type_}: {problem}")]
     Attributes {
-        /// The type of the resource that was being built.
+        /// The type of the resource.
         type_: String,
-        /// What is wrong with them.
+        /// What is wrong with the attributes.
         problem: String,
     },
 }
 
 impl ResourceError {
     pub(super) fn malformed(expected: &'static str, found: &Value) -> Self {
-        ResourceError::Malformed { place: String::new(), expected, found: read::kind(found) }
+        ResourceError::Malformed { path: String::new(), expected, found: error_text::kind(found) }
     }
 
-    /// Puts the name of the member (or `[index]`) that was being read before the place.
+    /// Puts the name of the outer member, or `[index]`, before the path.
     pub(super) fn inside(self, outer: &str) -> Self {
         match self {
-            ResourceError::Malformed { place, expected, found } => {
-                ResourceError::Malformed { place: read::join_place(outer, &place), expected, found }
+            ResourceError::Malformed { path, expected, found } => {
+                ResourceError::Malformed { path: error_text::join_path(outer, &path), expected, found }
             }
             other => other,
         }
     }
 }
 
-struct Place<'a>(&'a str);
+struct Path<'a>(&'a str);
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() { Ok(()) } else { write!(f, "`{}`: ", self.0) }
     }
 }
 
-struct Errors(usize, Option<u16>);
+struct ErrorCount(usize, Option<u16>);
 
-impl fmt::Display for Errors {
+impl fmt::Display for ErrorCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             1 => f.write_str("an error")?,
@@ -90,15 +90,15 @@ impl fmt::Display for Errors {
     }
 }
 
-/// A resource that does not fit a type: which resource, which part of it, and what was expected there.
+/// A resource does not match a type: which resource, which part of it, and what was expected.
 ///
-/// Reads like ``Order 23131024: attribute `total`: invalid type: string, expected f64``. The value itself is
-/// never shown.
+/// The text is like ``Order 23131024: attribute `total`: invalid type: string, expected f64``. The value itself is never
+/// shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FieldError {
     pub(super) type_: String,
     pub(super) id: Option<String>,
-    pub(super) place: String,
+    pub(super) location: String,
     pub(super) pointer: String,
     pub(super) is_missing: bool,
     pub(super) problem: String,
@@ -106,7 +106,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// The type of the resource; empty where the document gives none.
+    /// The type of the resource; empty if the document has none.
     #[must_use]
     pub fn type_(&self) -> &str {
         &self.type_
@@ -118,35 +118,34 @@ impl FieldError {
         self.id.as_deref()
     }
 
-    /// The part that did not fit, such as ``attribute `lines[2].price` `` or ``relationship `company` ``; none when
-    /// the problem is the resource as a whole (a missing field).
+    /// The part that does not match, such as ``attribute `lines[2].price` `` or ``relationship `company` ``. `None` if the
+    /// problem is the resource as a whole, such as a missing field.
     #[must_use]
-    pub fn place(&self) -> Option<&str> {
-        (!self.place.is_empty()).then_some(&self.place)
+    pub fn location(&self) -> Option<&str> {
+        (!self.location.is_empty()).then_some(&self.location)
     }
 
-    /// The part that did not fit as a JSON pointer into the resource, such as `/attributes/lines/2/price`; that of a
-    /// field that is missing, too. Empty when the problem is the resource as a whole.
+    /// The part that does not match, as a JSON pointer into the resource, such as `/attributes/lines/2/price`. A missing
+    /// field has its pointer too. Empty if the problem is the resource as a whole.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
     }
 
-    /// Whether nothing is there that could fit: a field got no value.
+    /// Whether a field is missing.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         self.is_missing
     }
 
-    /// What was expected, and the kind of what was found.
+    /// What was expected, and which kind of value was found.
     #[must_use]
     pub fn problem(&self) -> &str {
         &self.problem
     }
 
-    /// In its own words, what the `Deserialize` implementation of a type had against the value (a date that did not
-    /// parse, for one). It may quote the value, so it is in neither `Display` nor `Debug`: do not log it where
-    /// values are secret.
+    /// The error of the type's own `Deserialize` implementation, such as that of a date. It may quote the value, so that
+    /// neither `Display` nor `Debug` shows it. Do not log it if values are secret.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
@@ -160,8 +159,8 @@ impl fmt::Display for FieldError {
             Some(id) => write!(f, " {id}: ")?,
             None => f.write_str(" without an id: ")?,
         }
-        if !self.place.is_empty() {
-            write!(f, "{}: ", self.place)?;
+        if !self.location.is_empty() {
+            write!(f, "{}: ", self.location)?;
         }
         f.write_str(&self.problem)
     }
@@ -172,7 +171,7 @@ impl fmt::Debug for FieldError {
         f.debug_struct("FieldError")
             .field("type_", &self.type_)
             .field("id", &self.id)
-            .field("place", &self.place)
+            .field("location", &self.location)
             .field("problem", &self.problem)
             .finish_non_exhaustive()
     }
@@ -185,9 +184,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_error_says_what_was_found() {
-        let malformed = ResourceError::malformed("text", &Value::Bool(true)).inside("id").inside("[3]").inside("data");
-        assert_eq!(malformed.to_string(), "not a JSON:API document: `data[3].id`: expected text, found a boolean");
+    fn every_error_names_the_problem() {
+        let malformed =
+            ResourceError::malformed("a string", &Value::Bool(true)).inside("id").inside("[3]").inside("data");
+        assert_eq!(malformed.to_string(), "not a JSON:API document: `data[3].id`: expected a string, found a boolean");
         assert_eq!(
             ResourceError::malformed("an object", &Value::Null).to_string(),
             "not a JSON:API document: expected an object, found null"
@@ -203,11 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn the_detail_is_shown_only_to_who_asks() {
+    fn the_detail_is_never_shown() {
         let error = FieldError {
             type_: "Order".into(),
             id: None,
-            place: "attribute `at`".into(),
+            location: "attribute `at`".into(),
             pointer: "/attributes/at".into(),
             is_missing: false,
             problem: "not accepted".into(),

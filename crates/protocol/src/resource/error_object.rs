@@ -1,15 +1,15 @@
-//! The errors that a document carries: those of JSON:API, and those of Django REST framework without it. Errors in
-//! reading a document live in `error`.
+//! The errors in a document: those of JSON:API, and those of Django REST framework without it. The errors of reading a
+//! document are in `error`.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::read;
+use super::members;
 
-/// One error of a document. Each member is as the other service wrote it and may hold secrets, so `Debug` shows
-/// status and code alone.
+/// One error of a document. The other service wrote its members, which may contain secrets: `Debug` shows only status and
+/// code.
 #[derive(Clone, Default, PartialEq, Serialize)]
 pub struct ErrorObject {
     /// The HTTP status, such as `"404"`.
@@ -21,13 +21,13 @@ pub struct ErrorObject {
     /// The kind of error, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// This occurrence of it, for people. What was no text on the wire is here as JSON.
+    /// This occurrence of the error, for people. A value that is not a string on the wire is JSON here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What in the request caused it, such as `{"pointer": "/data/attributes/name"}`.
+    /// The part of the request that caused it, such as `{"pointer": "/data/attributes/name"}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Value>,
-    /// Anything else.
+    /// Further members.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
 }
@@ -39,7 +39,7 @@ impl ErrorObject {
         ErrorObject { status: Some(status.to_string()), detail: Some(detail.into()), ..ErrorObject::default() }
     }
 
-    /// A failure of one attribute of the body, with status 400, as djangorestframework-jsonapi answers it.
+    /// An error of one attribute of the body, with status 400, as djangorestframework-jsonapi writes it.
     ///
     /// ```
     /// use serde_json::json;
@@ -61,46 +61,46 @@ impl ErrorObject {
         Self::new(400, detail).code("invalid").pointer(format!("/data/attributes/{}", pointer_segment(attribute)))
     }
 
-    /// A name for the kind of error.
+    /// Sets the name for the kind of error.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
     }
 
-    /// Which part of the body caused it: a JSON pointer, such as `/data/relationships/company`.
+    /// Sets the part of the body that caused it: a JSON pointer, such as `/data/relationships/company`.
     #[must_use]
     pub fn pointer(self, pointer: impl Into<String>) -> Self {
         self.caused_by("pointer", pointer.into())
     }
 
-    /// Which parameter of the query caused it, such as `page_size`.
+    /// Sets the query parameter that caused it, such as `page_size`.
     #[must_use]
     pub fn parameter(self, parameter: impl Into<String>) -> Self {
         self.caused_by("parameter", parameter.into())
     }
 
-    fn caused_by(mut self, kind: &str, place: String) -> Self {
-        self.source = Some(Value::Object(Map::from_iter([(kind.to_owned(), place.into())])));
+    fn caused_by(mut self, kind: &str, source: String) -> Self {
+        self.source = Some(Value::Object(Map::from_iter([(kind.to_owned(), source.into())])));
         self
     }
 
-    /// The status as a number, where it is one.
+    /// The status as a number, if it is one.
     #[must_use]
     pub fn status_code(&self) -> Option<u16> {
         self.status.as_deref()?.parse().ok()
     }
 
-    /// Never fails: an answer that already is an error should not be lost to its form.
+    /// Never fails: an error must not be lost because of its form.
     pub(super) fn from_value(value: Value) -> Self {
         match value {
-            Value::Object(mut members) => ErrorObject {
-                status: text(members.remove("status")),
-                code: text(members.remove("code")),
-                title: text(members.remove("title")),
-                detail: text(members.remove("detail")),
-                source: members.remove("source").filter(|source| !source.is_null()),
-                meta: read::side_map(&mut members, "meta"),
+            Value::Object(mut from) => ErrorObject {
+                status: text(from.remove("status")),
+                code: text(from.remove("code")),
+                title: text(from.remove("title")),
+                detail: text(from.remove("detail")),
+                source: from.remove("source").filter(|source| !source.is_null()),
+                meta: members::side_map(&mut from, "meta"),
             },
             other => ErrorObject { detail: text(Some(other)), ..ErrorObject::default() },
         }
@@ -138,7 +138,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_no_text_is_kept_as_json() {
+    fn values_other_than_strings_are_kept_as_json() {
         let error = ErrorObject::from_value(json!({
             "status": 400, "code": null, "detail": {"name": ["This field is required."]}, "source": null, "meta": 5
         }));

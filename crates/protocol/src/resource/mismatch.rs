@@ -1,34 +1,33 @@
-//! The error with which serde says that a value does not fit a type, without the value. Which resource it was is
-//! added in `typed`.
+//! The error of deserialization, without the value. `typed` adds which resource it was.
 
 use std::fmt::{self, Display};
 
 use serde::de::{Error, Expected, Unexpected};
 
 use super::error_object::pointer_segment;
-use super::read;
+use super::error_text::{clip, join_path};
 
-/// Why a value did not fit, and where in it.
+/// Why a value does not match a type, and where in the value.
 #[derive(Debug)]
 pub(super) struct Mismatch {
-    /// Where. Boxed, since what may fail returns this.
-    pub(super) at: Box<Place>,
-    /// Whether it is no value at all that does not fit: a field got none.
+    /// The location. Boxed, because every function that may fail returns it.
+    pub(super) at: Box<Location>,
+    /// Whether a field is missing.
     pub(super) is_missing: bool,
-    /// What was expected, and the kind of what was found.
+    /// What was expected, and which kind of value was found.
     pub(super) problem: String,
-    /// The words of a type's own implementation, which may quote the value.
+    /// The error of the type's own implementation. It may quote the value.
     pub(super) detail: Option<String>,
 }
 
-/// Where a value stands.
+/// The location of a value.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct Location {
     /// The path to the value, such as `lines[2].price`; empty for the outermost one.
     pub(super) path: String,
-    /// The same as a JSON pointer, such as `/lines/2/price`; that of a field that is missing or unknown, too.
+    /// The same as a JSON pointer, such as `/lines/2/price`. A missing or unknown field has its pointer too.
     pub(super) pointer: String,
-    /// The part of a resource that it is in, such as ``attribute `lines[2].price` ``; empty for a plain value.
+    /// The part of the resource, such as ``attribute `lines[2].price` ``; empty for a plain value.
     pub(super) part: String,
 }
 
@@ -37,27 +36,27 @@ impl Mismatch {
         Mismatch { at: Box::default(), is_missing: false, problem, detail: None }
     }
 
-    /// What no type has against the value, but reading it.
+    /// An error of reading, not of the type.
     pub(super) fn refused(problem: String) -> Self {
         Self::new(problem)
     }
 
-    /// Puts the name of the member that was being read before the place.
+    /// Puts the name of the outer member before the location.
     pub(super) fn inside(mut self, name: &str) -> Self {
-        self.at.path = read::join_place(&read::clip(name), &self.at.path);
-        self.at.point_to(&read::clip(name));
+        self.at.path = join_path(&clip(name), &self.at.path);
+        self.at.point_to(&clip(name));
         self
     }
 
-    /// Puts the index of the element that was being read before the place.
+    /// Puts the index of the outer element before the location.
     pub(super) fn at(mut self, index: usize) -> Self {
-        self.at.path = read::join_place(&format!("[{index}]"), &self.at.path);
+        self.at.path = join_path(&format!("[{index}]"), &self.at.path);
         self.at.point_to(&index.to_string());
         self
     }
 
-    /// Says that the place is within a part of a resource, such as `attribute` `name`, which JSON:API has in `member`.
-    /// What was a part already is one of another resource, which that relationship leads to.
+    /// Says that the location is in a part of a resource, such as `attribute` `name`, which JSON:API keeps in `member`. A
+    /// location that has a part already is in an included resource, to which that relationship leads.
     pub(super) fn within(self, kind: &str, name: &str, member: &str) -> Self {
         let mut mismatch = self.inside(name);
         let at = &mut mismatch.at;
@@ -69,12 +68,12 @@ impl Mismatch {
 
     /// [`Mismatch::within`], for `id` and `type`.
     pub(super) fn of_its(mut self, member: &str) -> Self {
-        *self.at = Place { path: String::new(), pointer: format!("/{member}"), part: format!("its {member}") };
+        *self.at = Location { path: String::new(), pointer: format!("/{member}"), part: format!("its {member}") };
         self
     }
 }
 
-impl Place {
+impl Location {
     fn point_to(&mut self, segment: &str) {
         self.pointer = format!("/{}{}", pointer_segment(segment), self.pointer);
     }
@@ -92,7 +91,7 @@ fn kind(found: &Unexpected<'_>) -> &'static str {
         Unexpected::Map | Unexpected::NewtypeStruct => "object",
         Unexpected::Enum | Unexpected::UnitVariant | Unexpected::NewtypeVariant => "variant",
         Unexpected::TupleVariant | Unexpected::StructVariant => "variant",
-        // A type's own words, which may be the value.
+        // The text comes from the type and may be the value.
         Unexpected::Other(_) => "another kind of value",
     }
 }
@@ -127,9 +126,9 @@ impl Error for Mismatch {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let problem = format!("unknown field `{}`, expected one of: {}", read::clip(field), one_of(expected));
+        let problem = format!("unknown field `{}`, expected one of: {}", clip(field), one_of(expected));
         let mut mismatch = Mismatch::new(problem);
-        mismatch.at.point_to(&read::clip(field));
+        mismatch.at.point_to(&clip(field));
         mismatch
     }
 

@@ -1,13 +1,13 @@
-//! JSON:API documents, as the Django REST framework services of a fleet write them: reading, building, and fitting
-//! them into types of your own. What other formats an answer may have, and how bytes become JSON, is not known here.
+//! JSON:API documents, as Django REST framework services of a fleet write them: reading, building, and deserialization
+//! into types of your own.
 //!
-//! A field named after a relationship gets what the document includes ([`Resource`]); who has no type asks by names
-//! ([`RemoteResource`]).
+//! [`Resource`] fills a type: a field with the name of a relationship gets the included resource. [`RemoteResource`] needs
+//! no type: it finds attributes and relationships by name.
 //!
-//! Services differ in how exactly they keep to [JSON:API](https://jsonapi.org/format/1.0/), so reading is tolerant
-//! where the meaning is clear: no `data`, `data: null`, an empty body, relationships that are null or have no `data`,
-//! includes that point at one another, numbers as ids, no `type`, unknown members, and `{"detail": ".."}` in place of
-//! `errors`. It refuses what has no clear meaning, with the place in the document.
+//! Services do not all keep exactly to [JSON:API](https://jsonapi.org/format/1.0/). Reading accepts everything with a clear
+//! meaning: no `data`, `data: null`, an empty body, relationships that are null or have no `data`, circular includes,
+//! numbers as ids, no `type`, unknown members, and `{"detail": ".."}` in place of `errors`. Everything else is refused, with
+//! the path in the document.
 //!
 //! ```
 //! use serde::Deserialize;
@@ -36,29 +36,32 @@
 //! # Ok::<(), zc_events_protocol::resource::ResourceError>(())
 //! ```
 //!
-//! No error and no `Debug` output holds a value of an attribute.
+//! No error and no `Debug` output contains a value of an attribute.
 
+mod deserialize;
 mod document;
+mod enum_variant;
 mod error;
 mod error_object;
-mod fit;
-mod json;
+mod error_text;
+mod field_names;
+mod members;
 mod mismatch;
-mod names;
 mod object;
-mod read;
 mod related;
 mod relationship;
-mod remote;
+mod remote_resource;
+mod text_deserializer;
 mod typed;
+mod value_deserializer;
 
+pub use crate::snake_case::snake_case;
+pub use deserialize::{DeserializeError, deserialize};
 pub use document::{Document, PrimaryData};
 pub use error::{FieldError, ResourceError};
 pub use error_object::ErrorObject;
-pub use fit::{Misfit, fit};
-pub use names::snake_case;
 pub use object::ResourceObject;
 pub use related::{Index, Linked, Related};
 pub use relationship::{Identifier, Relationship, RelationshipData};
-pub use remote::RemoteResource;
+pub use remote_resource::RemoteResource;
 pub use typed::Resource;

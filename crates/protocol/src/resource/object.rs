@@ -1,25 +1,25 @@
-//! A resource object, with its attributes as JSON: what it is made of, building one, and finding its parts by name.
-//! Fitting it into a type is in `typed`.
+//! A resource object with its attributes as JSON: its parts, building one, and finding parts by name. Deserialization
+//! into types is in `typed`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::ResourceError;
+use super::error_text::{clip, kind};
 use super::relationship::Relationship;
-use super::typed::{self, Resource};
-use super::{names, read};
+use super::{field_names, members};
 
-/// A resource as a document holds it. `Debug` shows the names of its attributes and not their values.
+/// A resource in a document. `Debug` shows the names of attributes and not their values.
 #[derive(Clone, Default, PartialEq, Serialize)]
 pub struct ResourceObject {
-    /// The id; none in a resource that is yet to be created. A number on the wire becomes text.
+    /// The id; `None` in a resource that does not exist yet. A number on the wire becomes a string.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The type; empty where the wire has none.
+    /// The type; empty if the wire has none.
     #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
     pub type_: String,
     /// The attributes, under their names on the wire.
@@ -28,10 +28,10 @@ pub struct ResourceObject {
     /// The relationships, under their names on the wire.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub relationships: BTreeMap<String, Relationship>,
-    /// Addresses, by name: `self`.
+    /// Links by name, such as `self`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub links: Map<String, Value>,
-    /// Anything else.
+    /// Further members.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
 }
@@ -62,33 +62,33 @@ impl ResourceObject {
         ResourceObject { id: Some(id.to_string()), ..ResourceObject::without_id(type_) }
     }
 
-    /// A resource that is yet to be created, as the body of a POST holds it.
+    /// A resource that does not exist yet, for the body of a POST.
     #[must_use]
     pub fn without_id(type_: impl Into<String>) -> Self {
         ResourceObject { type_: type_.into(), ..ResourceObject::default() }
     }
 
-    /// Adds the fields of a struct or map as attributes, in place of those of the same name.
+    /// Adds the fields of a struct or map as attributes, and replaces attributes of the same name.
     ///
-    /// `id`, `type` and names of relationships are left out, so that a type that reads a resource can write it too:
-    /// JSON:API has them elsewhere, in one namespace with the attributes.
+    /// `id`, `type` and the names of relationships are left out, because JSON:API keeps them elsewhere. A type that reads a
+    /// resource can therefore write it too.
     ///
     /// # Errors
-    /// [`ResourceError::Attributes`] if `attributes` does not serialise to an object.
+    /// [`ResourceError::Attributes`] if `attributes` does not serialize to an object.
     pub fn attributes<T: Serialize + ?Sized>(mut self, attributes: &T) -> Result<Self, ResourceError> {
-        let refuse = |problem| ResourceError::Attributes { type_: read::clip(&self.type_), problem };
+        let refuse = |problem| ResourceError::Attributes { type_: clip(&self.type_), problem };
         match serde_json::to_value(attributes) {
             Ok(Value::Object(map)) => {
                 let own = |name: &str| name == "id" || name == "type" || self.relationships.contains_key(name);
                 self.attributes.extend(map.into_iter().filter(|(name, _)| !own(name)));
                 Ok(self)
             }
-            Ok(other) => Err(refuse(format!("expected an object, found {}", read::kind(&other)))),
+            Ok(other) => Err(refuse(format!("expected an object, found {}", kind(&other)))),
             Err(error) => Err(refuse(error.to_string())),
         }
     }
 
-    /// Adds a relationship, in place of a relationship or an attribute of the same name.
+    /// Adds a relationship, and replaces a relationship or an attribute of the same name.
     #[must_use]
     pub fn relationship(mut self, name: impl Into<String>, relationship: Relationship) -> Self {
         let name = name.into();
@@ -97,59 +97,40 @@ impl ResourceObject {
         self
     }
 
-    /// The attribute of that name, or else the one whose [snake case](super::snake_case) it is.
+    /// The attribute of that name, or else the attribute whose [snake case](super::snake_case) it is.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&Value> {
-        names::lookup(self.attributes.get(name), self.attributes.iter(), name)
+        field_names::lookup(self.attributes.get(name), self.attributes.iter(), name)
     }
 
-    /// The relationship of that name, or else the one whose [snake case](super::snake_case) it is.
+    /// The relationship of that name, or else the relationship whose [snake case](super::snake_case) it is.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relationship> {
-        names::lookup(self.relationships.get(name), self.relationships.iter(), name)
+        field_names::lookup(self.relationships.get(name), self.relationships.iter(), name)
     }
 
     /// The address of a link.
     #[must_use]
     pub fn link(&self, name: &str) -> Option<&str> {
-        read::href(&self.links, name)
-    }
-
-    /// The attributes as a `T`, with the rest of the resource beside them. See [`Resource`] for how fields are
-    /// matched. Relationships lead nowhere from here; for those into what a document includes, ask the
-    /// [`Document`](super::Document).
-    ///
-    /// # Errors
-    /// [`ResourceError::Field`] if the resource does not fit `T`.
-    pub fn resource<T: DeserializeOwned>(&self) -> Result<Resource<T>, ResourceError> {
-        Resource::read(self, None)
-    }
-
-    /// The attributes as a `T`, with `id`, `type` and identifiers of relationships where `T` asks for them. See
-    /// [`Resource`] for how fields are matched.
-    ///
-    /// # Errors
-    /// [`ResourceError::Field`] if the resource does not fit `T`.
-    pub fn to_attributes<T: DeserializeOwned>(&self) -> Result<T, ResourceError> {
-        typed::from_object(self, None)
+        members::href(&self.links, name)
     }
 
     pub(super) fn from_value(value: Value) -> Result<Self, ResourceError> {
-        let mut members = read::object(value)?;
-        let relationships = read::map(&mut members, "relationships")?
+        let mut from = members::object(value)?;
+        let relationships = members::map(&mut from, "relationships")?
             .into_iter()
             .map(|(name, value)| match Relationship::from_value(value) {
                 Ok(relationship) => Ok((name, relationship)),
-                Err(error) => Err(error.inside(&read::clip(&name)).inside("relationships")),
+                Err(error) => Err(error.inside(&clip(&name)).inside("relationships")),
             })
             .collect::<Result<_, _>>()?;
         Ok(ResourceObject {
-            id: read::id(&mut members)?,
-            type_: read::type_(&mut members)?,
-            attributes: read::map(&mut members, "attributes")?,
+            id: members::id(&mut from)?,
+            type_: members::type_(&mut from)?,
+            attributes: members::map(&mut from, "attributes")?,
             relationships,
-            links: read::side_map(&mut members, "links"),
-            meta: read::side_map(&mut members, "meta"),
+            links: members::side_map(&mut from, "links"),
+            meta: members::side_map(&mut from, "meta"),
         })
     }
 }
@@ -165,10 +146,10 @@ impl fmt::Debug for ResourceObject {
         f.debug_struct("ResourceObject")
             .field("id", &self.id)
             .field("type_", &self.type_)
-            .field("attributes", &read::Names(&self.attributes))
+            .field("attributes", &members::Names(&self.attributes))
             .field("relationships", &self.relationships)
-            .field("links", &read::Names(&self.links))
-            .field("meta", &read::Names(&self.meta))
+            .field("links", &members::Names(&self.links))
+            .field("meta", &members::Names(&self.meta))
             .finish()
     }
 }
@@ -183,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_null_is_empty() {
+    fn missing_and_null_members_are_empty() {
         for value in [
             json!({"type": "Order", "id": "1"}),
             json!({"type": "Order", "id": 1, "attributes": null, "relationships": null, "links": null, "meta": null}),
@@ -197,15 +178,15 @@ mod tests {
     }
 
     #[test]
-    fn numbers_as_ids_become_text() {
+    fn numbers_as_ids_become_strings() {
         assert_eq!(read(json!({"id": 23131024})).id.as_deref(), Some("23131024"));
         assert_eq!(read(json!({"id": -1})).id.as_deref(), Some("-1"));
         assert_eq!(read(json!({"id": u64::MAX})).id.as_deref(), Some("18446744073709551615"));
     }
 
     #[test]
-    fn what_has_no_clear_meaning_is_refused_with_its_place() {
-        for (value, place) in [
+    fn malformed_members_are_refused_with_their_path() {
+        for (value, path) in [
             (json!({"id": true}), "`id`"),
             (json!({"type": 5}), "`type`"),
             (json!({"attributes": []}), "`attributes`"),
@@ -213,7 +194,7 @@ mod tests {
             (json!({"relationships": {"a-b": {"data": 5}}}), "`relationships.a-b.data`"),
         ] {
             let error = ResourceObject::from_value(value).unwrap_err().to_string();
-            assert!(error.contains(place), "{error}");
+            assert!(error.contains(path), "{error}");
         }
     }
 

@@ -1,5 +1,5 @@
-//! Following relationships to the resources that a document includes. One step at a time and never further, so that
-//! resources that point at one another do no harm.
+//! Following relationships to the resources of a document. Each call follows one step, so that circular relationships do
+//! no harm.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use super::document::Document;
 use super::object::ResourceObject;
 use super::relationship::{Identifier, RelationshipData};
 
-/// The other side of a relationship.
+/// The related resources of a relationship, with the resources of the document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Related<'a> {
-    /// Nothing: no such relationship, one without `data`, or one to none.
+    /// There is no such relationship, it has no `data`, or its `data` is null.
     None,
     /// To one.
     One(Linked<'a>),
@@ -18,17 +18,17 @@ pub enum Related<'a> {
     Many(Vec<Linked<'a>>),
 }
 
-/// A resource that another one names.
+/// A resource that a relationship names.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Linked<'a> {
-    /// Its type and id.
+    /// The type and id.
     pub identifier: &'a Identifier,
-    /// The resource itself, where the document holds it.
+    /// The resource itself, if the document contains it.
     pub resource: Option<&'a ResourceObject>,
 }
 
 impl<'a> Related<'a> {
-    /// What a relationship to one names and the document holds.
+    /// The resource of a relationship to one, if the document contains it.
     #[must_use]
     pub fn one(&self) -> Option<&'a ResourceObject> {
         match self {
@@ -37,7 +37,7 @@ impl<'a> Related<'a> {
         }
     }
 
-    /// All that the relationship names, be it none, one or many.
+    /// All resources that the relationship names: none, one or many.
     #[must_use]
     pub fn linked(&self) -> &[Linked<'a>] {
         match self {
@@ -47,7 +47,7 @@ impl<'a> Related<'a> {
         }
     }
 
-    /// All that the relationship names and the document holds.
+    /// All resources that the relationship names and the document contains.
     pub fn resources(&self) -> impl Iterator<Item = &'a ResourceObject> {
         self.linked().iter().filter_map(|linked| linked.resource)
     }
@@ -67,14 +67,14 @@ impl<'a> Related<'a> {
 }
 
 impl Document {
-    /// The resource of that type and id, among the primary data or the included. Looks at each in turn: to find many
-    /// of many, make an [`Index`] once.
+    /// The resource of that type and id, in the primary data or in `included`. This is a linear search: to find many
+    /// resources, make an [`Index`] once.
     #[must_use]
     pub fn find(&self, type_: &str, id: &str) -> Option<&ResourceObject> {
         self.all().find(|object| object.type_ == type_ && object.id.as_deref() == Some(id))
     }
 
-    /// What a relationship of `object` leads to, by the name of the relationship or its snake case.
+    /// The resources to which a relationship of `object` leads, by the name of the relationship or its snake case.
     ///
     /// ```
     /// use serde_json::json;
@@ -94,7 +94,7 @@ impl Document {
         Related::resolve(object, name, |identifier| self.find(&identifier.type_, &identifier.id))
     }
 
-    /// Makes finding resources by type and id as fast in a huge document as in a small one.
+    /// An index of all resources by type and id, for large documents.
     #[must_use]
     pub fn index(&self) -> Index<'_> {
         let mut by_identity = HashMap::new();
@@ -143,7 +143,7 @@ mod tests {
                 "orderItems": {"data": [{"type": "Item", "id": "5"}, {"type": "Item", "id": "6"}]},
                 "self": {"data": {"type": "Order", "id": "1"}},
                 "linksOnly": {"links": {"related": "/x"}},
-                "nobody": {"data": null},
+                "none": {"data": null},
                 "null": null
             }},
             "included": [
@@ -165,13 +165,13 @@ mod tests {
         assert_eq!(items.linked()[1], Linked { identifier: &Identifier::new("Item", 6), resource: None });
         assert_eq!(items.resources().count(), 1);
         assert_eq!(items.one(), None);
-        for name in ["links_only", "nobody", "null", "unheard_of"] {
+        for name in ["links_only", "none", "null", "unheard_of"] {
             assert_eq!(document.related(order, name), Related::None, "{name}");
         }
     }
 
     #[test]
-    fn circular_includes_end_nowhere_and_harm_nothing() {
+    fn circular_relationships_can_be_followed_forever() {
         let document = circular();
         let index = document.index();
         let mut order = document.find("Order", "1").unwrap();

@@ -1,4 +1,4 @@
-//! Relationships of a resource: identifiers of other resources, and links. Finding those resources is in `related`.
+//! Relationships of a resource: identifiers of other resources, and links. `related` finds those resources.
 
 use std::fmt;
 
@@ -6,44 +6,45 @@ use serde::de::{self, Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::{error::ResourceError, read};
+use super::error::ResourceError;
+use super::members;
 
-/// Names a resource by type and id.
+/// The type and id of a resource.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Identifier {
-    /// The id. A number on the wire becomes text.
-    #[serde(deserialize_with = "text_or_number")]
+    /// The id. A number on the wire becomes a string.
+    #[serde(deserialize_with = "string_or_number")]
     pub id: String,
-    /// The type; empty where the wire has none.
-    #[serde(rename = "type", default, deserialize_with = "text_or_null", skip_serializing_if = "String::is_empty")]
+    /// The type; empty if the wire has none.
+    #[serde(rename = "type", default, deserialize_with = "string_or_null", skip_serializing_if = "String::is_empty")]
     pub type_: String,
 }
 
 impl Identifier {
-    /// Names the resource of that type and id.
+    /// The identifier of that type and id.
     #[must_use]
     pub fn new(type_: impl Into<String>, id: impl fmt::Display) -> Self {
         Identifier { id: id.to_string(), type_: type_.into() }
     }
 
     pub(super) fn from_value(value: Value) -> Result<Self, ResourceError> {
-        let mut members = read::object(value)?;
-        let type_ = read::type_(&mut members)?;
-        match read::id(&mut members)? {
+        let mut from = members::object(value)?;
+        let type_ = members::type_(&mut from)?;
+        match members::id(&mut from)? {
             Some(id) => Ok(Identifier { id, type_ }),
-            None => Err(ResourceError::malformed("text or a number", &Value::Null).inside("id")),
+            None => Err(ResourceError::malformed("a string or a number", &Value::Null).inside("id")),
         }
     }
 }
 
-/// What a relationship says of the other side.
+/// The related resources of a relationship.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum RelationshipData {
-    /// Nothing: the relationship has no `data`, as with links alone.
+    /// Unknown: the relationship has no `data`, but only links, for example.
     #[default]
     Absent,
-    /// To one, and there is none.
+    /// To one, which does not exist.
     Null,
     /// To one.
     One(Identifier),
@@ -71,7 +72,7 @@ impl RelationshipData {
     fn from_value(value: Value) -> Result<Self, ResourceError> {
         match value {
             Value::Null => Ok(RelationshipData::Null),
-            Value::Array(values) => read::list(values, Identifier::from_value).map(RelationshipData::Many),
+            Value::Array(values) => members::list(values, Identifier::from_value).map(RelationshipData::Many),
             one @ Value::Object(_) => Identifier::from_value(one).map(RelationshipData::One),
             other => Err(ResourceError::malformed("an object, a list or null", &other)),
         }
@@ -81,13 +82,13 @@ impl RelationshipData {
 /// A relationship of a resource.
 #[derive(Clone, Default, PartialEq, Serialize)]
 pub struct Relationship {
-    /// The other side.
+    /// The related resources.
     #[serde(skip_serializing_if = "RelationshipData::is_absent")]
     pub data: RelationshipData,
-    /// Where to ask for it, by name: `self`, `related`.
+    /// Links by name: `self`, `related`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub links: Map<String, Value>,
-    /// Anything else.
+    /// Further members.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
 }
@@ -99,8 +100,9 @@ impl Relationship {
         RelationshipData::One(Identifier::new(type_, id)).into()
     }
 
-    /// A relationship to one resource, of which there is none: `"data": null`. Python's `get_remote_resource` raises
-    /// `AttributeError` on a resource with such a one, or with one without `data`; its `get_remote_resource_data` does not.
+    /// A relationship to one resource that does not exist: `"data": null`. Python's `get_remote_resource` raises
+    /// `AttributeError` for a resource with such a relationship, or with one without `data`; its
+    /// `get_remote_resource_data` does not.
     #[must_use]
     pub fn to_none() -> Self {
         RelationshipData::Null.into()
@@ -121,21 +123,21 @@ impl Relationship {
     /// The address of a link.
     #[must_use]
     pub fn link(&self, name: &str) -> Option<&str> {
-        read::href(&self.links, name)
+        members::href(&self.links, name)
     }
 
-    /// A relationship that is null instead of having null `data` is to none.
+    /// A relationship that is null itself is read like one with null `data`.
     pub(super) fn from_value(value: Value) -> Result<Self, ResourceError> {
         if value.is_null() {
             return Ok(Relationship::to_none());
         }
-        let mut members = read::object(value)?;
-        let data = match members.remove("data") {
+        let mut from = members::object(value)?;
+        let data = match from.remove("data") {
             None => RelationshipData::Absent,
             Some(data) => RelationshipData::from_value(data).map_err(|e| e.inside("data"))?,
         };
-        let links = read::side_map(&mut members, "links");
-        let meta = read::side_map(&mut members, "meta");
+        let links = members::side_map(&mut from, "links");
+        let meta = members::side_map(&mut from, "meta");
         Ok(Relationship { data, links, meta })
     }
 }
@@ -146,13 +148,13 @@ impl From<RelationshipData> for Relationship {
     }
 }
 
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn string_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     struct Id;
     impl Visitor<'_> for Id {
         type Value = String;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("text or a number")
+            f.write_str("a string or a number")
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
@@ -170,7 +172,7 @@ fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
     deserializer.deserialize_any(Id)
 }
 
-fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn string_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
@@ -184,8 +186,8 @@ impl fmt::Debug for Relationship {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Relationship")
             .field("data", &self.data)
-            .field("links", &read::Names(&self.links))
-            .field("meta", &read::Names(&self.meta))
+            .field("links", &members::Names(&self.links))
+            .field("meta", &members::Names(&self.meta))
             .finish()
     }
 }
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_data_and_null_are_told_apart() {
+    fn missing_data_and_null_data_differ() {
         assert_eq!(data(json!({})), RelationshipData::Absent);
         assert_eq!(data(json!({"links": {"related": "/orders/1/company"}})), RelationshipData::Absent);
         assert_eq!(data(json!({"data": null})), RelationshipData::Null);
@@ -221,11 +223,11 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_resource_is_refused_with_its_place() {
+    fn invalid_identifiers_are_refused_with_their_path() {
         let error = Relationship::from_value(json!({"data": [{"type": "Item", "id": "1"}, {"type": "Item"}]}));
         assert_eq!(
             error.unwrap_err().to_string(),
-            "not a JSON:API document: `data[1].id`: expected text or a number, found null"
+            "not a JSON:API document: `data[1].id`: expected a string or a number, found null"
         );
         assert!(Relationship::from_value(json!({"data": "7"})).is_err());
         assert!(Relationship::from_value(json!([])).is_err());
@@ -237,7 +239,7 @@ mod tests {
         let read = |value| serde_json::from_value::<Identifier>(value).map_err(|e| e.to_string());
         assert_eq!(read(json!({"type": "Company", "id": "7"})), Ok(Identifier::new("Company", 7)));
         assert_eq!(read(json!({"type": null, "id": -7, "meta": {}})), Ok(Identifier::new("", "-7")));
-        assert_eq!(read(json!({"id": null})).unwrap_err(), "invalid type: null, expected text or a number");
+        assert_eq!(read(json!({"id": null})).unwrap_err(), "invalid type: null, expected a string or a number");
         assert!(read(json!({"type": "Company"})).is_err());
     }
 

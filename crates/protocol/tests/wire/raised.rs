@@ -42,7 +42,7 @@ fn of_zc_events(about: &str) {
         "event_args_string_positional_as_priority" => {
             let event = Event::new("order_created").arg("pos1").unwrap().arg(2).unwrap();
             assert_eq!(body(&event)["args"], json!(["order_created", "pos1", 2]));
-            assert_eq!(event.get_priority(), Some(0));
+            assert_eq!(event.effective_priority(), Some(0));
         }
         "event_priority_300" => {
             let encoded = event().priority(u8::MAX).encode(&EncodeOptions::default()).unwrap();

@@ -1,7 +1,8 @@
 //! What Celery declares, beside the names that are made here.
 
 use serde_json::{Value, json};
-use zc_events_protocol::names::{RouteKind, RouterNames, events_queue, route_for_task};
+use zc_events_protocol::names::events_queue;
+use zc_events_protocol::task_router::{RouteKind, RouterNames, route_for_task};
 
 use crate::load::{Kind, of_kind, vector};
 

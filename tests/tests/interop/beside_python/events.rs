@@ -48,7 +48,7 @@ fn python_reads_every_value_of_ours() {
         assert_eq!(record["args"], args, "protocol {protocol}");
         let request = &record["request"];
         assert_eq!((&request["redelivered"], &request["retries"]), (&json!(false), &json!(0)));
-        assert_eq!(request["priority"], event.get_priority().map_or(Value::Null, Value::from));
+        assert_eq!(request["priority"], event.effective_priority().map_or(Value::Null, Value::from));
         if protocol == "2" {
             assert_eq!(request["root_id"], event.id());
             assert_eq!(request["origin"], fleet.service_name("ours"));

@@ -112,16 +112,16 @@ fn one_and_many_are_told_apart() {
 }
 
 #[test]
-fn what_is_no_document_is_refused_with_its_place() {
+fn malformed_documents_are_refused_with_their_path() {
     for (value, expected) in [
         (json!([]), "expected an object, found a list"),
-        (json!("x"), "expected an object, found text"),
+        (json!("x"), "expected an object, found a string"),
         (json!(5), "expected an object, found a number"),
-        (json!({"data": "x"}), "`data`: expected an object, a list or null, found text"),
+        (json!({"data": "x"}), "`data`: expected an object, a list or null, found a string"),
         (json!({"data": [{}, null]}), "`data[1]`: expected an object, found null"),
-        (json!({"data": [{"id": []}]}), "`data[0].id`: expected text or a number, found a list"),
+        (json!({"data": [{"id": []}]}), "`data[0].id`: expected a string or a number, found a list"),
         (json!({"included": {}}), "`included`: expected a list, found an object"),
-        (json!({"included": [{"type": 5}]}), "`included[0].type`: expected text, found a number"),
+        (json!({"included": [{"type": 5}]}), "`included[0].type`: expected a string, found a number"),
         (
             json!({"data": {"relationships": {"a": {"data": [[]]}}}}),
             "`data.relationships.a.data[0]`: expected an object, found a list",

@@ -1,4 +1,4 @@
-//! Tests of fitting resources into types.
+//! Tests of deserialization of resources into types.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,7 +24,7 @@ fn order(attributes: Value) -> ResourceObject {
     .unwrap()
 }
 
-fn fit<T: DeserializeOwned>(attributes: Value) -> Result<T, String> {
+fn attributes_of<T: DeserializeOwned>(attributes: Value) -> Result<T, String> {
     order(attributes).to_attributes().map_err(|error| error.to_string())
 }
 
@@ -32,7 +32,7 @@ fn field_error<T: DeserializeOwned>(object: &ResourceObject) -> FieldError {
     match object.to_attributes::<T>() {
         Err(ResourceError::Field(error)) => *error,
         Err(other) => panic!("{other}"),
-        Ok(_) => panic!("fits"),
+        Ok(_) => panic!("matches"),
     }
 }
 
@@ -47,17 +47,17 @@ fn named(created_at: &str) -> Result<Named, String> {
 
 #[test]
 fn an_attribute_goes_to_the_field_of_its_name_or_its_snake_case() {
-    assert_eq!(fit(json!({"created_at": "a"})), named("a"));
-    assert_eq!(fit(json!({"createdAt": "a"})), named("a"));
-    assert_eq!(fit(json!({"created-at": "a"})), named("a"));
-    assert_eq!(fit(json!({"CreatedAt": "a", "more": [1]})), named("a"));
+    assert_eq!(attributes_of(json!({"created_at": "a"})), named("a"));
+    assert_eq!(attributes_of(json!({"createdAt": "a"})), named("a"));
+    assert_eq!(attributes_of(json!({"created-at": "a"})), named("a"));
+    assert_eq!(attributes_of(json!({"CreatedAt": "a", "more": [1]})), named("a"));
 }
 
 #[test]
 fn the_exact_name_wins_over_snake_case_and_is_given_once() {
-    assert_eq!(fit(json!({"createdAt": "b", "created-at": "c", "created_at": "a"})), named("a"));
+    assert_eq!(attributes_of(json!({"createdAt": "b", "created-at": "c", "created_at": "a"})), named("a"));
     // In the order of the names, '-' comes before 'A'.
-    assert_eq!(fit(json!({"createdAt": "b", "created-at": "c"})), named("c"));
+    assert_eq!(attributes_of(json!({"createdAt": "b", "created-at": "c"})), named("c"));
 }
 
 #[test]
@@ -69,7 +69,10 @@ fn a_field_named_as_on_the_wire_gets_it_untouched() {
         #[serde(rename = "total-cents")]
         total: i64,
     }
-    assert_eq!(fit(json!({"createdAt": "a", "total-cents": 5})), Ok(Camel { created_at: "a".to_owned(), total: 5 }));
+    assert_eq!(
+        attributes_of(json!({"createdAt": "a", "total-cents": 5})),
+        Ok(Camel { created_at: "a".to_owned(), total: 5 })
+    );
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn aliases_options_and_defaults_work() {
         skipped: u8,
     }
     let expected = Loose { title: "x".to_owned(), note: None, absent: None, count: 0, skipped: 0 };
-    assert_eq!(fit(json!({"fullTitle": "x", "note": null, "skipped": 9})), Ok(expected));
+    assert_eq!(attributes_of(json!({"fullTitle": "x", "note": null, "skipped": 9})), Ok(expected));
 }
 
 #[test]
@@ -104,16 +107,19 @@ fn names_are_matched_in_structs_inside_attributes() {
     struct Line {
         unit_price: f64,
     }
-    let outer = fit::<Outer>(json!({"shippingAddress": {"zipCode": "1"}, "lines": [{"unit-price": 2}]})).unwrap();
+    let outer =
+        attributes_of::<Outer>(json!({"shippingAddress": {"zipCode": "1"}, "lines": [{"unit-price": 2}]})).unwrap();
     assert_eq!(outer.shipping_address, Address { zip_code: "1".to_owned() });
     assert_eq!(outer.lines, [Line { unit_price: 2.0 }]);
     assert_eq!(
-        fit::<Outer>(json!({"shippingAddress": {"zipCode": 1}, "lines": []})).unwrap_err(),
+        attributes_of::<Outer>(json!({"shippingAddress": {"zipCode": 1}, "lines": []})).unwrap_err(),
         "Order 23131024: attribute `shippingAddress.zipCode`: invalid type: integer, expected a string"
     );
     assert_eq!(
-        fit::<Outer>(json!({"shippingAddress": {"zipCode": ""}, "lines": [{"unitPrice": 1}, {"unitPrice": "x"}]}))
-            .unwrap_err(),
+        attributes_of::<Outer>(
+            json!({"shippingAddress": {"zipCode": ""}, "lines": [{"unitPrice": 1}, {"unitPrice": "x"}]})
+        )
+        .unwrap_err(),
         "Order 23131024: attribute `lines[1].unitPrice`: invalid type: string, expected f64"
     );
 }
@@ -126,9 +132,9 @@ fn unknown_attributes_are_refused_only_on_request_and_under_their_wire_name() {
         name: String,
     }
     // Neither id nor type nor a relationship is unknown: nobody sent them as attributes.
-    assert_eq!(fit(json!({"name": "x"})), Ok(Strict { name: "x".to_owned() }));
+    assert_eq!(attributes_of(json!({"name": "x"})), Ok(Strict { name: "x".to_owned() }));
     assert_eq!(
-        fit::<Strict>(json!({"name": "x", "totalCents": 5})).unwrap_err(),
+        attributes_of::<Strict>(json!({"name": "x", "totalCents": 5})).unwrap_err(),
         "Order 23131024: unknown field `totalCents`, expected one of: `name`"
     );
 }
@@ -147,26 +153,29 @@ fn id_and_type_are_given_where_they_are_asked_for() {
     }
     #[derive(Debug, Deserialize, PartialEq)]
     struct OrderId(u32);
-    assert_eq!(fit(json!({})), Ok(Text { id: "23131024".to_owned(), type_: "Order".to_owned() }));
-    assert_eq!(fit(json!({})), Ok(Number { id: 23131024_u64 }));
-    assert_eq!(fit(json!({})), Ok(Number { id: 23131024_i64 }));
-    assert_eq!(fit(json!({})), Ok(Number { id: 23131024_u128 }));
-    assert_eq!(fit(json!({})), Ok(Number { id: Some(OrderId(23131024)) }));
-    assert_eq!(fit(json!({})), Ok(Number { id: json!("23131024") }));
-    assert_eq!(fit::<Number<u8>>(json!({})).unwrap_err(), "Order 23131024: its id: invalid value: string, expected u8");
+    assert_eq!(attributes_of(json!({})), Ok(Text { id: "23131024".to_owned(), type_: "Order".to_owned() }));
+    assert_eq!(attributes_of(json!({})), Ok(Number { id: 23131024_u64 }));
+    assert_eq!(attributes_of(json!({})), Ok(Number { id: 23131024_i64 }));
+    assert_eq!(attributes_of(json!({})), Ok(Number { id: 23131024_u128 }));
+    assert_eq!(attributes_of(json!({})), Ok(Number { id: Some(OrderId(23131024)) }));
+    assert_eq!(attributes_of(json!({})), Ok(Number { id: json!("23131024") }));
+    assert_eq!(
+        attributes_of::<Number<u8>>(json!({})).unwrap_err(),
+        "Order 23131024: its id: invalid value: string, expected u8"
+    );
 }
 
 #[test]
 fn attributes_cannot_shadow_id_and_type() {
     let shadow = json!({"id": "shadow", "type": "shadow2", "Id": "x", "name": "n"});
-    let flat: BTreeMap<String, String> = fit(shadow.clone()).unwrap();
+    let flat: BTreeMap<String, String> = attributes_of(shadow.clone()).unwrap();
     assert_eq!((flat["id"].as_str(), flat["type"].as_str(), flat["Id"].as_str()), ("23131024", "Order", "x"));
     #[derive(Deserialize)]
     struct Both {
         id: String,
         r#type: String,
     }
-    let both: Both = fit(shadow.clone()).unwrap();
+    let both: Both = attributes_of(shadow.clone()).unwrap();
     assert_eq!((both.id.as_str(), both.r#type.as_str()), ("23131024", "Order"));
     // Without an id of its own there is nothing to shadow.
     let object = ResourceObject::from_value(json!({"type": "Order", "attributes": shadow})).unwrap();
@@ -196,7 +205,7 @@ fn relationships_go_to_the_fields_of_their_names() {
         driver: Option<Identifier>,
         links_only: Option<Identifier>,
     }
-    let related: Related = fit(json!({})).unwrap();
+    let related: Related = attributes_of(json!({})).unwrap();
     assert_eq!(related.company, Identifier::new("Company", 7));
     assert_eq!(related.order_items, [Identifier::new("Item", 5), Identifier::new("Item", 6)]);
     assert_eq!((related.driver, related.links_only), (None, None));
@@ -211,7 +220,7 @@ fn a_relationship_may_be_taken_as_ids_alone() {
         driver: Option<u64>,
     }
     let expected = Ids { company: 7, order_items: vec!["5".to_owned(), "6".to_owned()], driver: None };
-    assert_eq!(fit(json!({})), Ok(expected));
+    assert_eq!(attributes_of(json!({})), Ok(expected));
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]
     struct Company {
@@ -223,7 +232,7 @@ fn a_relationship_may_be_taken_as_ids_alone() {
         driver: Value,
         order_items: Value,
     }
-    let own: Own = fit(json!({})).unwrap();
+    let own: Own = attributes_of(json!({})).unwrap();
     assert_eq!(own.company, Some(Company { id: 7 }));
     assert_eq!(own.driver, Value::Null);
     assert_eq!(own.order_items, json!([{"id": "5", "type": "Item"}, {"id": "6", "type": "Item"}]));
@@ -235,8 +244,8 @@ fn an_attribute_wins_over_a_relationship_of_its_name() {
     struct Plain {
         company: String,
     }
-    assert_eq!(fit(json!({"company": "Acme"})), Ok(Plain { company: "Acme".to_owned() }));
-    assert_eq!(fit(json!({"Company": "Acme"})), Ok(Plain { company: "Acme".to_owned() }));
+    assert_eq!(attributes_of(json!({"company": "Acme"})), Ok(Plain { company: "Acme".to_owned() }));
+    assert_eq!(attributes_of(json!({"Company": "Acme"})), Ok(Plain { company: "Acme".to_owned() }));
 }
 
 #[test]
@@ -251,28 +260,28 @@ fn a_relationship_that_does_not_fit_is_named() {
     struct Items<T> {
         order_items: T,
     }
-    let error = fit::<Driver<Identifier>>(json!({})).unwrap_err();
+    let error = attributes_of::<Driver<Identifier>>(json!({})).unwrap_err();
     assert_eq!(error, "Order 23131024: relationship `driver`: invalid type: null, expected struct Identifier");
-    let error = fit::<Items<Vec<u8>>>(json!({})).map(|_| ());
+    let error = attributes_of::<Items<Vec<u8>>>(json!({})).map(|_| ());
     assert_eq!(error, Ok(()));
-    let error = fit::<Items<u8>>(json!({})).unwrap_err();
+    let error = attributes_of::<Items<u8>>(json!({})).unwrap_err();
     assert_eq!(error, "Order 23131024: relationship `order-items`: invalid type: list, expected u8");
     #[derive(Debug, Deserialize)]
     #[allow(dead_code)]
     struct LinksOnly {
         links_only: Identifier,
     }
-    assert_eq!(fit::<LinksOnly>(json!({})).unwrap_err(), "Order 23131024: missing field `links_only`");
+    assert_eq!(attributes_of::<LinksOnly>(json!({})).unwrap_err(), "Order 23131024: missing field `links_only`");
 }
 
 #[test]
 fn maps_and_values_get_snake_case_names() {
     let attributes = json!({"createdAt": 1, "a-b": 2, "a_b": 3, "aB": 4});
     let expected = json!({"id": "23131024", "type": "Order", "created_at": 1, "a-b": 2, "a_b": 3, "aB": 4});
-    assert_eq!(fit::<Value>(attributes.clone()).unwrap(), expected);
-    let map: HashMap<String, Value> = fit(attributes).unwrap();
+    assert_eq!(attributes_of::<Value>(attributes.clone()).unwrap(), expected);
+    let map: HashMap<String, Value> = attributes_of(attributes).unwrap();
     assert_eq!(map.len(), 6);
-    let clash: Value = fit(json!({"fooBar": 1, "foo-bar": 2})).unwrap();
+    let clash: Value = attributes_of(json!({"fooBar": 1, "foo-bar": 2})).unwrap();
     assert_eq!(clash, json!({"id": "23131024", "type": "Order", "foo_bar": 2, "fooBar": 1}));
 }
 
@@ -285,7 +294,7 @@ fn flatten_gets_what_is_left() {
         #[serde(flatten)]
         rest: BTreeMap<String, Value>,
     }
-    let flat: Flat = fit(json!({"totalCents": 5, "isActive": true})).unwrap();
+    let flat: Flat = attributes_of(json!({"totalCents": 5, "isActive": true})).unwrap();
     assert_eq!((flat.id, flat.total_cents), (23131024, 5));
     assert_eq!(json!(flat.rest), json!({"type": "Order", "is_active": true}));
 }
@@ -304,8 +313,8 @@ fn enums_are_chosen_by_type() {
         Order { created_at: String },
     }
     let read = |value| ResourceObject::from_value(value).unwrap().to_attributes::<Thing>().map_err(|e| e.to_string());
-    assert_eq!(fit(json!({"createdAt": "a"})), Ok(Thing::Order(Named { created_at: "a".to_owned() })));
-    assert_eq!(fit(json!({"createdAt": "a"})), Ok(Tagged::Order { created_at: "a".to_owned() }));
+    assert_eq!(attributes_of(json!({"createdAt": "a"})), Ok(Thing::Order(Named { created_at: "a".to_owned() })));
+    assert_eq!(attributes_of(json!({"createdAt": "a"})), Ok(Tagged::Order { created_at: "a".to_owned() }));
     assert_eq!(
         read(json!({"type": "Company", "id": "7", "relationships": {"company": {"data": {"id": 8}}}})),
         Ok(Thing::Company { company: 8 })
@@ -346,7 +355,7 @@ fn every_shape_of_attribute_is_read() {
         nested: Option<Option<Value>>,
         id: serde::de::IgnoredAny,
     }
-    let all: All = fit(json!({
+    let all: All = attributes_of(json!({
         "states": ["Open", {"Paid": 5}, {"Sent": {"toAddress": "x"}}, {"Pair": [1, 2]}],
         "byNumber": {"12": true},
         "tuple": [-1, 1.5, "é"],
@@ -393,7 +402,7 @@ fn errors_name_the_field_and_never_the_value() {
         error["Order 23131024: attribute `total".len()..].to_owned()
     };
     fn try_total<T: DeserializeOwned>(value: &Value) -> Result<(), String> {
-        fit::<Total<T>>(json!({"total": value})).map(|_| ())
+        attributes_of::<Total<T>>(json!({"total": value})).map(|_| ())
     }
     macro_rules! check {
         ($type:ty, $value:expr, $expected:expr) => {{
@@ -423,9 +432,9 @@ fn errors_name_the_field_and_never_the_value() {
     assert_eq!(picky.detail(), Some("no date: hunter2"));
     assert!(!format!("{picky:?}").contains("hunter2"));
     assert_eq!((picky.type_(), picky.id()), ("Order", Some("23131024")));
-    assert_eq!(picky.place(), Some("attribute `total`"));
+    assert_eq!(picky.location(), Some("attribute `total`"));
     let missing = field_error::<Total<u8>>(&order(json!({})));
-    assert_eq!((missing.place(), missing.problem()), (None, "missing field `total`"));
+    assert_eq!((missing.location(), missing.problem()), (None, "missing field `total`"));
 }
 
 #[test]
@@ -464,10 +473,10 @@ fn errors_point_into_the_resource() {
 
 #[test]
 fn a_type_that_is_no_object_does_not_fit() {
-    assert_eq!(fit::<u8>(json!({})).unwrap_err(), "Order 23131024: invalid type: object, expected u8");
-    assert!(fit::<Vec<u8>>(json!({})).is_err());
-    assert_eq!(fit::<()>(json!({"x": 1})), Ok(()));
-    assert_eq!(fit(json!({"createdAt": "a"})), Ok(Some(named("a").unwrap())));
+    assert_eq!(attributes_of::<u8>(json!({})).unwrap_err(), "Order 23131024: invalid type: object, expected u8");
+    assert!(attributes_of::<Vec<u8>>(json!({})).is_err());
+    assert_eq!(attributes_of::<()>(json!({"x": 1})), Ok(()));
+    assert_eq!(attributes_of(json!({"createdAt": "a"})), Ok(Some(named("a").unwrap())));
 }
 
 #[test]
@@ -481,12 +490,12 @@ fn what_a_peer_wrote_is_short_in_errors() {
 #[test]
 fn deep_nesting_is_an_error_and_not_a_crash() {
     let nest = |depth| (0..depth).fold(json!(1), |inner, _| json!([inner]));
-    let fits: Value = fit(json!({"deep": nest(128)})).unwrap();
+    let fits: Value = attributes_of(json!({"deep": nest(128)})).unwrap();
     assert_eq!(fits["deep"], nest(128));
-    let error = fit::<Value>(json!({"deep": nest(1_000)})).unwrap_err();
+    let error = attributes_of::<Value>(json!({"deep": nest(1_000)})).unwrap_err();
     assert!(error.ends_with("expected a value that nests at most 128 levels deep"), "{error}");
     // What is not asked for is not looked at.
-    assert_eq!(fit(json!({"createdAt": "a", "deep": nest(1_000)})), named("a"));
+    assert_eq!(attributes_of(json!({"createdAt": "a", "deep": nest(1_000)})), named("a"));
 }
 
 #[test]
