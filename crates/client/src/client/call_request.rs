@@ -1,4 +1,4 @@
-//! Calling a function of another service by its key.
+//! Calls of functions of other services, by key.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -10,12 +10,15 @@ use serde_json::Map;
 use zc_events_protocol::resource::deserialize;
 use zc_events_protocol::{Call, CallReply, Limits, Method};
 
+use super::emit::EmitReceipt;
 use super::pending::{Pending, Read, Sent};
-use super::{EmitReceipt, EventClient, To};
+use super::{EventClient, To};
 use crate::lines::About;
 use crate::{Error, Result};
 
-/// A call by key, in the making; see [`EventClient::get`] and its like.
+/// A call of a function by key; see [`EventClient::call`].
+///
+/// To fetch a resource instead, see [`RemoteRequest`](crate::RemoteRequest).
 ///
 /// ```
 /// # use zc_events::{Context, EventClient, Service, Settings};
@@ -26,7 +29,7 @@ use crate::{Error, Result};
 ///     .start()?;
 /// let sum: i64 = client.post("add").data((2, 3))?.fetch()?;
 /// assert_eq!(sum, 5);
-/// // Sent now, waited for when the answer is needed.
+/// // Send now and wait for the result later.
 /// let pending = client.post("add").data((20, 3))?.send::<i64>()?;
 /// assert_eq!(pending.wait()?, 23);
 /// # Ok::<(), zc_events::Error>(())
@@ -39,22 +42,51 @@ pub struct CallRequest {
     timeout: Duration,
 }
 
-impl CallRequest {
-    pub(super) fn new(client: EventClient, key: &str, method: Method) -> Self {
-        let timeout = client.settings().timeout;
-        Self { client, call: Call::new(key, method), timeout }
+impl EventClient {
+    /// Calls the function with this key, with the method GET. It fetches no resource: for that, see
+    /// [`EventClient::get_remote_resource`] and [`EventClient::remote`].
+    pub fn get(&self, key: &str) -> CallRequest {
+        self.call(key, Method::Get)
     }
 
-    /// What the function gets; `{}` unless set.
+    /// Calls the function with this key, with the method PUT. It changes no resource: for that, see
+    /// [`EventClient::remote`].
+    pub fn put(&self, key: &str) -> CallRequest {
+        self.call(key, Method::Put)
+    }
+
+    /// Calls the function with this key, with the method POST. It creates no resource: for that, see
+    /// [`EventClient::remote`].
+    pub fn post(&self, key: &str) -> CallRequest {
+        self.call(key, Method::Post)
+    }
+
+    /// Calls the function with this key, with the method DELETE. It deletes no resource: for that, see
+    /// [`EventClient::remote`].
+    pub fn delete(&self, key: &str) -> CallRequest {
+        self.call(key, Method::Delete)
+    }
+
+    /// Calls the function with this key. It fetches no resource: for that, see [`EventClient::remote`].
+    ///
+    /// The function receives the method; caller and function agree on its meaning. Python's `call` uses POST.
+    pub fn call(&self, key: &str, method: Method) -> CallRequest {
+        let timeout = self.settings().timeout;
+        CallRequest { client: self.clone(), call: Call::new(key, method), timeout }
+    }
+}
+
+impl CallRequest {
+    /// Sets the data that the function receives; `{}` by default.
     ///
     /// # Errors
-    /// [`Error::Encode`]: it cannot be written as JSON.
+    /// [`Error::Encode`]: the data cannot be written as JSON.
     pub fn data<T: Serialize>(mut self, data: T) -> Result<Self> {
         self.call = self.call.data(data)?;
         Ok(self)
     }
 
-    /// What the function gets beside the data; `{}` unless set.
+    /// Sets the headers that the function receives besides the data; `{}` by default.
     ///
     /// # Errors
     /// As for [`CallRequest::data`].
@@ -63,19 +95,20 @@ impl CallRequest {
         Ok(self)
     }
 
-    /// The priority in the other services' queues, 0 to 10; 9 unless set, and 0 where nobody waits, as in Python.
+    /// Sets the priority in the queues of the other services, 0 to 10. By default it is 9, and 0 for a call without an
+    /// answer, as in Python.
     pub fn priority(mut self, priority: u8) -> Self {
         self.call = self.call.priority(priority);
         self
     }
 
-    /// How long to wait for the answer, from sending on; `EVENTS_TIMEOUT` unless set.
+    /// Sets how long to wait for the answer, counted from sending; `EVENTS_TIMEOUT` by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sends the call and waits for what the function returns.
+    /// Sends the call and waits for the result of the function.
     ///
     /// # Errors
     /// As for [`CallRequest::send`] and [`Pending::wait`].
@@ -83,32 +116,25 @@ impl CallRequest {
         self.send()?.wait()
     }
 
-    /// Sends the call, to be waited for later. It is transient, as
-    /// [`RemoteRequest::send`](super::RemoteRequest::send) says.
+    /// Sends the call. Wait for the result later, with [`Pending::wait`]. The call is transient: the broker drops it after
+    /// the timeout.
     ///
     /// # Errors
     /// As for [`EventClient::emit`]; and [`Error::Config`] without an `EVENTS_REDIS_URL`.
     pub fn send<T: DeserializeOwned + 'static>(self) -> Result<Pending<T>> {
         let Self { client, call, timeout } = self;
-        // One that was cloned before is another call.
+        // A clone of a call that was sent is a new call.
         let call = call.renewed();
-        let metered = client.track_request(call.key());
-        let handed = hand_over(&client, &call, timeout);
+        let tracked = client.track_request(call.key());
+        let sent = send(&client, &call, timeout);
         let what = format!("the call of `{}`", call.key());
-        let key = call.response_key().unwrap_or_default().to_owned();
-        Pending::of(
-            client,
-            what,
-            key,
-            metered,
-            handed,
-            Arc::new(ReadCall { key: call.key().to_owned(), result: PhantomData }),
-        )
+        let response_key = call.response_key().unwrap_or_default().to_owned();
+        let read = ReadResult { key: call.key().to_owned(), result: PhantomData };
+        Pending::of(client, what, response_key, tracked, sent, Arc::new(read))
     }
 
-    /// Sends the call where no answer is wanted, and waits until it is confirmed, as
-    /// [`EventClient::emit`] does. Nothing is heard of what the function returns; where it
-    /// fails, its service tries it again, as it does with events.
+    /// Sends the call without waiting for a result. Waits until the broker confirms it, as [`EventClient::emit`] does. If
+    /// the function fails, its service retries it like an event.
     ///
     /// # Errors
     /// As for [`EventClient::emit`].
@@ -120,67 +146,38 @@ impl CallRequest {
         self.start_no_wait()?.wait()
     }
 
-    /// [`CallRequest::no_wait`], whose confirm is waited for later.
+    /// Sends the call without waiting for a result. Wait for the confirm later, with [`EmitReceipt::wait`].
     ///
     /// # Errors
     /// As for [`EventClient::start_emit`].
     pub fn start_no_wait(self) -> Result<EmitReceipt> {
         let call = self.call.renewed().no_wait();
-        let about = Map::new();
-        let about = About { event_type: call.key(), task_id: Some(call.id()), kwargs: &about };
+        let kwargs = Map::new();
+        let about = About { event_type: call.key(), task_id: Some(call.id()), kwargs: &kwargs };
         self.client.hand_over_event(To::Events, &about, |options| Ok(call.encode(options)?))
     }
 }
 
-fn hand_over(client: &EventClient, call: &Call, timeout: Duration) -> Result<Sent> {
+fn send(client: &EventClient, call: &Call, timeout: Duration) -> Result<Sent> {
     let (options, deadline) = client.request_options(timeout)?;
     let encoded = call.encode(&options)?;
     let about = About { event_type: call.key(), task_id: Some(call.id()), kwargs: &Map::new() };
     client.hand_over_request(&about, &encoded, deadline)
 }
 
-/// Reads the answer to a call.
-struct ReadCall<T> {
+/// Reads the answer to a call: the result of the function.
+struct ReadResult<T> {
     key: String,
     result: PhantomData<fn() -> T>,
 }
 
-impl<T: DeserializeOwned> Read<T> for ReadCall<T> {
+impl<T: DeserializeOwned> Read<T> for ReadResult<T> {
     fn read(&self, bytes: &[u8], limits: &Limits) -> Result<T> {
-        let unreadable = |error| Error::decode(&format!("the answer to the call of `{}`", self.key), error);
-        let reply = CallReply::decode(bytes, limits).map_err(unreadable)?;
+        let what = || format!("the answer to the call of `{}`", self.key);
+        let reply = CallReply::decode(bytes, limits).map_err(|error| Error::decode(&what(), error))?;
         if reply.is_error() {
             return Err(Error::failed_call(&self.key, &reply));
         }
-        deserialize(&reply.data)
-            .map_err(|error| Error::decode(&format!("the answer to the call of `{}`", self.key), error))
-    }
-}
-
-impl EventClient {
-    /// Calls the function with this key, with the method GET.
-    pub fn get(&self, key: &str) -> CallRequest {
-        self.call(key, Method::Get)
-    }
-
-    /// Calls the function with this key, with the method PUT.
-    pub fn put(&self, key: &str) -> CallRequest {
-        self.call(key, Method::Put)
-    }
-
-    /// Calls the function with this key, with the method POST.
-    pub fn post(&self, key: &str) -> CallRequest {
-        self.call(key, Method::Post)
-    }
-
-    /// Calls the function with this key, with the method DELETE.
-    pub fn delete(&self, key: &str) -> CallRequest {
-        self.call(key, Method::Delete)
-    }
-
-    /// Calls the function with this key. The method is told to it, and means what both ends
-    /// agree on. Python's `call` is the one with POST.
-    pub fn call(&self, key: &str, method: Method) -> CallRequest {
-        CallRequest::new(self.clone(), key, method)
+        deserialize(&reply.data).map_err(|error| Error::decode(&what(), error))
     }
 }

@@ -45,14 +45,16 @@ use pending::Sent;
 
 pub use answer::Answer;
 pub use builder::EventClientBuilder;
-pub use call::CallRequest;
+pub use call_request::CallRequest;
 pub use emit::EmitReceipt;
-pub use gather::PendingSet;
 pub use health::ClientHealth;
-pub use page::{Page, Pages};
+pub use index_rebuild::IndexRebuild;
+pub use page::Page;
+pub use pages::Pages;
 pub use pending::Pending;
-pub use rebuild::IndexRebuild;
-pub use remote::RemoteRequest;
+pub use pending_set::PendingSet;
+pub use rebuild_progress::{RebuildError, RebuildProgress};
+pub use remote_request::RemoteRequest;
 pub(crate) use scope::Scope;
 
 /// Beyond the deadline, until a request that clocks may have delayed is discarded by its readers.
