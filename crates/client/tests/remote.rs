@@ -236,3 +236,12 @@ fn a_query_may_be_given_whole_and_every_method_is_sent() {
     let options = request().method(Method::Options).fetch_any().unwrap();
     assert_eq!(options.data().unwrap().unwrap()["data"]["name"], "Order");
 }
+
+#[test]
+fn an_empty_list_of_primary_keys_is_not_sent() {
+    let (client, _service) = serve("remote-empty", three);
+    let empty = || client.remote("Order").pks(Vec::<u8>::new());
+    let error = empty().fetch_document().unwrap_err();
+    assert!(matches!(&error, Error::Encode { .. }) && error.to_string().contains("list of ids"), "{error:?}");
+    assert!(empty().pks([1]).fetch_document().is_ok());
+}

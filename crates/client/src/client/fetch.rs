@@ -96,10 +96,10 @@ impl RemoteRequest {
         // A clone of a request that was sent is a new request.
         self.request = self.request.renewed();
         let remote = Arc::new(self);
-        let RemoteRequest { client, request, timeout } = &*remote;
+        let RemoteRequest { client, request, timeout, .. } = &*remote;
         let tracked = client.track_request(&request.event_type());
         let sent = client.request_options(*timeout).and_then(|(options, deadline)| {
-            let event = request.to_event()?;
+            let event = remote.to_event()?;
             let encoded = event.encode(&options)?;
             client.hand_over_request(&about(&event), &encoded, deadline)
         });

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use serde_json::Value;
-use zc_events_protocol::{Method, Query, ResourceRequest};
+use zc_events_protocol::{EncodeError, Event, Method, Query, ResourceRequest};
 
 use super::EventClient;
 use crate::{Error, Result};
@@ -35,12 +35,14 @@ pub struct RemoteRequest {
     pub(super) client: EventClient,
     pub(super) request: ResourceRequest,
     pub(super) timeout: Duration,
+    /// Whether the list of primary keys is empty.
+    has_empty_pks: bool,
 }
 
 impl RemoteRequest {
     pub(super) fn new(client: EventClient, resource: &str) -> Self {
         let timeout = client.settings().timeout;
-        Self { client, request: ResourceRequest::new(resource), timeout }
+        Self { client, request: ResourceRequest::new(resource), timeout, has_empty_pks: false }
     }
 
     /// Requests the resource with this primary key. Sending refuses an empty key and 0, because Python services would
@@ -58,7 +60,7 @@ impl RemoteRequest {
         I::Item: Display,
     {
         let pks: Vec<String> = pks.into_iter().map(|pk| pk.to_string()).collect();
-        self.query_param("filter[id__in]", pks.join(","))
+        Self { has_empty_pks: pks.is_empty(), ..self.query_param("filter[id__in]", pks.join(",")) }
     }
 
     /// Includes related resources, separated by commas: the parameter `include`.
@@ -165,6 +167,15 @@ impl RemoteRequest {
     pub(super) fn following(&self, link: &str) -> Result<Self> {
         let unreadable = |error| Error::decode(&format!("the link to the next page of {}", self.resource()), error);
         let request = self.request.following(link).map_err(unreadable)?;
-        Ok(Self { client: self.client.clone(), request, timeout: self.timeout })
+        Ok(Self { request, ..self.clone() })
+    }
+
+    /// The event that the request is sent as.
+    pub(super) fn to_event(&self) -> Result<Event> {
+        if self.has_empty_pks {
+            let why = "must not be empty: services would return the whole list";
+            return Err(EncodeError::BadName { what: "list of ids", why }.into());
+        }
+        Ok(self.request.to_event()?)
     }
 }

@@ -6,9 +6,6 @@ use super::resource_request::ResourceRequest;
 use crate::truthiness::is_falsy;
 use crate::{EncodeError, EncodeOptions, Encoded, Event};
 
-/// The parameter that lists primary keys.
-pub(super) const IDS: &str = "filter[id__in]";
-
 impl ResourceRequest {
     /// The event that the request is sent as.
     ///
@@ -52,12 +49,6 @@ impl ResourceRequest {
         }
         if self.response_key.is_empty() {
             return Err(EncodeError::BadName { what: "response key", why: "is empty" });
-        }
-        if self.query.get(IDS) == Some("") {
-            return Err(EncodeError::BadName {
-                what: "list of ids",
-                why: "must not be empty: services would return the whole list",
-            });
         }
         // A list or an object is not an id either.
         if !self.pk.is_null() && is_falsy(&self.pk) || self.pk.is_array() || self.pk.is_object() {

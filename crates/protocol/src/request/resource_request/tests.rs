@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::*;
 use crate::EncodeOptions;
-use crate::request::request_event::IDS;
 
 fn order() -> ResourceRequest {
     ResourceRequest::new("Order")
@@ -27,9 +26,6 @@ fn ids_that_python_takes_for_false_are_refused() {
     for pk in [json!(""), json!(0), json!(false), json!([]), json!({})] {
         assert!(with_pk(pk.clone()).encode(&options).is_err(), "{pk}");
     }
-    let with_ids = |ids: &str| ResourceRequest { query: Query::default().with(IDS, ids), ..order() };
-    assert!(with_ids("").encode(&options).is_err());
-    assert!(with_ids("1").encode(&options).is_ok());
     assert!(ResourceRequest::new("").encode(&options).is_err());
     assert!(ResourceRequest { response_key: String::new(), ..order() }.encode(&options).is_err());
 }
