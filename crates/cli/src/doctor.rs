@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use zc_events::doctor::{Check, Doctor, Finding, Report, Status};
+use zc_events_doctor::{Check, Doctor, Finding, Report, Status};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -30,7 +30,7 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let doctor = Doctor::from_env().timeout(options.timeout);
     let doctor = options.without.iter().fold(doctor, |doctor, check| doctor.without(*check));
     let mut shown = Ok(());
-    let report = doctor.examine_telling(|finding| {
+    let report = doctor.examine_with(|finding| {
         if shown.is_ok() {
             shown = show(session.output, finding);
         }

@@ -27,7 +27,7 @@ mod values;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
 
 use arguments::{Arguments, Command};
 use session::Session;
@@ -46,8 +46,8 @@ fn main() -> ExitCode {
         Command::Dead(options) => dead::run(&session, &options),
         Command::Doctor(options) => doctor::run(&session, &options),
         Command::Bench(options) => bench::run(&session, &options),
-        Command::Completions(options) => shell::completions(&options),
-        Command::Man(options) => shell::man(&options),
+        Command::Completions(options) => shell::completions(&options, Arguments::command()),
+        Command::Man(options) => shell::man(&options, Arguments::command()),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

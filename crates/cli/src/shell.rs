@@ -1,11 +1,10 @@
-//! `zc-events completions` and `zc-events man`: what is made of the command line itself.
+//! `zc-events completions` and `zc-events man`: made from the command line itself.
 
 use std::io::{self, Write as _};
 
-use clap::{Command, CommandFactory as _};
+use clap::Command;
 use clap_complete::Shell;
 
-use crate::arguments::Arguments;
 use crate::failure::Failure;
 
 /// For which shell.
@@ -14,10 +13,10 @@ pub(crate) struct Completions {
     shell: Shell,
 }
 
-/// Prints what the shell is to read.
-pub(crate) fn completions(options: &Completions) -> Result<(), Failure> {
+/// Prints the script for the shell. `command` is the whole command line.
+pub(crate) fn completions(options: &Completions, mut command: Command) -> Result<(), Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(options.shell, &mut Arguments::command(), "zc-events", &mut text);
+    clap_complete::generate(options.shell, &mut command, "zc-events", &mut text);
     Ok(io::stdout().lock().write_all(&text)?)
 }
 
@@ -28,9 +27,8 @@ pub(crate) struct Man {
     command: Vec<String>,
 }
 
-/// Prints a page for man.
-pub(crate) fn man(options: &Man) -> Result<(), Failure> {
-    let mut command = Arguments::command();
+/// Prints a page for man. `command` is the whole command line.
+pub(crate) fn man(options: &Man, mut command: Command) -> Result<(), Failure> {
     command.build();
     let mut found: &Command = &command;
     for name in &options.command {

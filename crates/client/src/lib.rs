@@ -2,9 +2,8 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;
+mod connections;
 mod dead_letters;
-#[cfg(feature = "doctor")]
-pub mod doctor;
 mod email;
 mod error;
 mod jwt;
@@ -13,6 +12,7 @@ mod message;
 pub mod metrics;
 mod observe;
 mod push;
+mod remote_failure;
 mod sandbox;
 mod service;
 mod settings;
@@ -33,7 +33,7 @@ pub use client::{
 };
 pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
 pub use email::{Addresses, Email, StoredEmail};
-pub use error::{CallFailure, Error, Failure, Result};
+pub use error::{Error, Result};
 pub use jwt::Jwt;
 pub use message::{Message, MessageKind};
 pub use observe::{
@@ -41,12 +41,13 @@ pub use observe::{
     Replied, ReplyEnding, RequestEnded, Settled, Settlement, Wait, WaitFor,
 };
 pub use push::PushNotification;
+pub use remote_failure::{CallFailure, RemoteFailure};
 pub use sandbox::Sandbox;
 pub use service::{
     ConsumedQueueSnapshot, Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder,
     ServiceHandle, ServiceHealth, ServiceMonitor, ServiceSnapshot, Stopped, ViewResult,
 };
-pub use settings::{Dedup, Settings, SettingsBuilder};
+pub use settings::{Dedup, Environment, SettingSource, Settings, SettingsBuilder};
 pub use watch::{Watch, Watched};
 
 pub use serde_json::Value;

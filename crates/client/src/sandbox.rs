@@ -1,40 +1,34 @@
-//! A part of the real servers that is nobody else's: for measurements, for tests against real servers, for trying things
-//! out beside a running fleet.
+//! An exchange and queues that no other program uses, on the real servers: for measurements, tests and trials beside a running
+//! fleet.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
-use zc_events_protocol::names;
-use zc_events_transport::{ExchangeKind, Queue, Topology};
 
-use crate::service::RUNGS;
-use crate::{EventClient, Result, Settings};
+use crate::{EventClient, Result};
 
-/// How long a queue outlives its use where the sandbox could not be removed. Redeclared by each new connection, it
-/// begins anew.
-const OUTLIVES: Duration = Duration::from_secs(600);
-/// How long dropping a sandbox may take.
-const GOODBYE: Duration = Duration::from_secs(10);
+/// The broker deletes an unused queue of a sandbox after this time. Each use or declaration starts the time again.
+const EXPIRES: Duration = Duration::from_secs(600);
+/// The limit of removing a dropped sandbox.
+const DROP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An exchange and queues of one's own, with a client for them, on the servers of the settings; made by
-/// [`EventClient::sandbox`]. No service of the fleet sees what is emitted here, and nothing here sees theirs.
+/// A temporary exchange and service on the servers of a client; made by [`EventClient::sandbox`]. The fleet does not receive what
+/// is emitted in the sandbox, and the sandbox does not receive what the fleet emits.
 ///
-/// Removing it, or dropping it, deletes all that clients and services of it have declared, with all messages. Where
-/// neither happens (the process is killed, the connection is lost), the broker does it by itself, ten minutes after the
-/// last use of a queue.
+/// [`Sandbox::remove`], or dropping it, deletes everything that its clients and services have declared, including messages. If
+/// neither happens (the process is killed, the connection is lost), the broker deletes each queue after ten minutes without use.
 pub struct Sandbox {
     client: EventClient,
-    /// Whether the client's connections are its own.
+    /// Whether the sandbox opened the connections of its client.
     owns_connections: bool,
     removed: bool,
 }
 
 impl EventClient {
-    /// A [`Sandbox`] on this client's servers, with connections of its own. Its exchange is named
-    /// `<SERVICE_NAME>-<purpose>-<something new>`, and so is its service. Connects to nothing yet. Nothing but names differs from
-    /// this client's settings.
+    /// Makes a [`Sandbox`] on this client's servers, with its own connections. Its exchange and its service are named
+    /// `<SERVICE_NAME>-<purpose>-<unique>`; all other settings are this client's. Connects to nothing yet.
     ///
     /// ```
     /// use std::time::Duration;
@@ -45,20 +39,20 @@ impl EventClient {
     /// let service = Service::builder(sandbox.client()).call("add", |_: &Context, (x, y): (i64, i64)| Ok(x + y)).start()?;
     /// assert_eq!(sandbox.client().get("add").data((1, 2))?.fetch::<i64>()?, 3);
     /// assert_eq!(service.stop(Duration::from_secs(5)).abandoned, 0);
-    /// sandbox.remove(Duration::from_secs(5))?; // nothing is left of it
+    /// sandbox.remove(Duration::from_secs(5))?;
     /// # Ok::<(), zc_events::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) where the purpose is no part of a name, or too long;
-    /// [`Error::Unavailable`](crate::Error::Unavailable) where the system gives us no thread.
+    /// [`Error::Config`](crate::Error::Config) if the purpose has characters that a name may not have, or is too long;
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the system gives no thread.
     pub fn sandbox(&self, purpose: &str) -> Result<Sandbox> {
         let settings = self.settings();
         let unique = Uuid::new_v4().simple().to_string();
-        let whose = settings.service_name().unwrap_or("zc-events");
-        let name = format!("{whose}-{purpose}-{}", unique.get(..12).unwrap_or(&unique));
-        let settings = settings.clone().in_a_sandbox(name, OUTLIVES)?;
-        // What is in memory is shared by whoever has it, and cannot be opened a second time.
+        let service = settings.service_name().unwrap_or("zc-events");
+        let name = format!("{service}-{purpose}-{}", unique.get(..12).unwrap_or(&unique));
+        let settings = settings.clone().in_a_sandbox(name, EXPIRES)?;
+        // A broker in memory cannot be opened a second time, so the sandbox shares the client's.
         let owns_connections = settings.amqp_options().is_some();
         let opens_store = settings.redis_options()?.is_some();
         let mut builder = Self::builder(settings);
@@ -73,18 +67,18 @@ impl EventClient {
 }
 
 impl Sandbox {
-    /// A client for it, and for its services, whose `SERVICE_NAME` its settings have. It is closed with the sandbox.
+    /// The client for the sandbox and its services. It is closed with the sandbox.
     #[must_use]
     pub fn client(&self) -> &EventClient {
         &self.client
     }
 
-    /// Deletes all of it, and closes its connections. Its services are to be stopped before: a running one would
-    /// declare its queues again.
+    /// Deletes everything in the sandbox and closes its connections. Stop its services first: a running service would declare
+    /// its queues again.
     ///
     /// # Errors
     /// [`Error::Rejected`](crate::Error::Rejected), [`Error::Unavailable`](crate::Error::Unavailable),
-    /// [`Error::Timeout`](crate::Error::Timeout): something may be left, for ten minutes.
+    /// [`Error::Timeout`](crate::Error::Timeout): queues may remain for ten minutes.
     pub fn remove(mut self, timeout: Duration) -> Result<()> {
         self.clear(timeout)
     }
@@ -95,7 +89,7 @@ impl Sandbox {
         }
         let inner = self.client.inner();
         let deadline = inner.deadline(timeout);
-        let removed = inner.broker.remove(&everything(&inner.settings), deadline);
+        let removed = inner.broker.remove(&inner.settings.topology(), deadline);
         let closed = if self.owns_connections { inner.broker.close(deadline) } else { Ok(()) };
         Ok(removed.and(closed)?)
     }
@@ -103,8 +97,8 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        if let Err(error) = self.clear(GOODBYE) {
-            log::warn!("a sandbox was not removed, and goes by itself in ten minutes: {error}");
+        if let Err(error) = self.clear(DROP_TIMEOUT) {
+            log::warn!("cannot remove the sandbox; the broker deletes it in ten minutes: {error}");
         }
     }
 }
@@ -115,29 +109,11 @@ impl fmt::Debug for Sandbox {
     }
 }
 
-/// All that clients and services with these settings may have declared.
-fn everything(settings: &Settings) -> Topology {
-    let mut topology = Topology::new()
-        .exchange(&settings.events_exchange, ExchangeKind::Fanout)
-        .exchange(&settings.notifications_exchange, ExchangeKind::Topic);
-    let service = settings.service_name().unwrap_or_default();
-    let own = [names::events_queue, names::quarantine_queue, names::dead_letter_queue, names::notifications_queue];
-    let delayed = [names::retry_queue, names::notifications_retry_queue];
-    let queues = own
-        .into_iter()
-        .map(|name| name(service))
-        .chain(RUNGS.iter().flat_map(|delay| delayed.map(|name| name(service, *delay))));
-    for queue in queues {
-        topology = topology.queue(Queue::durable(queue));
-    }
-    topology
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Context, Error, Event, HandlerError, Retry, Service, Value};
-    use zc_events_transport::Standing;
+    use crate::{Context, Error, Event, HandlerError, Retry, Service, Settings, Value};
+    use zc_events_transport::{Presence, Topology};
 
     fn fleet() -> EventClient {
         let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test");
@@ -146,14 +122,14 @@ mod tests {
 
     fn is_there(client: &EventClient, topology: &Topology) -> Vec<String> {
         let inner = client.inner();
-        let found = inner.broker.inspect(topology, inner.deadline(GOODBYE)).unwrap();
-        let exchanges = found.exchanges.into_iter().map(|it| (it.name, it.standing));
-        let queues = found.queues.into_iter().map(|it| (it.name, it.standing));
-        exchanges.chain(queues).filter(|(_, standing)| *standing != Standing::Missing).map(|(name, _)| name).collect()
+        let found = inner.broker.inspect(topology, inner.deadline(DROP_TIMEOUT)).unwrap();
+        let exchanges = found.exchanges.into_iter().map(|it| (it.name, it.presence));
+        let queues = found.queues.into_iter().map(|it| (it.name, it.presence));
+        exchanges.chain(queues).filter(|(_, standing)| *standing != Presence::Missing).map(|(name, _)| name).collect()
     }
 
     #[test]
-    fn a_sandbox_hears_nobody_and_is_heard_by_nobody_and_leaves_nothing() {
+    fn a_sandbox_is_separate_from_the_fleet_and_leaves_nothing() {
         let fleet = fleet();
         let (seen, events) = crossbeam_channel::unbounded();
         let others = seen.clone();
@@ -168,30 +144,30 @@ mod tests {
             .start()
             .unwrap();
         sandbox.client().emit(&Event::new("it")).unwrap();
-        assert_eq!(events.recv_timeout(GOODBYE), Ok("sandbox"));
+        assert_eq!(events.recv_timeout(DROP_TIMEOUT), Ok("sandbox"));
         fleet.emit(&Event::new("it")).unwrap();
-        assert_eq!(events.recv_timeout(GOODBYE), Ok("fleet"));
-        // One that waits for another attempt has a queue of its own.
+        assert_eq!(events.recv_timeout(DROP_TIMEOUT), Ok("fleet"));
+        // An event that waits for another attempt has its own queue.
         sandbox.client().emit(&Event::new("bad")).unwrap();
-        let all = everything(sandbox.client().settings());
+        let all = sandbox.client().settings().topology();
         while !is_there(&fleet, &all).iter().any(|name| name.contains(".retry.")) {
             std::thread::yield_now();
         }
-        assert_eq!(service.stop(GOODBYE).abandoned, 0);
-        sandbox.remove(GOODBYE).unwrap();
+        assert_eq!(service.stop(DROP_TIMEOUT).abandoned, 0);
+        sandbox.remove(DROP_TIMEOUT).unwrap();
         assert_eq!(is_there(&fleet, &all), Vec::<String>::new());
         assert!(events.is_empty());
         fleet.emit(&Event::new("it")).unwrap();
-        assert_eq!(events.recv_timeout(GOODBYE), Ok("fleet"));
-        assert_eq!(ours.stop(GOODBYE).abandoned, 0);
+        assert_eq!(events.recv_timeout(DROP_TIMEOUT), Ok("fleet"));
+        assert_eq!(ours.stop(DROP_TIMEOUT).abandoned, 0);
     }
 
     #[test]
-    fn dropping_it_removes_it_and_what_it_declares_goes_by_itself() {
+    fn dropping_a_sandbox_removes_it_and_its_queues_expire() {
         let fleet = fleet();
         let sandbox = fleet.sandbox("try").unwrap();
         assert!(matches!(sandbox.client().emit(&Event::new("it")), Err(Error::Unroutable { .. })));
-        let all = everything(sandbox.client().settings());
+        let all = sandbox.client().settings().topology();
         assert_eq!(is_there(&fleet, &all), [sandbox.client().settings().events_exchange()]);
         let fitted = sandbox.client().settings().fitted(Topology::new().dead_queue("q"));
         assert_eq!(fitted.queues[0].arguments["x-expires"], 600_000.into());
@@ -200,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_purpose_is_part_of_a_name() {
+    fn a_purpose_must_be_valid_in_a_name() {
         assert!(matches!(fleet().sandbox("line\nend"), Err(Error::Config { .. })));
         assert!(matches!(fleet().sandbox(&"x".repeat(300)), Err(Error::Config { .. })));
     }

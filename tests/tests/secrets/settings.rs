@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use integration_tests::{broker_url, redis_url};
-use zc_events::doctor::Doctor;
 use zc_events::{Error, EventClient, Settings};
+use zc_events_doctor::Doctor;
 
 use crate::canary::Canary;
 use crate::capture::{assert_no_credentials, listen, said};
@@ -98,7 +98,7 @@ fn what_the_doctor_says() {
         let mut values = right(&canary);
         values.insert("BROKER_URL".to_owned(), format!("amqp://app:{password}@{broker}/"));
         values.insert("EVENTS_REDIS_URL".to_owned(), format!("redis://app:{password}@{redis}/0"));
-        let report = Doctor::of(&EventClient::new(read(&values).unwrap()).unwrap()).examine();
+        let report = Doctor::new(&EventClient::new(read(&values).unwrap()).unwrap()).examine();
         assert!(!report.is_healthy(), "{report}");
         all += &format!("{report} {report:?} {}", serde_json::to_string(&report).unwrap());
     }

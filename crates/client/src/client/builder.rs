@@ -86,7 +86,7 @@ impl EventClientBuilder {
         let broker = broker.map_or_else(|| settings.open_broker(), Ok)?;
         let store = match reply_store {
             Some(store) => Some(store),
-            None => settings.open_store()?,
+            None => settings.open_reply_store()?,
         };
         let mut observers = settings.observers.clone();
         metrics::install(&mut observers);

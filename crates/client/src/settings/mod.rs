@@ -4,13 +4,14 @@
 mod blob_store;
 mod blobs;
 mod check;
+mod declarations;
 mod dedup;
 mod env_file;
+mod environment;
 mod settings_builder;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub(crate) use blob_store::{BlobBucket, shared_bucket};
 use blobs::BlobSettings;
 pub(crate) use blobs::EMAIL_BUCKET;
 pub use dedup::Dedup;
+pub use environment::{Environment, SettingSource};
 pub use settings_builder::SettingsBuilder;
 
 /// The settings of a client and of the services made from it. Made by
@@ -113,17 +115,8 @@ impl Settings {
     }
 
     fn read_env(defaults: SettingsBuilder) -> Result<SettingsBuilder> {
-        let file = Self::env_file()?;
-        Ok(defaults.read(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned())))
-    }
-
-    /// What the file `.env` in the working directory or above it says; nothing where there is none.
-    pub(crate) fn env_file() -> Result<HashMap<String, String>> {
-        let Ok(here) = std::env::current_dir() else { return Ok(HashMap::new()) };
-        match here.ancestors().map(|folder| folder.join(".env")).find(|path| path.is_file()) {
-            Some(path) => env_file::read(&path),
-            None => Ok(HashMap::new()),
-        }
+        let environment = Environment::read()?;
+        Ok(defaults.read(|name| environment.get(name).map(|(value, _)| value)))
     }
 
     /// Reads the settings from wherever `lookup` finds them by the names of the environment's variables.
@@ -214,8 +207,30 @@ impl Settings {
         }
     }
 
-    /// How the broker is reached over AMQP; `None` where it is in memory.
-    pub(crate) fn amqp_options(&self) -> Option<AmqpOptions> {
+    /// The URL of RabbitMQ's management API, `MANAGEMENT_URL`. It contains the password: do not log it.
+    #[must_use]
+    pub fn management_url(&self) -> Option<&str> {
+        self.management_url.as_deref()
+    }
+
+    /// Whether there is a store for replies: `EVENTS_REDIS_URL` is set.
+    #[must_use]
+    pub fn has_reply_store(&self) -> bool {
+        self.redis_url.is_some()
+    }
+
+    /// The setting that names the broker, for messages to users: `BROKER_URL` or `CELERY_BROKER_URL`.
+    #[must_use]
+    pub fn broker_setting(&self) -> &'static str {
+        match &self.broker {
+            BrokerSetting::Amqp { setting, .. } => setting,
+            BrokerSetting::Memory { .. } => "BROKER_URL",
+        }
+    }
+
+    /// The options of connections to RabbitMQ; `None` if the broker is in memory.
+    #[must_use]
+    pub fn amqp_options(&self) -> Option<AmqpOptions> {
         let BrokerSetting::Amqp { url, setting } = &self.broker else { return None };
         let options = AmqpOptions::new(url.clone())
             .setting(*setting)
@@ -227,7 +242,19 @@ impl Settings {
         Some(options)
     }
 
-    pub(crate) fn open_broker(&self) -> Result<Arc<dyn Broker>> {
+    /// A broker with these settings and its own connections. Connects to nothing yet.
+    ///
+    /// ```
+    /// use zc_events::Settings;
+    /// let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
+    /// let broker = settings.open_broker()?;
+    /// assert!(settings.amqp_options().is_none());
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`]; [`Error::Unavailable`] if the system gives no thread.
+    pub fn open_broker(&self) -> Result<Arc<dyn Broker>> {
         if let Some(options) = self.amqp_options() {
             return Ok(Arc::new(AmqpBroker::new(options)?));
         }
@@ -238,8 +265,11 @@ impl Settings {
         })
     }
 
-    /// How Redis is reached; `None` where the reply store is in memory, or there is none.
-    pub(crate) fn redis_options(&self) -> Result<Option<RedisOptions>> {
+    /// The options of connections to Redis; `None` if the reply store is in memory or not set.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the URL is wrong.
+    pub fn redis_options(&self) -> Result<Option<RedisOptions>> {
         let Some(url) = self.redis_url.as_ref().filter(|url| !url.trim().starts_with("memory://")) else {
             return Ok(None);
         };
@@ -248,7 +278,12 @@ impl Settings {
         Ok(Some(options))
     }
 
-    pub(crate) fn open_store(&self) -> Result<Option<Arc<dyn ReplyStore>>> {
+    /// A reply store with these settings and its own connections; `None` if `EVENTS_REDIS_URL` is not set. Connects to nothing
+    /// yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn open_reply_store(&self) -> Result<Option<Arc<dyn ReplyStore>>> {
         let Some(url) = &self.redis_url else { return Ok(None) };
         Ok(Some(match self.redis_options()? {
             Some(options) => Arc::new(RedisReplyStore::new(options).map_err(in_redis_url)?),

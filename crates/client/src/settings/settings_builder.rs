@@ -399,7 +399,7 @@ impl SettingsBuilder {
             ));
         }
         // A wrong URL shows here and not at the first request.
-        settings.open_store()?;
+        settings.open_reply_store()?;
         Ok(settings)
     }
 }
