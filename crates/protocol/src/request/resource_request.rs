@@ -83,15 +83,15 @@ impl ResourceRequest {
         self
     }
 
-    /// Sets the id of the resource. [`ResourceRequest::encode`] refuses ids that are false in Python (an empty string, 0):
-    /// services in Python would return the whole list.
+    /// Sets the id of the resource. [`ResourceRequest::encode`] refuses ids that are false in Python (an empty string,
+    /// 0): services in Python would return the whole list.
     pub fn pk(mut self, pk: impl Into<Value>) -> Self {
         self.pk = pk.into();
         self
     }
 
-    /// Sets several ids: the parameter `filter[id__in]`. [`ResourceRequest::encode`] refuses an empty list, for the same
-    /// reason.
+    /// Sets several ids: the parameter `filter[id__in]`. [`ResourceRequest::encode`] refuses an empty list, for the
+    /// same reason.
     pub fn pks<I>(self, pks: I) -> Self
     where
         I: IntoIterator,
@@ -127,8 +127,8 @@ impl ResourceRequest {
         Ok(self)
     }
 
-    /// The request for the page of a link, such as the next page: the same request with the link's query. The rest of the
-    /// link is ignored, because requests are not sent to an address.
+    /// The request for the page of a link, such as the next page: the same request with the link's query. The rest of
+    /// the link is ignored, because requests are not sent to an address.
     ///
     /// ```
     /// use zc_events_protocol::ResourceRequest;
