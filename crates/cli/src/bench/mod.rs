@@ -3,6 +3,7 @@
 //! `measured`.
 
 mod measured;
+mod options;
 mod phases;
 
 use std::thread::{Builder, JoinHandle};
@@ -15,33 +16,16 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, counted, note};
 use crate::session::Session;
-use crate::values;
 use measured::Measured;
+pub(crate) use options::Options;
 use phases::Bench;
 
 /// How long removing the sandbox may take.
 const GOODBYE: Duration = Duration::from_secs(10);
 /// How often it is looked whether it is time to end.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long what is being measured may take to notice that: whoever waits for a server that says nothing does not.
+/// How long a measurement may take to notice that. One that waits for a silent server does not notice it.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// How much is measured.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub(crate) struct Options {
-    /// How many events are published and consumed; of calls a tenth
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    messages: u32,
-    /// How many bytes the text in each of them has
-    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(0..=8 << 20))]
-    size: u32,
-    /// How many events are out at once, and how many callers there are, up to 16
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    in_flight: u32,
-    /// How long all of it may take: 500ms, 5s, 2m
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = values::duration)]
-    timeout: Duration,
-}
 
 /// Measures, and removes what it took.
 pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {

@@ -9,8 +9,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use serde_json::Value;
 use zc_events::{Context, EmitReceipt, Error, Event, EventClient, Service};
 
-use super::Options;
 use super::measured::{Measured, Phase};
+use super::options::Options;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;

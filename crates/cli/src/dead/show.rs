@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use zc_events::{DeadLetter, Value};
 
-use crate::listen::show::{Told, is_unreadable, look};
+use crate::listen::display::{Told, is_unreadable, look};
 use crate::output::{BAD, BOLD, FAINT, Line, Output, Plain, seconds};
 
 /// How much of what a handler said stands in the table.

@@ -1,7 +1,7 @@
 //! `zc-events listen`: a live view of what passes over the exchanges, through a temporary queue that takes nothing from
-//! any service. How a message is shown is in `show`.
+//! any service. How a message is shown is in `display`.
 
-pub(crate) mod show;
+pub(crate) mod display;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
@@ -130,7 +130,7 @@ impl<'a> View<'a> {
             return Ok(());
         }
         self.seen += 1;
-        Ok(show::message(self.session.output, SystemTime::now(), message)?)
+        Ok(display::message(self.session.output, SystemTime::now(), message)?)
     }
 
     /// Tries until the broker is back; `None` where the time is over before.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use zc_events::{Context, Service};
 use zc_events_protocol::{Clock, SystemClock};
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions};
-use zc_events_transport::{Broker, ExchangeKind, Inspection, Standing, Topology};
+use zc_events_transport::{Broker, ExchangeKind, Inspection, Presence, Topology};
 
 /// More than can be measured in a test.
 const FOR_EVER: &str = "10000000";
@@ -32,9 +32,9 @@ fn inspect(name: &str) -> Inspection {
 #[track_caller]
 fn is_gone(name: &str) {
     let found = inspect(name);
-    let exchanges = found.exchanges.iter().map(|it| &it.standing);
-    let mut all = exchanges.chain(found.queues.iter().map(|it| &it.standing));
-    assert!(all.all(|it| *it == Standing::Missing), "{found:?}");
+    let exchanges = found.exchanges.iter().map(|it| &it.presence);
+    let mut all = exchanges.chain(found.queues.iter().map(|it| &it.presence));
+    assert!(all.all(|it| *it == Presence::Missing), "{found:?}");
 }
 
 /// The name of the sandbox, which is told first.
@@ -108,9 +108,9 @@ fn what_a_killed_one_leaves_goes_by_itself() {
     running.kill();
     let found = inspect(&name);
     for queue in &found.queues {
-        assert_eq!(queue.standing, Standing::AsWanted, "with x-expires of ten minutes: {found:?}");
+        assert_eq!(queue.presence, Presence::AsWanted, "with x-expires of ten minutes: {found:?}");
     }
-    assert_eq!(found.exchanges[0].standing, Standing::AsWanted, "auto-delete: {found:?}");
+    assert_eq!(found.exchanges[0].presence, Presence::AsWanted, "auto-delete: {found:?}");
     let queues = found.queues.iter().fold(Topology::new(), |all, queue| all.queue_with_priority(&queue.name, None));
     broker.remove(&queues, SystemClock.deadline(PATIENCE)).unwrap();
     is_gone(&name);

@@ -6,8 +6,8 @@ use std::thread;
 
 use zc_events_protocol::Properties;
 
-use super::Behaviour;
-use super::scene::{Scene, text};
+use super::behaviour::Behaviour;
+use super::fixture::{Fixture, text};
 use crate::{Broker, Outgoing};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
@@ -17,34 +17,34 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "eight threads publish, and each message arrives once", check: threads },
 ];
 
-fn prefetch(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
+fn prefetch(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
     for number in 0..5 {
-        scene.put(&queue, &number.to_string());
+        fixture.put(&queue, &number.to_string());
     }
-    let mut subscription = scene.subscribe(&queue, 2);
-    let out = [scene.next(&mut subscription), scene.next(&mut subscription)];
-    scene.expect_nothing(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 2);
+    let out = [fixture.next(&*subscription), fixture.next(&*subscription)];
+    fixture.expect_nothing(&*subscription);
     out[1].settler.ack();
-    let third = scene.next(&mut subscription);
+    let third = fixture.next(&*subscription);
     assert_eq!(text(&third), "2");
-    scene.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
     out[0].settler.ack();
     third.settler.ack();
-    scene.expect(&mut subscription, "3");
-    scene.expect(&mut subscription, "4");
+    fixture.expect(&*subscription, "3");
+    fixture.expect(&*subscription, "4");
 }
 
-fn sharing(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
-    let mut subscriptions = [scene.subscribe(&queue, 1), scene.subscribe(&queue, 1)];
+fn sharing(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
+    let subscriptions = [fixture.subscribe(&queue, 1), fixture.subscribe(&queue, 1)];
     for number in 0..10 {
-        scene.put(&queue, &number.to_string());
+        fixture.put(&queue, &number.to_string());
     }
     let mut received = Vec::new();
     // Each has room for one: while neither settles, each has one.
     for _ in 0..5 {
-        let pair = subscriptions.each_mut().map(|subscription| scene.next(subscription));
+        let pair = subscriptions.each_ref().map(|subscription| fixture.next(&**subscription));
         for delivery in pair {
             assert!(!delivery.redelivered);
             received.push(text(&delivery));
@@ -55,25 +55,25 @@ fn sharing(scene: &Scene<'_>) {
     assert_eq!(received, (0..10).map(|number| number.to_string()).collect::<Vec<_>>());
 }
 
-fn handles(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
-    let other: Arc<dyn Broker> = (scene.suite.make)();
-    let mut subscription = other.subscribe(&queue, Default::default(), scene.soon()).expect("subscribing");
-    scene.put(&queue, "a");
-    scene.expect(&mut subscription, "a");
+fn handles(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
+    let other: Arc<dyn Broker> = (fixture.suite.make)();
+    let subscription = other.subscribe(&queue, Default::default(), fixture.soon()).expect("subscribing");
+    fixture.put(&queue, "a");
+    fixture.expect(&*subscription, "a");
     drop(subscription);
-    other.close(scene.soon()).expect("closing");
+    other.close(fixture.soon()).expect("closing");
     // One handle's end is not another's.
-    scene.expect_usable();
+    fixture.expect_usable();
 }
 
-fn threads(scene: &Scene<'_>) {
+fn threads(fixture: &Fixture<'_>) {
     const THREADS: usize = 8;
     const EACH: usize = 500;
-    let queue = scene.queue("queue");
-    let (broker, soon) = (&*scene.broker, scene.soon());
-    let mut subscriptions = [scene.subscribe(&queue, 50), scene.subscribe(&queue, 50)];
-    let (clock, patience) = (scene.suite.clock, scene.suite.patience);
+    let queue = fixture.queue("queue");
+    let (broker, soon) = (&*fixture.broker, fixture.soon());
+    let subscriptions = [fixture.subscribe(&queue, 50), fixture.subscribe(&queue, 50)];
+    let (clock, patience) = (fixture.suite.clock, fixture.suite.patience);
     let publish = |thread: usize| {
         for number in 0..EACH {
             let body = format!("{thread}/{number}");
@@ -94,7 +94,7 @@ fn threads(scene: &Scene<'_>) {
         let publish = &publish;
         let publishers: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || publish(thread))).collect();
         while received.len() < THREADS * EACH {
-            for subscription in &mut subscriptions {
+            for subscription in &subscriptions {
                 let pause = clock.deadline(std::time::Duration::from_millis(2));
                 while let Some(delivery) = subscription.next(pause).expect("receiving") {
                     received.push(text(&delivery));
@@ -105,8 +105,8 @@ fn threads(scene: &Scene<'_>) {
             assert!(!(stuck && soon.has_passed(clock)), "{} of {} arrived", received.len(), THREADS * EACH);
         }
     });
-    for subscription in &mut subscriptions {
-        scene.expect_nothing(subscription);
+    for subscription in &subscriptions {
+        fixture.expect_nothing(&**subscription);
     }
     assert_eq!(received.len(), THREADS * EACH);
     assert_eq!(received.into_iter().collect::<BTreeSet<_>>().len(), THREADS * EACH);

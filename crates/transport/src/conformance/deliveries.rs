@@ -2,8 +2,8 @@
 
 use zc_events_protocol::{HeaderValue, Properties};
 
-use super::Behaviour;
-use super::scene::Scene;
+use super::behaviour::Behaviour;
+use super::fixture::Fixture;
 use crate::Verdict;
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
@@ -18,18 +18,18 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "a verdict may come from any thread, in any order", check: verdicts_elsewhere },
 ];
 
-fn order(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
+fn order(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
     let bodies: Vec<String> = (0..200).map(|number| number.to_string()).collect();
-    let receipts: Vec<_> = bodies.iter().map(|body| scene.send("", &queue, true, body)).collect();
-    receipts.into_iter().for_each(|receipt| receipt.wait(scene.soon()).expect("a confirm"));
-    let mut subscription = scene.subscribe(&queue, 10);
+    let receipts: Vec<_> = bodies.iter().map(|body| fixture.send("", &queue, true, body)).collect();
+    receipts.into_iter().for_each(|receipt| receipt.wait(fixture.soon()).expect("a confirm"));
+    let subscription = fixture.subscribe(&queue, 10);
     for body in &bodies {
-        scene.expect(&mut subscription, body);
+        fixture.expect(&*subscription, body);
     }
 }
 
-fn put_prioritised(scene: &Scene<'_>, queue: &str) {
+fn put_prioritised(fixture: &Fixture<'_>, queue: &str) {
     for (priority, body) in [
         (None, "none"),
         (Some(5), "five"),
@@ -38,81 +38,81 @@ fn put_prioritised(scene: &Scene<'_>, queue: &str) {
         (Some(200), "200"),
         (Some(5), "five again"),
     ] {
-        scene.put_with(queue, &Properties { priority, ..Properties::default() }, body.as_bytes());
+        fixture.put_with(queue, &Properties { priority, ..Properties::default() }, body.as_bytes());
     }
 }
 
-fn priorities(scene: &Scene<'_>) {
-    let queue = scene.queue_with("queue", [("x-max-priority", 10.into())]);
-    put_prioritised(scene, &queue);
+fn priorities(fixture: &Fixture<'_>) {
+    let queue = fixture.queue_with("queue", [("x-max-priority", 10.into())]);
+    put_prioritised(fixture, &queue);
     // Above the maximum counts as the maximum; none counts as 0.
-    let mut subscription = scene.subscribe(&queue, 1);
+    let subscription = fixture.subscribe(&queue, 1);
     for body in ["ten", "200", "five", "five again", "none", "zero"] {
-        scene.expect(&mut subscription, body);
+        fixture.expect(&*subscription, body);
     }
 }
 
-fn no_priorities(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
-    put_prioritised(scene, &queue);
-    scene.expect_content(&queue, &["none", "five", "zero", "ten", "200", "five again"]);
+fn no_priorities(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
+    put_prioritised(fixture, &queue);
+    fixture.expect_content(&queue, &["none", "five", "zero", "ten", "200", "five again"]);
 }
 
-fn ack(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
+fn ack(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
     for body in ["a", "b", "c"] {
-        scene.put(&queue, body);
+        fixture.put(&queue, body);
     }
-    let mut first = scene.subscribe(&queue, 3);
-    let deliveries = ["a", "b", "c"].map(|_| scene.next(&mut first));
+    let first = fixture.subscribe(&queue, 3);
+    let deliveries = ["a", "b", "c"].map(|_| fixture.next(&*first));
     deliveries[1].settler.ack();
     drop(first);
-    let mut second = scene.subscribe(&queue, 3);
+    let second = fixture.subscribe(&queue, 3);
     for body in ["a", "c"] {
-        assert!(scene.expect(&mut second, body).redelivered);
+        assert!(fixture.expect(&*second, body).redelivered);
     }
-    scene.expect_nothing(&mut second);
+    fixture.expect_nothing(&*second);
 }
 
-fn requeue(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
+fn requeue(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
     for body in ["a", "b"] {
-        scene.put(&queue, body);
+        fixture.put(&queue, body);
     }
-    let mut subscription = scene.subscribe(&queue, 1);
-    let first = scene.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
     assert!(!first.redelivered);
     first.settler.settle(Verdict::Requeue);
     for _ in 0..2 {
-        let again = scene.next(&mut subscription);
+        let again = fixture.next(&*subscription);
         assert_eq!(again.body, b"a");
         assert!(again.redelivered);
         assert_eq!(again.properties, first.properties);
         again.settler.settle(Verdict::Requeue);
     }
-    assert!(scene.expect(&mut subscription, "a").redelivered);
-    assert!(!scene.expect(&mut subscription, "b").redelivered);
+    assert!(fixture.expect(&*subscription, "a").redelivered);
+    assert!(!fixture.expect(&*subscription, "b").redelivered);
 }
 
-fn reject(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
-    scene.put(&queue, "a");
-    let mut subscription = scene.subscribe(&queue, 1);
-    scene.next(&mut subscription).settler.settle(Verdict::Reject);
-    scene.put(&queue, "b");
-    assert!(!scene.expect(&mut subscription, "b").redelivered);
+fn reject(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
+    fixture.put(&queue, "a");
+    let subscription = fixture.subscribe(&queue, 1);
+    fixture.next(&*subscription).settler.settle(Verdict::Reject);
+    fixture.put(&queue, "b");
+    assert!(!fixture.expect(&*subscription, "b").redelivered);
     drop(subscription);
-    scene.expect_content(&queue, &[]);
+    fixture.expect_content(&queue, &[]);
 }
 
-fn dead_letter(scene: &Scene<'_>) {
-    let dead = scene.queue("dead");
+fn dead_letter(fixture: &Fixture<'_>) {
+    let dead = fixture.queue("dead");
     let routing_key = ("x-dead-letter-routing-key", dead.as_str().into());
-    let queue = scene.queue_with("queue", [("x-dead-letter-exchange", "".into()), routing_key]);
+    let queue = fixture.queue_with("queue", [("x-dead-letter-exchange", "".into()), routing_key]);
     let sent = Properties { correlation_id: Some("id".to_owned()), ..Properties::default() };
-    scene.put_with(&queue, &sent, b"a");
-    scene.next(&mut scene.subscribe(&queue, 1)).settler.settle(Verdict::Reject);
-    let letter = scene.expect(&mut scene.subscribe(&dead, 1), "a");
+    fixture.put_with(&queue, &sent, b"a");
+    fixture.next(&*fixture.subscribe(&queue, 1)).settler.settle(Verdict::Reject);
+    let letter = fixture.expect(&*fixture.subscribe(&dead, 1), "a");
     assert_eq!(letter.routing_key, dead);
     assert_eq!(letter.properties.correlation_id, sent.correlation_id);
     let headers = letter.properties.headers.expect("headers with the reason");
@@ -125,33 +125,33 @@ fn dead_letter(scene: &Scene<'_>) {
     );
 }
 
-fn second_verdict(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
+fn second_verdict(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
     for body in ["a", "b", "c"] {
-        scene.put(&queue, body);
+        fixture.put(&queue, body);
     }
-    let mut subscription = scene.subscribe(&queue, 1);
-    let first = scene.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
     first.settler.ack();
     first.settler.ack();
     first.settler.settle(Verdict::Requeue);
-    let second = scene.next(&mut subscription);
+    let second = fixture.next(&*subscription);
     assert_eq!(second.body, b"b");
     first.settler.clone().settle(Verdict::Reject);
     second.settler.settle(Verdict::Reject);
     second.settler.ack();
-    scene.expect(&mut subscription, "c");
+    fixture.expect(&*subscription, "c");
     drop(subscription);
-    scene.expect_content(&queue, &[]);
+    fixture.expect_content(&queue, &[]);
 }
 
-fn verdicts_elsewhere(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
+fn verdicts_elsewhere(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
     for number in 0..20 {
-        scene.put(&queue, &number.to_string());
+        fixture.put(&queue, &number.to_string());
     }
-    let mut subscription = scene.subscribe(&queue, 20);
-    let mut settlers: Vec<_> = (0..20).map(|_| scene.next(&mut subscription).settler).collect();
+    let subscription = fixture.subscribe(&queue, 20);
+    let mut settlers: Vec<_> = (0..20).map(|_| fixture.next(&*subscription).settler).collect();
     settlers.rotate_left(7);
     std::thread::scope(|threads| {
         for half in settlers.chunks(10) {
@@ -160,11 +160,11 @@ fn verdicts_elsewhere(scene: &Scene<'_>) {
     });
     // Room for twenty more only where all verdicts arrived.
     for number in 20..40 {
-        scene.put(&queue, &number.to_string());
+        fixture.put(&queue, &number.to_string());
     }
     for number in 20..40 {
-        scene.expect(&mut subscription, &number.to_string());
+        fixture.expect(&*subscription, &number.to_string());
     }
     drop(subscription);
-    scene.expect_content(&queue, &[]);
+    fixture.expect_content(&queue, &[]);
 }

@@ -2,18 +2,18 @@
 
 use amq_protocol::frame::{AMQPContentHeader, AMQPFrame};
 
-use super::super::drive::{self, NONCE, assert_frames};
+use super::super::defect_header::GuardReport;
+use super::super::harness::{self, NONCE, assert_frames};
 use super::super::header::MAX_BODY;
-use super::super::seal::Watch;
 use super::super::table::MAX_DEPTH;
 use super::super::{FRAME_MAX, filter};
 use super::*;
 
 /// What comes through, in one piece and in others alike.
-fn through(bytes: &[u8]) -> drive::Outcome {
-    let whole = drive::run(bytes, &[]);
+fn through(bytes: &[u8]) -> harness::Outcome {
+    let whole = harness::run(bytes, &[]);
     for splits in [&[1][..], &[0, 7, 1], &[3, 0, 250]] {
-        assert_eq!(whole, drive::run(bytes, splits), "with splits {splits:?}");
+        assert_eq!(whole, harness::run(bytes, splits), "with splits {splits:?}");
     }
     assert_frames(&whole.released);
     whole
@@ -43,8 +43,8 @@ fn delivered(properties: &[u8]) -> (AMQPContentHeader, Option<&'static str>) {
         panic!("no header");
     };
     assert_eq!(header.body_size, 4);
-    let watch = Watch::with_nonce(NONCE.to_owned());
-    let defect = header.properties.headers().as_ref().and_then(|headers| watch.defect(headers));
+    let guard_report = GuardReport::with_nonce(NONCE.to_owned());
+    let defect = header.properties.headers().as_ref().and_then(|headers| guard_report.defect(headers));
     (*header, defect)
 }
 
@@ -121,8 +121,8 @@ fn the_mark_of_the_guard_cannot_be_forged() {
     assert_eq!(forged(""), None);
     assert_eq!(forged(NONCE), Some("headers_too_deep"));
     assert_ne!(
-        Watch::new().headers(super::super::seal::Defect::TooDeep),
-        Watch::new().headers(super::super::seal::Defect::TooDeep)
+        GuardReport::new().headers(super::super::defect_header::Defect::TooDeep),
+        GuardReport::new().headers(super::super::defect_header::Defect::TooDeep)
     );
 }
 
@@ -152,7 +152,7 @@ fn a_frame_larger_than_agreed_is_refused_before_it_is_read() {
         for size in [FRAME_MAX + 1, u32::MAX] {
             assert!(refusal(&sized(kind, size)).contains("more than the agreed 131072"));
         }
-        assert_eq!(drive::run(&sized(kind, FRAME_MAX), &[]).refusal, None);
+        assert_eq!(harness::run(&sized(kind, FRAME_MAX), &[]).refusal, None);
     }
     let tune = |frame_max: u32| method(0, 10, 30, &[&[0, 0], &frame_max.to_be_bytes(), &[0, 9]]);
     passes(&[tune(0), tune(1 << 30), body(1, &vec![1; FRAME_MAX as usize])].concat());
@@ -214,7 +214,7 @@ fn a_text_that_is_not_utf8_does_not_end_the_connection() {
         ),
         (method(0, 10, 60, &[&short(b"\xe9teint")]), method(0, 10, 60, &[&short(b"?teint")])),
     ] {
-        assert_eq!(through(&sent), drive::Outcome { released: received, refusal: None });
+        assert_eq!(through(&sent), harness::Outcome { released: received, refusal: None });
     }
     // UTF-8 stays what it is.
     passes(&deliver(1, 7, "größe".as_bytes(), "ключ".as_bytes()));
@@ -237,7 +237,7 @@ fn what_came_before_a_refusal_is_still_given() {
 
 #[test]
 fn the_buffer_does_not_grow_with_what_a_peer_announces() {
-    let mut filter = filter::Filter::new(std::sync::Arc::new(Watch::new()));
+    let mut filter = filter::Filter::new(std::sync::Arc::new(GuardReport::new()));
     let room = filter.space().len();
     assert!(room < 256 * 1024);
     let head = [2, 0, 1, 0xFF, 0xFF, 0xFF, 0xFF, 0, 60];

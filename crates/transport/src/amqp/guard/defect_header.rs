@@ -1,5 +1,5 @@
-//! How the guard tells the consumer what was wrong with a message: by a header that only
-//! this connection's guard can have written. And how it tells why it gave up.
+//! How the guard reports a defect of a message to the consumer: in a header that only the guard of this connection can write. And
+//! how it reports why it ended the connection.
 
 use std::sync::OnceLock;
 
@@ -8,7 +8,7 @@ use amiquip::{AmqpValue, FieldTable};
 /// The header's name.
 const NAME: &str = "x-guard";
 
-/// What was wrong with the properties of a message.
+/// What is wrong with the properties of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Defect {
     TooDeep,
@@ -31,7 +31,7 @@ impl Defect {
         Self::PropertiesMalformed,
     ];
 
-    /// Stable: users see it, and it is stored with dead letters.
+    /// Stable, since users see it and it is stored with dead letters.
     pub(super) fn code(self) -> &'static str {
         match self {
             Self::TooDeep => "headers_too_deep",
@@ -45,15 +45,15 @@ impl Defect {
     }
 }
 
-/// What the guard of a connection and the connection's owner share.
+/// What the guard of a connection reports to the connection's owner.
 #[derive(Debug)]
-pub(in crate::amqp) struct Watch {
-    /// Keeps publishers from writing the header themselves.
+pub(in crate::amqp) struct GuardReport {
+    /// Prevents publishers from forging the header.
     nonce: String,
     refusal: OnceLock<String>,
 }
 
-impl Watch {
+impl GuardReport {
     pub(in crate::amqp) fn new() -> Self {
         Self::with_nonce(uuid::Uuid::new_v4().simple().to_string())
     }
@@ -68,11 +68,11 @@ impl Watch {
     }
 
     pub(super) fn refuse(&self, why: &str) {
-        // The first reason is the one; nothing is read after it.
+        // The first reason counts. No bytes are read after it.
         let _ = self.refusal.set(why.to_owned());
     }
 
-    /// The table of headers, encoded with its length, that says `defect`.
+    /// The encoded table of headers, with its length, that reports `defect`.
     pub(super) fn headers(&self, defect: Defect) -> Vec<u8> {
         let text = format!("{}:{}", self.nonce, defect.code());
         let mut content = vec![NAME.len() as u8];
@@ -85,7 +85,7 @@ impl Watch {
         table
     }
 
-    /// What these headers say was wrong, if they are this guard's.
+    /// The defect that these headers report, if this guard wrote them.
     pub(in crate::amqp) fn defect(&self, headers: &FieldTable) -> Option<&'static str> {
         let Some(AmqpValue::LongString(text)) = headers.get(NAME) else {
             return None;

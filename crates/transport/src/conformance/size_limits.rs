@@ -2,8 +2,8 @@
 
 use zc_events_protocol::{HeaderValue, Headers, Properties};
 
-use super::Behaviour;
-use super::scene::{Scene, plain};
+use super::behaviour::Behaviour;
+use super::fixture::{Fixture, plain};
 use crate::{ConsumeOptions, Error, ExchangeKind, Outgoing, Topology};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
@@ -17,22 +17,22 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
 ];
 
 /// A name of that many bytes.
-fn long(scene: &Scene<'_>, stem: &str, size: usize) -> String {
-    let name = scene.name(stem);
+fn long(fixture: &Fixture<'_>, stem: &str, size: usize) -> String {
+    let name = fixture.name(stem);
     name.clone() + &"x".repeat(size - name.len())
 }
 
-fn long_names(scene: &Scene<'_>) {
-    let (queue, exchange, key) = (long(scene, "q", 255), long(scene, "e", 255), long(scene, "k", 255));
+fn long_names(fixture: &Fixture<'_>) {
+    let (queue, exchange, key) = (long(fixture, "q", 255), long(fixture, "e", 255), long(fixture, "k", 255));
     let topology = Topology::new()
         .exchange(&exchange, ExchangeKind::Direct)
         .queue(plain(&queue, []))
         .bind(&queue, &exchange, &key);
-    scene.declare(&topology).expect("declaring");
-    scene.owns(&queue);
-    scene.send(&exchange, &key, true, "a").wait(scene.soon()).expect("a confirm");
-    scene.send("", &queue, true, "b").wait(scene.soon()).expect("a confirm");
-    scene.expect_content(&queue, &["a", "b"]);
+    fixture.declare(&topology).expect("declaring");
+    fixture.owns(&queue);
+    fixture.send(&exchange, &key, true, "a").wait(fixture.soon()).expect("a confirm");
+    fixture.send("", &queue, true, "b").wait(fixture.soon()).expect("a confirm");
+    fixture.expect_content(&queue, &["a", "b"]);
 }
 
 #[track_caller]
@@ -43,84 +43,84 @@ fn too_large<T: std::fmt::Debug>(result: Result<T, Error>, what: &str) {
     }
 }
 
-fn names_too_long(scene: &Scene<'_>) {
-    let name = long(scene, "n", 256);
-    let (queue, exchange) = (scene.queue("queue"), scene.exchange("events", ExchangeKind::Fanout));
-    too_large(scene.declare(&Topology::new().queue(plain(&name, []))), "a queue's name");
-    too_large(scene.declare(&Topology::new().exchange(&name, ExchangeKind::Fanout)), "an exchange's name");
-    too_large(scene.declare(&Topology::new().bind(&queue, &exchange, &name)), "a binding key");
-    let subscribed = scene.broker.subscribe(&name, ConsumeOptions::default(), scene.soon()).map(|_| ());
+fn names_too_long(fixture: &Fixture<'_>) {
+    let name = long(fixture, "n", 256);
+    let (queue, exchange) = (fixture.queue("queue"), fixture.exchange("events", ExchangeKind::Fanout));
+    too_large(fixture.declare(&Topology::new().queue(plain(&name, []))), "a queue's name");
+    too_large(fixture.declare(&Topology::new().exchange(&name, ExchangeKind::Fanout)), "an exchange's name");
+    too_large(fixture.declare(&Topology::new().bind(&queue, &exchange, &name)), "a binding key");
+    let subscribed = fixture.broker.subscribe(&name, ConsumeOptions::default(), fixture.soon()).map(|_| ());
     too_large(subscribed, "a queue's name");
     let properties = Properties::default();
     for (exchange, routing_key) in [(name.as_str(), ""), ("", name.as_str())] {
         let message = Outgoing { exchange, routing_key, mandatory: false, properties: &properties, body: b"" };
-        too_large(scene.broker.send(&message, scene.soon()), "an address");
+        too_large(fixture.broker.send(&message, fixture.soon()), "an address");
     }
-    scene.expect_usable();
+    fixture.expect_usable();
 }
 
-fn properties_too_long(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
+fn properties_too_long(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
     let header =
         |key: String| Properties { headers: Some(Headers::from([(key, HeaderValue::Null)])), ..Default::default() };
     let correlated = |id: String| Properties { correlation_id: Some(id), ..Default::default() };
     // As long in bytes, not in characters.
     for properties in [header("x".repeat(255)), correlated("x".repeat(255)), correlated("ü".repeat(127))] {
-        scene.put_with(&queue, &properties, b"");
+        fixture.put_with(&queue, &properties, b"");
     }
     for properties in [header("x".repeat(256)), correlated("x".repeat(256)), correlated("ü".repeat(128))] {
         let message =
             Outgoing { exchange: "", routing_key: &queue, mandatory: true, properties: &properties, body: b"" };
-        too_large(scene.broker.send(&message, scene.soon()), "a property");
+        too_large(fixture.broker.send(&message, fixture.soon()), "a property");
     }
-    scene.expect_content(&queue, &["", "", ""]);
+    fixture.expect_content(&queue, &["", "", ""]);
 }
 
-fn headers_too_large(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
+fn headers_too_large(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
     let headers = |size| Some(Headers::from([("x".to_owned(), "x".repeat(size).into())]));
-    scene.put_with(&queue, &Properties { headers: headers(100 * 1024), ..Properties::default() }, b"a");
+    fixture.put_with(&queue, &Properties { headers: headers(100 * 1024), ..Properties::default() }, b"a");
     let properties = Properties { headers: headers(200 * 1024), ..Properties::default() };
     let message = Outgoing { exchange: "", routing_key: &queue, mandatory: true, properties: &properties, body: b"b" };
-    too_large(scene.broker.send(&message, scene.soon()), "a header");
-    scene.expect_content(&queue, &["a"]);
+    too_large(fixture.broker.send(&message, fixture.soon()), "a header");
+    fixture.expect_content(&queue, &["a"]);
 }
 
 fn expiring(milliseconds: &str) -> Properties {
     Properties { expiration: Some(milliseconds.to_owned()), ..Properties::default() }
 }
 
-fn expiration(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
-    scene.put(&queue, "holds the only place");
-    let mut subscription = scene.subscribe(&queue, 1);
-    let first = scene.next(&mut subscription);
-    scene.put_with(&queue, &expiring("1"), b"lives for a moment");
-    scene.put_with(&queue, &expiring("600000"), b"lives for long");
-    scene.put_with(&queue, &Properties::default(), b"lives for ever");
+fn expiration(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
+    fixture.put(&queue, "holds the only place");
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
+    fixture.put_with(&queue, &expiring("1"), b"lives for a moment");
+    fixture.put_with(&queue, &expiring("600000"), b"lives for long");
+    fixture.put_with(&queue, &Properties::default(), b"lives for ever");
     // Time enough for the first one to expire.
-    scene.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
     first.settler.ack();
-    scene.expect(&mut subscription, "lives for long");
-    scene.expect(&mut subscription, "lives for ever");
-    scene.expect_nothing(&mut subscription);
+    fixture.expect(&*subscription, "lives for long");
+    fixture.expect(&*subscription, "lives for ever");
+    fixture.expect_nothing(&*subscription);
 }
 
-fn no_time(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
-    scene.put_with(&queue, &expiring("0"), b"nobody is there");
-    let mut subscription = scene.subscribe(&queue, 1);
-    scene.expect_nothing(&mut subscription);
-    scene.put_with(&queue, &expiring("0"), b"at once");
-    let first = scene.next(&mut subscription);
+fn no_time(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
+    fixture.put_with(&queue, &expiring("0"), b"nobody is there");
+    let subscription = fixture.subscribe(&queue, 1);
+    fixture.expect_nothing(&*subscription);
+    fixture.put_with(&queue, &expiring("0"), b"at once");
+    let first = fixture.next(&*subscription);
     assert_eq!(first.body, b"at once");
-    scene.put_with(&queue, &expiring("0"), b"nobody has room");
+    fixture.put_with(&queue, &expiring("0"), b"nobody has room");
     first.settler.ack();
-    scene.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
 }
 
-fn expired_letter(scene: &Scene<'_>) {
-    let dead = scene.queue("dead");
+fn expired_letter(fixture: &Fixture<'_>) {
+    let dead = fixture.queue("dead");
     let to_dead = || {
         [
             ("x-dead-letter-exchange", HeaderValue::from("")),
@@ -128,13 +128,13 @@ fn expired_letter(scene: &Scene<'_>) {
         ]
     };
     let [exchange, key] = to_dead();
-    let patient = scene.queue_with("patient", to_dead());
-    let hasty = scene.queue_with("hasty", [exchange, key, ("x-message-ttl", 20.into())]);
+    let patient = fixture.queue_with("patient", to_dead());
+    let hasty = fixture.queue_with("hasty", [exchange, key, ("x-message-ttl", 20.into())]);
     // Somebody waits already, and nobody looks at the queue in which they expire.
-    let mut subscription = scene.subscribe(&dead, 1);
+    let subscription = fixture.subscribe(&dead, 1);
     for (queue, properties) in [(&patient, expiring("20")), (&hasty, expiring("600000"))] {
-        scene.put_with(queue, &properties, b"a");
-        let letter = scene.expect(&mut subscription, "a");
+        fixture.put_with(queue, &properties, b"a");
+        let letter = fixture.expect(&*subscription, "a");
         assert_eq!(letter.properties.expiration, None, "it must not expire again");
         let headers = letter.properties.headers.expect("headers with the reason");
         assert_eq!(headers.get("x-first-death-reason"), Some(&"expired".into()));

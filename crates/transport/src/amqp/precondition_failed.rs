@@ -1,34 +1,38 @@
-//! Reads the words in which RabbitMQ says what differs:
+//! Parses the text of RabbitMQ's PRECONDITION_FAILED that names a difference:
 //! `inequivalent arg 'x-max-priority' for queue 'q' in vhost '/': received the value '10' of
-//! type 'signedint' but current is none`. Nothing is asked from here.
+//! type 'signedint' but current is none`. It makes no call.
 
 use zc_events_protocol::HeaderValue;
 
 use crate::Difference;
 
-/// One difference, in RabbitMQ's words.
+/// One difference, as RabbitMQ words it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Inequivalent {
+pub(super) struct PreconditionFailed {
     what: String,
-    received: Said,
-    current: Said,
+    received: WordedValue,
+    current: WordedValue,
 }
 
 /// `none`, `'5'`, or `the value '5' of type 'signedint'`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Said {
+struct WordedValue {
     value: Option<String>,
     kind: Option<String>,
 }
 
-impl Inequivalent {
-    /// `None` where the text says something else.
+impl PreconditionFailed {
+    /// `None` if the text says something else.
     pub(super) fn read(text: &str) -> Option<Self> {
         let (_, rest) = text.split_once("inequivalent arg '")?;
         let (what, rest) = rest.split_once("' for ")?;
         let (_, rest) = rest.rsplit_once(": received ")?;
         let (received, current) = rest.split_once(" but current is ")?;
-        Some(Self { what: what.to_owned(), received: Said::read(received)?, current: Said::read(current)? })
+        Some(Self {
+            what: what.to_owned(),
+            received: WordedValue::read(received)?,
+            current: WordedValue::read(current)?,
+        })
     }
 
     pub(super) fn what(&self) -> &str {
@@ -39,12 +43,12 @@ impl Inequivalent {
         self.current.shown()
     }
 
-    /// What is there, where that is a property and no argument.
+    /// The existing value of a property (not of an argument).
     pub(super) fn found_flag(&self) -> Option<bool> {
         self.found().parse().ok()
     }
 
-    /// What is there as an argument, `Null` for none. Where no type is told, it is that of `wanted`.
+    /// The existing value of an argument; `Null` if there is none. If the text names no type, the type of `wanted` is used.
     pub(super) fn found_value(&self, wanted: Option<&HeaderValue>) -> Option<HeaderValue> {
         let Some(value) = &self.current.value else { return Some(HeaderValue::Null) };
         let kind = self.current.kind.as_deref().or(match wanted {
@@ -66,7 +70,7 @@ impl Inequivalent {
     }
 }
 
-impl Said {
+impl WordedValue {
     fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         if text == "none" {
@@ -94,12 +98,12 @@ mod tests {
 
     const START: &str = "PRECONDITION_FAILED - inequivalent arg";
 
-    fn read(text: &str) -> Inequivalent {
-        Inequivalent::read(&format!("{START} {text}")).unwrap()
+    fn read(text: &str) -> PreconditionFailed {
+        PreconditionFailed::read(&format!("{START} {text}")).unwrap()
     }
 
     #[test]
-    fn what_rabbitmq_says_is_read() {
+    fn rabbitmqs_wording_is_parsed() {
         let none = read(
             "'x-max-priority' for queue 'q: received' in vhost '/': received the value '10' of type 'signedint' but current is none",
         );
@@ -119,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_difference() {
+    fn other_texts_are_no_difference() {
         for text in [
             "",
             "PRECONDITION_FAILED - invalid arg 'x-delivery-limit' for queue 'q' in vhost '/' of queue type rabbit_classic_queue",
@@ -128,7 +132,7 @@ mod tests {
             "PRECONDITION_FAILED - inequivalent arg 'x' for queue 'q': received 1 but current is 2",
             "PRECONDITION_FAILED - inequivalent arg 'x' for queue 'q': received '1' but current is the value '2'",
         ] {
-            assert_eq!(Inequivalent::read(text), None, "{text}");
+            assert_eq!(PreconditionFailed::read(text), None, "{text}");
         }
     }
 }

@@ -1,17 +1,13 @@
-//! The one connection for publishing: opened when first needed, brought back when it was
-//! lost, by a thread that does nothing else. What is sent over it is the business of
-//! `publisher`.
+//! Opens the one connection for publishing when it is first needed, and keeps what a new one needs: the topologies and the limit of
+//! unconfirmed bytes. `reconnect` restores a lost connection; `publisher` sends over it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use zc_events_protocol::{Deadline, Outcome, Stage, clock};
 
-use super::backoff::Backoff;
-use super::channel::Discarded;
+use super::closing_channel::ClosingChannel;
 use super::connection::{BrokerConnection, OnEnd};
 use super::declare::{Fallbacks, declare};
 use super::failure;
@@ -20,110 +16,112 @@ use super::options::AmqpOptions;
 use super::watchdog::Watchdog;
 use crate::{Error, Health, Result, Topology};
 
-/// The least time between a failed attempt and the next one that callers make: however
-/// many they are, a dead broker is asked ten times a second, and all are told the answer.
-const PACE: Duration = Duration::from_millis(100);
+/// The least time between a failed attempt and the next one by a caller. Any number of callers thus makes at most ten attempts per
+/// second, and all of them get the result.
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(100);
 
-pub(super) struct Keeper {
+/// The connection for publishing, and what is needed to open it again.
+pub(super) struct ConnectionManager {
     pub(super) options: AmqpOptions,
     pub(super) in_flight: Arc<InFlight>,
-    /// Where channels go that nobody needs; the thread closes them.
-    pub(super) bin: Sender<Discarded>,
+    /// Takes channels that are no longer needed. The thread closes them.
+    pub(super) closing_channels: Sender<ClosingChannel>,
     watchdog: Arc<Watchdog>,
     fallbacks: Fallbacks,
-    state: Mutex<State>,
+    state: Mutex<ManagerState>,
     last_error: Arc<Mutex<Option<(String, Instant)>>>,
-    /// Holds one token; whoever opens the connection has it.
-    turn: (Sender<()>, Receiver<()>),
+    /// Holds one token. The caller that opens the connection takes it.
+    attempt_token: (Sender<()>, Receiver<()>),
     /// Tells the thread that the connection was lost.
     lost: Sender<()>,
+    /// Disconnects when the broker is closed.
     pub(super) closing: Receiver<()>,
 }
 
 #[derive(Default)]
-struct State {
+struct ManagerState {
     connection: Option<Arc<BrokerConnection>>,
-    /// All that was ever declared; repeated on each new connection.
+    /// All topologies that were declared. They are declared again on each new connection.
     topologies: Vec<Topology>,
     opened: u64,
     failed: u64,
-    failure: Option<Failure>,
+    failure: Option<FailedAttempt>,
     closed: bool,
-    /// Dropped by closing, which ends all that hold `closing`.
+    /// Dropped by closing, which disconnects `closing`.
     open: Option<Sender<()>>,
 }
 
-/// The last attempt to open the connection that failed.
-struct Failure {
+/// A failed attempt to open the connection.
+struct FailedAttempt {
     at: Instant,
     error: Error,
-    /// Until when it was tried.
+    /// The deadline of the attempt.
     deadline: Deadline,
-    /// Whether it would have failed with more time, too.
+    /// Whether more time would not have helped.
     conclusive: bool,
 }
 
-/// The token, given back when dropped: without it nobody would ever connect again, whatever ended the attempt.
-struct Turn<'a>(&'a Sender<()>);
+/// The token of an attempt, returned when dropped. If it were lost with a failed attempt, no caller could connect again.
+struct AttemptToken<'a>(&'a Sender<()>);
 
-impl Drop for Turn<'_> {
+impl Drop for AttemptToken<'_> {
     fn drop(&mut self) {
         // There is one token, and room for one.
         let _ = self.0.try_send(());
     }
 }
 
-/// The thread that brings the connection back. It ends when this is dropped.
-pub(super) struct Running(#[expect(dead_code, reason = "its end is the signal")] Sender<()>);
+/// What the thread that restores the connection is told.
+pub(super) struct ManagerSignals {
+    /// A message for each connection that was lost.
+    pub(super) losses: Receiver<()>,
+    /// Channels to close.
+    pub(super) unneeded: Receiver<ClosingChannel>,
+}
 
-impl Keeper {
-    pub(super) fn start(options: AmqpOptions, watchdog: Arc<Watchdog>) -> std::io::Result<(Arc<Self>, Running)> {
-        let turn = bounded(1);
-        // An empty channel of capacity one: this cannot fail.
-        let _ = turn.0.try_send(());
+impl ConnectionManager {
+    pub(super) fn new(options: AmqpOptions, watchdog: Arc<Watchdog>) -> (Arc<Self>, ManagerSignals) {
+        let attempt_token = bounded(1);
+        // The channel is empty and has room for one message, so this cannot fail.
+        let _ = attempt_token.0.try_send(());
         let (open, closing) = bounded(0);
         let (lost, losses) = bounded(1);
-        let (bin, discarded) = unbounded();
-        let (running, stopped) = bounded(0);
-        let keeper = Arc::new(Self {
+        let (closing_channels, unneeded) = unbounded();
+        let manager = Self {
             in_flight: InFlight::new(options.in_flight_bytes),
             options,
-            bin,
+            closing_channels,
             watchdog,
             fallbacks: Fallbacks::default(),
-            state: Mutex::new(State { open: Some(open), ..State::default() }),
+            state: Mutex::new(ManagerState { open: Some(open), ..ManagerState::default() }),
             last_error: Arc::default(),
-            turn,
+            attempt_token,
             lost,
             closing,
-        });
-        let thread = Arc::clone(&keeper);
-        thread::Builder::new()
-            .name("zc-events-keeper".into())
-            .spawn(move || thread.run(&losses, &discarded, &stopped))?;
-        Ok((keeper, Running(running)))
+        };
+        (Arc::new(manager), ManagerSignals { losses, unneeded })
     }
 
-    /// The connection, opened where there is none.
+    /// The connection. Opens it if there is none.
     pub(super) fn connection(&self, deadline: Deadline) -> Result<Arc<BrokerConnection>> {
         if let Some(connection) = self.current()? {
             return Ok(connection);
         }
         let failed = self.state().failed;
-        // One opens, the others wait for it: with a refusing broker all are told at once.
-        if clock::receive(&*self.options.clock, &self.turn.1, deadline).is_err() {
+        // One caller opens the connection, the others wait for it. If the broker refuses, all of them get the error at once.
+        if clock::receive(&*self.options.clock, &self.attempt_token.1, deadline).is_err() {
             return Err(failure::timeout(Stage::Connect));
         }
-        let turn = Turn(&self.turn.0);
+        let attempt_token = AttemptToken(&self.attempt_token.0);
         let opened = match self.current() {
-            Ok(None) => self.take_turn(failed, deadline),
+            Ok(None) => self.open_or_share_failure(failed, deadline),
             current => current.transpose().unwrap_or(Err(Error::Closed)),
         };
-        drop(turn);
-        opened.map_err(|error| self.note(error))
+        drop(attempt_token);
+        opened.map_err(|error| self.record_error(error))
     }
 
-    /// The connection, where there is one.
+    /// The connection, if there is one.
     pub(super) fn current(&self) -> Result<Option<Arc<BrokerConnection>>> {
         let state = self.state();
         if state.closed {
@@ -132,11 +130,11 @@ impl Keeper {
         Ok(state.connection.as_ref().filter(|connection| connection.is_alive()).cloned())
     }
 
-    /// Why there is no connection; `None` where there is one, or nobody has tried.
-    pub(super) fn absence(&self) -> Result<Option<Error>> {
+    /// Why there is no connection. `None` if there is one, or if no attempt was made.
+    pub(super) fn connect_error(&self) -> Result<Option<Error>> {
         Ok(match self.current()? {
             Some(_) => None,
-            None => self.state().failure.as_ref().map(|failure| again(&failure.error)),
+            None => self.state().failure.as_ref().map(|failure| duplicate(&failure.error)),
         })
     }
 
@@ -144,12 +142,12 @@ impl Keeper {
         loop {
             let connection = self.connection(deadline)?;
             if topology.queues.iter().any(|queue| queue.exclusive) {
-                // It would go with any other connection.
-                connection.gate.pass(&*self.options.clock, deadline)?;
+                // An exclusive queue must be declared on this connection, since it is deleted with its connection.
+                connection.flow_control.wait_until_unblocked(&*self.options.clock, deadline)?;
             }
-            // A broker that blocks a connection reads nothing from it; another one it reads until that publishes.
-            let spare = match connection.gate.blocked() {
-                Some(_) => Some(self.open("declaring", || None, deadline).map_err(|error| self.note(error))?),
+            // A broker that blocks a connection reads nothing from it. It reads from a new connection until that one publishes.
+            let spare = match connection.flow_control.blocked() {
+                Some(_) => Some(self.open("declaring", || None, deadline).map_err(|error| self.record_error(error))?),
                 None => None,
             };
             let connection = spare.as_ref().unwrap_or(&connection);
@@ -157,7 +155,7 @@ impl Keeper {
             match declare(connection, topology, &self.fallbacks, true, deadline) {
                 Ok(()) => break,
                 Err(_) if self.fallbacks.len() > fallbacks => {}
-                Err(error) => return Err(self.note(error)),
+                Err(error) => return Err(self.record_error(error)),
             }
         }
         let mut state = self.state();
@@ -167,27 +165,28 @@ impl Keeper {
         Ok(())
     }
 
-    /// Opens a connection of the same kind, with all topologies declared.
+    /// Opens another connection, with all topologies declared.
     fn open(&self, purpose: &str, on_end: impl Fn() -> Option<OnEnd>, deadline: Deadline) -> Result<BrokerConnection> {
-        // Not in the call: the state would be locked until it ends.
+        // Cloned before the call, since the state would stay locked during it.
         let topologies = self.state().topologies.clone();
         self.open_declaring(purpose, on_end, topologies, deadline)
     }
 
-    /// Opens a connection of the same kind, with all topologies and one of its own declared.
+    /// Opens another connection, with all topologies and `own` declared.
     pub(super) fn open_with(&self, purpose: &str, own: &Topology, deadline: Deadline) -> Result<BrokerConnection> {
         let mut topologies = self.state().topologies.clone();
         topologies.push(own.clone());
         self.open_declaring(purpose, || None, topologies, deadline)
     }
 
-    /// Opens a connection on which nothing is declared.
+    /// Opens another connection without declaring anything.
     pub(super) fn open_bare(&self, purpose: &str, deadline: Deadline) -> Result<BrokerConnection> {
         self.current()?;
-        BrokerConnection::open(&self.options, &self.watchdog, purpose, None, deadline).map_err(|error| self.note(error))
+        BrokerConnection::open(&self.options, &self.watchdog, purpose, None, deadline)
+            .map_err(|error| self.record_error(error))
     }
 
-    /// Forgets what was declared of a topology.
+    /// Forgets the queues and exchanges of a topology, so that they are not declared again.
     pub(super) fn forget(&self, gone: &Topology) {
         self.state().topologies.retain_mut(|topology| topology.lose(gone));
     }
@@ -219,7 +218,7 @@ impl Keeper {
         Health {
             connected: connection.is_some(),
             node: connection.map(|connection| connection.node().to_owned()),
-            blocked: connection.and_then(|connection| connection.gate.blocked()),
+            blocked: connection.and_then(|connection| connection.flow_control.blocked()),
             last_error_at: last_error.as_ref().map(|(_, at)| *at),
             last_error: last_error.map(|(error, _)| error),
             connections: state.opened,
@@ -228,43 +227,43 @@ impl Keeper {
         }
     }
 
-    /// Ends everything; what is left of the connection is for the caller to close.
+    /// Marks the broker as closed. The caller closes the connection that is returned.
     pub(super) fn close(&self) -> Option<Arc<BrokerConnection>> {
         let mut state = self.state();
         state.closed = true;
         state.open = None;
         let connection = state.connection.take();
-        // Who waits for the alarm's end need not any more.
+        // Callers that wait for the end of an alarm must not wait any longer.
         if let Some(connection) = &connection {
-            connection.gate.open();
+            connection.flow_control.unblock();
         }
         connection
     }
 
-    pub(super) fn note(&self, error: Error) -> Error {
+    pub(super) fn record_error(&self, error: Error) -> Error {
         if !matches!(error, Error::Closed) {
             *self.last_error() = Some((error.to_string(), self.options.clock.now()));
         }
         error
     }
 
-    /// Opens the connection, unless an attempt that failed meanwhile says enough. `failed`
-    /// is how many had failed when the caller came.
-    fn take_turn(&self, failed: u64, deadline: Deadline) -> Result<Arc<BrokerConnection>> {
+    /// Opens the connection, unless an attempt that failed meanwhile gives the answer. `failed` is the number of failures when the
+    /// caller came.
+    fn open_or_share_failure(&self, failed: u64, deadline: Deadline) -> Result<Arc<BrokerConnection>> {
         let clock = &*self.options.clock;
         let next = {
             let state = self.state();
             match &state.failure {
                 Some(failure) if state.failed > failed && (failure.conclusive || failure.deadline >= deadline) => {
-                    return Err(again(&failure.error));
+                    return Err(duplicate(&failure.error));
                 }
-                Some(failure) => failure.at.checked_add(PACE).map(Deadline::at),
+                Some(failure) => failure.at.checked_add(ATTEMPT_INTERVAL).map(Deadline::at),
                 None => None,
             }
         };
         if let Some(next) = next.filter(|next| !next.has_passed(clock)) {
             if next >= deadline {
-                return Err(self.state().failure.as_ref().map_or(Error::Closed, |failure| again(&failure.error)));
+                return Err(self.state().failure.as_ref().map_or(Error::Closed, |failure| duplicate(&failure.error)));
             }
             if !clock::pause(clock, next, &self.closing) {
                 return Err(Error::Closed);
@@ -273,7 +272,7 @@ impl Keeper {
         self.attempt(deadline)
     }
 
-    /// The caller holds the token.
+    /// Makes one attempt. The caller holds the token.
     fn attempt(&self, deadline: Deadline) -> Result<Arc<BrokerConnection>> {
         let opened = self.open("publishing", || Some(self.on_end()), deadline);
         let clock = &*self.options.clock;
@@ -287,7 +286,7 @@ impl Keeper {
                 state.failure = None;
                 drop(state);
                 drop(old);
-                // Its end may have been told before it was in its place.
+                // It may have been lost before it was stored.
                 if !connection.is_alive() {
                     let _ = self.lost.try_send(());
                 }
@@ -296,7 +295,7 @@ impl Keeper {
             Err(error) => {
                 state.failed += 1;
                 let conclusive = !deadline.has_passed(clock);
-                state.failure = Some(Failure { at: clock.now(), error: again(&error), deadline, conclusive });
+                state.failure = Some(FailedAttempt { at: clock.now(), error: duplicate(&error), deadline, conclusive });
                 Err(error)
             }
         }
@@ -308,68 +307,22 @@ impl Keeper {
         Box::new(move |why| {
             let text = format!("the connection was lost: {why}");
             *last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((text, clock.now()));
-            // A full channel means that it was told already.
+            // If the channel is full, the thread has been told already.
             let _ = lost.try_send(());
         })
-    }
-
-    /// The thread: nothing to do while all is well.
-    fn run(&self, losses: &Receiver<()>, discarded: &Receiver<Discarded>, stopped: &Receiver<()>) {
-        let clock = &*self.options.clock;
-        let mut backoff = Backoff::default();
-        let mut due: Option<Instant> = None;
-        let mut kept: Vec<Discarded> = Vec::new();
-        loop {
-            // Closes all the others.
-            kept.retain(|channel| channel.hindrance().is_some());
-            let opened = match kept.first().map(Discarded::hindrance) {
-                None => never(),
-                Some(Some(opened)) => opened,
-                Some(None) => continue,
-            };
-            let alarm = due.map_or_else(never, |due| clock.at(due));
-            select! {
-                recv(stopped) -> _ => return,
-                recv(discarded) -> channel => kept.extend(channel),
-                recv(opened) -> _ => {}
-                recv(losses) -> _ => due = due.or_else(|| clock.now().checked_add(backoff.next())),
-                recv(alarm) -> _ => {
-                    let revived = catch_unwind(AssertUnwindSafe(|| self.revive(&mut backoff)));
-                    // The last thing that brings the connection back must not end with one attempt.
-                    due = revived.unwrap_or_else(|_| clock.now().checked_add(backoff.next()));
-                }
-            }
-        }
-    }
-
-    /// One attempt to bring the connection back. Says when to make the next one.
-    fn revive(&self, backoff: &mut Backoff) -> Option<Instant> {
-        let clock = &*self.options.clock;
-        let nodes = u32::try_from(self.options.url.nodes().len()).unwrap_or(u32::MAX);
-        let deadline = clock.deadline(self.options.connect_timeout.saturating_mul(nodes));
-        match self.connection(deadline) {
-            Ok(_) => backoff.reset(),
-            Err(Error::Closed) => {}
-            Err(error) => {
-                let pause = backoff.next();
-                log::debug!("the connection for publishing is not back, next attempt in {pause:?}: {error}");
-                return clock.now().checked_add(pause);
-            }
-        }
-        None
     }
 
     fn last_error(&self) -> MutexGuard<'_, Option<(String, Instant)>> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ManagerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The same error for another caller; of its cause only the text is left.
-fn again(error: &Error) -> Error {
+/// The same error for another caller. It keeps only the text of the source.
+fn duplicate(error: &Error) -> Error {
     match error {
         Error::Timeout { stage } => failure::timeout(*stage),
         Error::Rejected { why } => Error::Rejected { why: why.clone() },
@@ -387,23 +340,24 @@ fn again(error: &Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::SystemTime;
     use zc_events_protocol::{Clock, SystemClock};
 
-    /// A clock that panics when it is asked for the time, after so many answers.
+    /// A clock that panics when it is read, after the given number of answers.
     #[derive(Debug)]
-    struct Broken(AtomicU32);
+    struct PanickingClock(AtomicU32);
 
     const INTACT: u32 = u32::MAX;
 
-    impl Clock for Broken {
+    impl Clock for PanickingClock {
         fn now(&self) -> Instant {
             match self.0.load(Ordering::SeqCst) {
                 INTACT => {}
                 0 => {
                     self.0.store(INTACT, Ordering::SeqCst);
-                    panic!("as asked for");
+                    panic!("the clock panics as planned");
                 }
                 left => self.0.store(left - 1, Ordering::SeqCst),
             }
@@ -420,21 +374,21 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_panics_leaves_the_turn_to_the_next() {
-        let clock = Arc::new(Broken(AtomicU32::new(INTACT)));
+    fn an_attempt_that_panics_returns_the_token() {
+        let clock = Arc::new(PanickingClock(AtomicU32::new(INTACT)));
         let url = "amqp://app:secret@127.0.0.1:1/".parse().unwrap();
         let options = AmqpOptions::new(url).clock(clock.clone());
-        // The real time, since it must outlive what is tested.
+        // The watchdog gets the real clock, since it must not panic.
         let watchdog = Arc::new(Watchdog::start(Arc::new(SystemClock)).unwrap());
-        let (keeper, _running) = Keeper::start(options, watchdog).unwrap();
+        let (manager, _signals) = ConnectionManager::new(options, watchdog);
         let deadline = || SystemClock.deadline(Duration::from_secs(2));
         let mut panics = 0;
         for answers in 0..10 {
             clock.0.store(answers, Ordering::SeqCst);
-            panics += u32::from(catch_unwind(AssertUnwindSafe(|| keeper.connection(deadline()))).is_err());
+            panics += u32::from(catch_unwind(AssertUnwindSafe(|| manager.connection(deadline()))).is_err());
             clock.0.store(INTACT, Ordering::SeqCst);
-            let error = keeper.connection(deadline()).map(drop).unwrap_err();
-            assert!(!error.is_timeout(), "nobody opens the connection any more: {error}");
+            let error = manager.connection(deadline()).map(drop).unwrap_err();
+            assert!(!error.is_timeout(), "the token is lost: {error}");
         }
         assert!(panics > 0);
     }

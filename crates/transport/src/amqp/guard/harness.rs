@@ -1,4 +1,4 @@
-//! The guard on a scripted socket, for tests and fuzzing.
+//! A harness that runs the guard on a scripted socket, for tests and fuzzing.
 
 use std::io::{self, Read};
 use std::iter::{Copied, Cycle};
@@ -7,26 +7,25 @@ use std::sync::Arc;
 
 use amq_protocol::frame::{AMQPFrame, parse_frame};
 
-use super::seal::Watch;
+use super::defect_header::GuardReport;
 use super::stream::GuardedStream;
 
 /// The nonce of scripted connections.
 pub(crate) const NONCE: &str = "0123456789abcdef0123456789abcdef";
 
-/// What came through, and how it ended.
+/// The bytes that passed, and how it ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) released: Vec<u8>,
-    /// Why the guard gave up; `None` where it came to the end of the script.
+    /// Why the guard ended the connection. `None` if it read the whole script.
     pub(crate) refusal: Option<String>,
 }
 
-/// Sends `bytes` through a guard. The socket gives as many bytes at a time as `splits` says,
-/// over again; 0 blocks once, 255 and an empty `splits` give all that fits. Reads from the
-/// guard vary in size with them.
+/// Sends `bytes` through a guard. The socket returns as many bytes at a time as `splits` says; the list repeats. 0 blocks once; 255
+/// and an empty `splits` return all that fits. The size of reads from the guard varies with them.
 pub(crate) fn run(bytes: &[u8], splits: &[u8]) -> Outcome {
-    let watch = Arc::new(Watch::with_nonce(NONCE.to_owned()));
-    let mut stream = GuardedStream::new(Script::new(bytes, splits), Arc::clone(&watch));
+    let guard_report = Arc::new(GuardReport::with_nonce(NONCE.to_owned()));
+    let mut stream = GuardedStream::new(Script::new(bytes, splits), Arc::clone(&guard_report));
     let mut sizes = cycle(splits);
     let mut released = Vec::new();
     let mut out = vec![0; 16 * 1024];
@@ -38,15 +37,15 @@ pub(crate) fn run(bytes: &[u8], splits: &[u8]) -> Outcome {
             Ok(count) => released.extend_from_slice(&out[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => blocks += 1,
             Err(error) => {
-                assert_eq!(Some(error.to_string().as_str()), watch.refusal());
+                assert_eq!(Some(error.to_string().as_str()), guard_report.refusal());
                 return Outcome { released, refusal: Some(error.to_string()) };
             }
         }
-        assert!(blocks <= bytes.len() + 1, "it blocks although the socket does not");
+        assert!(blocks <= bytes.len() + 1, "the guard blocks although the socket does not");
     }
 }
 
-/// The frames in `released`, as amiquip's parser reads them; there must be nothing else in it.
+/// The frames in `released`, as amiquip's parser reads them. Panics if there is anything else.
 pub(crate) fn assert_frames(released: &[u8]) -> Vec<AMQPFrame> {
     let mut frames = Vec::new();
     let mut rest = released;

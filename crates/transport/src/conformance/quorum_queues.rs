@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use zc_events_protocol::{HeaderValue, Headers, Properties};
 
-use super::Behaviour;
-use super::scene::{Scene, plain, text};
-use crate::{Delivery, Error, Queue, Topology, Verdict};
+use super::behaviour::Behaviour;
+use super::fixture::{Fixture, plain, text};
+use crate::{Delivery, Error, Queue, QuorumPriorities, Topology, Verdict};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "a quorum queue counts how often a message came back", check: counted },
-    Behaviour { name: "a quorum queue keeps order and ignores priorities", check: order },
+    Behaviour { name: "a quorum queue keeps the order of its messages", check: order },
+    Behaviour { name: "a quorum queue treats priorities as its server does", check: priorities },
     Behaviour { name: "a quorum queue dead-letters what came back too often", check: limited },
     Behaviour { name: "a quarantine and dead letters may come back as often as it takes", check: unlimited },
     Behaviour { name: "what a queue's type does not have is rejected", check: refused },
@@ -20,18 +21,18 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "a full retry queue refuses", check: full },
 ];
 
-fn quorum<const N: usize>(scene: &Scene<'_>, stem: &str, arguments: [(&str, HeaderValue); N]) -> String {
-    let mut queue = plain(&scene.name(stem), arguments);
+fn quorum<const N: usize>(fixture: &Fixture<'_>, stem: &str, arguments: [(&str, HeaderValue); N]) -> String {
+    let mut queue = plain(&fixture.name(stem), arguments);
     queue.durable = true;
     queue.arguments.insert("x-queue-type".to_owned(), "quorum".into());
-    declare(scene, Topology::new().queue(queue))
+    declare(fixture, Topology::new().queue(queue))
 }
 
 /// Declares the one queue of a topology.
-fn declare(scene: &Scene<'_>, topology: Topology) -> String {
-    scene.declare(&topology).expect("declaring a queue");
+fn declare(fixture: &Fixture<'_>, topology: Topology) -> String {
+    fixture.declare(&topology).expect("declaring a queue");
     let name = topology.queues[0].name.clone();
-    scene.owns(&name);
+    fixture.owns(&name);
     name
 }
 
@@ -40,40 +41,40 @@ fn count(delivery: &Delivery) -> Option<i64> {
     headers.get("x-delivery-count").map(|count| count.as_int().expect("a number"))
 }
 
-fn counted(scene: &Scene<'_>) {
-    let queue = quorum(scene, "queue", []);
-    scene.put(&queue, "a");
-    let mut subscription = scene.subscribe(&queue, 1);
-    let first = scene.next(&mut subscription);
+fn counted(fixture: &Fixture<'_>) {
+    let queue = quorum(fixture, "queue", []);
+    fixture.put(&queue, "a");
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
     assert_eq!((count(&first), first.redelivered), (None, false));
     first.settler.settle(Verdict::Requeue);
-    let second = scene.next(&mut subscription);
+    let second = fixture.next(&*subscription);
     assert_eq!((count(&second), second.redelivered), (Some(1), true));
     // The end of a subscription counts as well.
     drop(subscription);
-    let mut subscription = scene.subscribe(&queue, 1);
-    let third = scene.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let third = fixture.next(&*subscription);
     assert_eq!((count(&third), third.redelivered), (Some(2), true));
     third.settler.ack();
-    scene.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
 }
 
-fn order(scene: &Scene<'_>) {
-    let queue = quorum(scene, "queue", []);
-    for (priority, body) in [(None, "a"), (Some(5), "b"), (Some(0), "c")] {
-        scene.put_with(&queue, &Properties { priority, ..Properties::default() }, body.as_bytes());
+fn order(fixture: &Fixture<'_>) {
+    let queue = quorum(fixture, "queue", []);
+    for body in ["a", "b", "c"] {
+        fixture.put(&queue, body);
     }
-    scene.expect_content(&queue, &["a", "b", "c"]);
-    // Where what comes back goes is the broker's choice; that it comes is not.
+    fixture.expect_content(&queue, &["a", "b", "c"]);
+    // The broker chooses the position of a requeued message, but must deliver it.
     for body in ["a", "b"] {
-        scene.put(&queue, body);
+        fixture.put(&queue, body);
     }
-    let mut subscription = scene.subscribe(&queue, 1);
-    let first = scene.next(&mut subscription);
+    let subscription = fixture.subscribe(&queue, 1);
+    let first = fixture.next(&*subscription);
     assert_eq!(text(&first), "a");
     first.settler.settle(Verdict::Requeue);
     let mut rest = [(), ()].map(|()| {
-        let delivery = scene.next(&mut subscription);
+        let delivery = fixture.next(&*subscription);
         delivery.settler.ack();
         text(&delivery)
     });
@@ -81,45 +82,57 @@ fn order(scene: &Scene<'_>) {
     assert_eq!(rest, ["a", "b"]);
 }
 
-fn limited(scene: &Scene<'_>) {
-    let dead = declare(scene, Topology::new().dead_queue(scene.name("dead")));
+fn priorities(fixture: &Fixture<'_>) {
+    let queue = quorum(fixture, "queue", []);
+    for (priority, body) in [(None, "a"), (Some(5), "b"), (Some(4), "c"), (Some(0), "d"), (Some(9), "e")] {
+        fixture.put_with(&queue, &Properties { priority, ..Properties::default() }, body.as_bytes());
+    }
+    let expected = match fixture.suite.quorum_priorities {
+        QuorumPriorities::Ignored => ["a", "b", "c", "d", "e"],
+        QuorumPriorities::TwoLevels => ["b", "e", "a", "c", "d"],
+    };
+    fixture.expect_content(&queue, &expected);
+}
+
+fn limited(fixture: &Fixture<'_>) {
+    let dead = declare(fixture, Topology::new().dead_queue(fixture.name("dead")));
     let to_dead = ("x-dead-letter-routing-key", dead.as_str().into());
     let queue =
-        quorum(scene, "queue", [("x-delivery-limit", 2.into()), ("x-dead-letter-exchange", "".into()), to_dead]);
-    scene.put(&queue, "a");
-    let mut subscription = scene.subscribe(&queue, 1);
+        quorum(fixture, "queue", [("x-delivery-limit", 2.into()), ("x-dead-letter-exchange", "".into()), to_dead]);
+    fixture.put(&queue, "a");
+    let subscription = fixture.subscribe(&queue, 1);
     for returns in [None, Some(1), Some(2)] {
-        let delivery = scene.next(&mut subscription);
+        let delivery = fixture.next(&*subscription);
         assert_eq!(count(&delivery), returns);
         delivery.settler.settle(Verdict::Requeue);
     }
-    let letter = scene.expect(&mut scene.subscribe(&dead, 1), "a");
+    let letter = fixture.expect(&*fixture.subscribe(&dead, 1), "a");
     assert_eq!(count(&letter), None);
     let headers = letter.properties.headers.expect("headers with the reason");
     assert_eq!(headers.get("x-first-death-reason"), Some(&"delivery_limit".into()));
-    scene.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
 }
 
-fn unlimited(scene: &Scene<'_>) {
-    let quarantine = declare(scene, Topology::new().quarantine_queue(scene.name("quarantine")));
-    let dead = declare(scene, Topology::new().dead_queue(scene.name("dead")));
+fn unlimited(fixture: &Fixture<'_>) {
+    let quarantine = declare(fixture, Topology::new().quarantine_queue(fixture.name("quarantine")));
+    let dead = declare(fixture, Topology::new().dead_queue(fixture.name("dead")));
     for (queue, counts) in [(&quarantine, false), (&dead, true)] {
-        scene.put(queue, "a");
-        let mut subscription = scene.subscribe(queue, 1);
+        fixture.put(queue, "a");
+        let subscription = fixture.subscribe(queue, 1);
         // RabbitMQ's default for queues that count is 20, from 4.0 on.
         for returns in 0..25 {
-            let delivery = scene.next(&mut subscription);
+            let delivery = fixture.next(&*subscription);
             assert_eq!(delivery.redelivered, returns > 0);
             assert_eq!(count(&delivery), (counts && returns > 0).then_some(returns), "in {queue}");
             delivery.settler.settle(Verdict::Requeue);
         }
         drop(subscription);
-        scene.expect_content(queue, &["a"]);
+        fixture.expect_content(queue, &["a"]);
     }
 }
 
-fn refused(scene: &Scene<'_>) {
-    let name = scene.name("refused");
+fn refused(fixture: &Fixture<'_>) {
+    let name = fixture.name("refused");
     let quorum = |more: &[(&str, HeaderValue)]| {
         let mut arguments: Headers = more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         arguments.insert("x-queue-type".to_owned(), "quorum".into());
@@ -135,66 +148,66 @@ fn refused(scene: &Scene<'_>) {
         ("x-dead-letter-strategy", classic("x-dead-letter-strategy", "at-least-once".into())),
         ("x-queue-type", classic("x-queue-type", "stack".into())),
     ] {
-        match scene.declare(&Topology::new().queue(queue)) {
+        match fixture.declare(&Topology::new().queue(queue)) {
             Err(Error::Rejected { why }) => assert!(why.contains(what), "an error that does not name {what}: {why}"),
             other => panic!("{what}: it should be rejected, and is {other:?}"),
         }
     }
-    scene.expect_usable();
+    fixture.expect_usable();
 }
 
-fn fallback(scene: &Scene<'_>) {
+fn fallback(fixture: &Fixture<'_>) {
     let priorities = |max: i64| Headers::from([("x-max-priority".to_owned(), max.into())]);
     let mut arguments = priorities(10);
     arguments.insert("x-queue-type".to_owned(), "quorum".into());
     let fallback = Some(priorities(10));
     let mut topology =
-        Topology::new().queue(Queue { fallback, ..Queue::durable(scene.name("queue")).arguments(arguments) });
+        Topology::new().queue(Queue { fallback, ..Queue::durable(fixture.name("queue")).arguments(arguments) });
     topology.strict = true;
-    let queue = declare(scene, topology.clone());
+    let queue = declare(fixture, topology.clone());
     for (priority, body) in [(1, "low"), (9, "high")] {
-        scene.put_with(&queue, &Properties { priority: Some(priority), ..Properties::default() }, body.as_bytes());
+        fixture.put_with(&queue, &Properties { priority: Some(priority), ..Properties::default() }, body.as_bytes());
     }
     // Once more: it has its fallback, which is no difference.
-    scene.declare(&topology).expect("declaring it again");
-    scene.expect_content(&queue, &["high", "low"]);
+    fixture.declare(&topology).expect("declaring it again");
+    fixture.expect_content(&queue, &["high", "low"]);
     // A fallback that is refused as well is an error.
-    let name = scene.name("refused");
+    let name = fixture.name("refused");
     topology.queues[0].name.clone_from(&name);
     topology.queues[0].fallback = Some(priorities(256));
-    match scene.declare(&topology) {
+    match fixture.declare(&topology) {
         Err(Error::Rejected { why }) => assert!(why.contains(&name), "{why}"),
         other => panic!("it should be rejected, and is {other:?}"),
     }
 }
 
-fn strict(scene: &Scene<'_>) {
-    let queue = scene.queue_with("queue", [("x-max-priority", 5.into())]);
+fn strict(fixture: &Fixture<'_>) {
+    let queue = fixture.queue_with("queue", [("x-max-priority", 5.into())]);
     let mut topology = Topology::new().queue(plain(&queue, [("x-max-priority", 10.into())]));
-    scene.declare(&topology).expect("it is used as it is");
+    fixture.declare(&topology).expect("it is used as it is");
     topology.strict = true;
-    match scene.declare(&topology) {
+    match fixture.declare(&topology) {
         Err(Error::Rejected { why }) => {
             assert!(why.contains(&queue) && why.contains("x-max-priority"), "{why}");
         }
         other => panic!("it should be rejected, and is {other:?}"),
     }
     topology.queues = vec![plain(&queue, [("x-max-priority", 5.into())])];
-    scene.declare(&topology).expect("it is the same");
-    scene.expect_usable();
+    fixture.declare(&topology).expect("it is the same");
+    fixture.expect_usable();
 }
 
-fn retry(scene: &Scene<'_>) {
+fn retry(fixture: &Fixture<'_>) {
     const DELAY: Duration = Duration::from_millis(300);
-    let target = scene.queue("target");
-    let queue = declare(scene, Topology::new().retry_queue(scene.name("retry"), DELAY, &target));
-    let mut subscription = scene.subscribe(&target, 1);
-    let clock = scene.suite.clock;
+    let target = fixture.queue("target");
+    let queue = declare(fixture, Topology::new().retry_queue(fixture.name("retry"), DELAY, &target));
+    let subscription = fixture.subscribe(&target, 1);
+    let clock = fixture.suite.clock;
     let sent = Properties { correlation_id: Some("id".to_owned()), ..Properties::default() };
     for round in 1..=2 {
         let start = clock.now();
-        scene.put_with(&queue, &sent, b"a");
-        let delivery = scene.expect(&mut subscription, "a");
+        fixture.put_with(&queue, &sent, b"a");
+        let delivery = fixture.expect(&*subscription, "a");
         let took = clock.now() - start;
         assert!(took >= DELAY - Duration::from_millis(1), "round {round}: it came after {took:?}");
         assert_eq!(delivery.routing_key, target);
@@ -203,19 +216,19 @@ fn retry(scene: &Scene<'_>) {
         assert_eq!(headers.get("x-first-death-reason"), Some(&"expired".into()));
         assert_eq!(headers.get("x-first-death-queue"), Some(&queue.as_str().into()));
     }
-    scene.expect_nothing(&mut subscription);
+    fixture.expect_nothing(&*subscription);
 }
 
-fn full(scene: &Scene<'_>) {
-    let target = scene.queue("target");
-    let mut topology = Topology::new().retry_queue(scene.name("retry"), Duration::from_secs(600), target);
+fn full(fixture: &Fixture<'_>) {
+    let target = fixture.queue("target");
+    let mut topology = Topology::new().retry_queue(fixture.name("retry"), Duration::from_secs(600), target);
     topology.queues[0].arguments.insert("x-max-length".to_owned(), 1.into());
-    let queue = declare(scene, topology);
+    let queue = declare(fixture, topology);
     let mut sent = 0;
     // A broker may notice a little late that it is full.
     let refused = loop {
         assert!(sent < 1000, "1000 messages in a queue with a length of 1");
-        match scene.send("", &queue, true, "a").wait(scene.soon()) {
+        match fixture.send("", &queue, true, "a").wait(fixture.soon()) {
             Ok(()) => sent += 1,
             Err(error) => break error,
         }

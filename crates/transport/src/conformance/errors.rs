@@ -1,7 +1,7 @@
 //! What is refused, what that leaves intact, and how a handle ends.
 
-use super::Behaviour;
-use super::scene::{Scene, plain};
+use super::behaviour::Behaviour;
+use super::fixture::{Fixture, plain};
 use crate::{ConsumeOptions, Error, ExchangeKind, Outgoing, Result, Topology};
 use zc_events_protocol::Properties;
 
@@ -23,83 +23,83 @@ fn rejected<T>(result: Result<T>, name: &str) {
     }
 }
 
-fn missing_queue(scene: &Scene<'_>) {
-    let missing = scene.name("missing");
+fn missing_queue(fixture: &Fixture<'_>) {
+    let missing = fixture.name("missing");
     for _ in 0..2 {
-        rejected(scene.broker.subscribe(&missing, ConsumeOptions::default(), scene.soon()), &missing);
+        rejected(fixture.broker.subscribe(&missing, ConsumeOptions::default(), fixture.soon()), &missing);
     }
-    scene.expect_usable();
+    fixture.expect_usable();
 }
 
-fn missing_binding(scene: &Scene<'_>) {
-    let (queue, exchange) = (scene.queue("queue"), scene.exchange("events", ExchangeKind::Fanout));
-    let missing = scene.name("missing");
-    rejected(scene.declare(&Topology::new().bind(&missing, &exchange, "")), &missing);
-    rejected(scene.declare(&Topology::new().bind(&queue, &missing, "")), &missing);
+fn missing_binding(fixture: &Fixture<'_>) {
+    let (queue, exchange) = (fixture.queue("queue"), fixture.exchange("events", ExchangeKind::Fanout));
+    let missing = fixture.name("missing");
+    rejected(fixture.declare(&Topology::new().bind(&missing, &exchange, "")), &missing);
+    rejected(fixture.declare(&Topology::new().bind(&queue, &missing, "")), &missing);
     // Neither is tried again.
-    scene.bind(&queue, &exchange, "");
-    scene.publish(&exchange, "", "a");
-    scene.expect_content(&queue, &["a"]);
-    scene.expect_usable();
+    fixture.bind(&queue, &exchange, "");
+    fixture.publish(&exchange, "", "a");
+    fixture.expect_content(&queue, &["a"]);
+    fixture.expect_usable();
 }
 
-fn bad_arguments(scene: &Scene<'_>) {
+fn bad_arguments(fixture: &Fixture<'_>) {
     for (key, value) in
         [("x-max-priority", "ten".into()), ("x-max-priority", 256.into()), ("x-message-ttl", (-1).into())]
     {
-        let queue = plain(&scene.name("refused"), [(key, value)]);
-        rejected(scene.declare(&Topology::new().queue(queue)), key);
+        let queue = plain(&fixture.name("refused"), [(key, value)]);
+        rejected(fixture.declare(&Topology::new().queue(queue)), key);
     }
-    scene.expect_usable();
+    fixture.expect_usable();
 }
 
-fn bad_expiration(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
+fn bad_expiration(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
     for expiration in ["soon", "-1", "1.5", ""] {
         let properties = Properties { expiration: Some(expiration.to_owned()), ..Properties::default() };
         let message =
             Outgoing { exchange: "", routing_key: &queue, mandatory: true, properties: &properties, body: b"lost" };
-        let sent = scene.broker.send(&message, scene.soon()).and_then(|receipt| receipt.wait(scene.soon()));
+        let sent = fixture.broker.send(&message, fixture.soon()).and_then(|receipt| receipt.wait(fixture.soon()));
         rejected(sent, "expiration");
     }
-    scene.expect_content(&queue, &[]);
+    fixture.expect_content(&queue, &[]);
 }
 
-fn closed(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
-    let handle = (scene.suite.make)();
-    handle.declare(&Topology::new().queue(plain(&queue, [])), scene.soon()).expect("declaring");
+fn closed(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
+    let handle = (fixture.suite.make)();
+    handle.declare(&Topology::new().queue(plain(&queue, [])), fixture.soon()).expect("declaring");
     assert!(handle.health().connected);
     for _ in 0..2 {
-        handle.close(scene.soon()).expect("closing");
+        handle.close(fixture.soon()).expect("closing");
     }
     assert!(!handle.health().connected);
     let properties = Properties::default();
     let message = Outgoing { exchange: "", routing_key: &queue, mandatory: true, properties: &properties, body: b"b" };
     let calls = [
-        handle.send(&message, scene.soon()).map(drop),
-        handle.declare(&Topology::new().queue(plain(&queue, [])), scene.soon()),
-        handle.subscribe(&queue, ConsumeOptions::default(), scene.soon()).map(drop),
+        handle.send(&message, fixture.soon()).map(drop),
+        handle.declare(&Topology::new().queue(plain(&queue, [])), fixture.soon()),
+        handle.subscribe(&queue, ConsumeOptions::default(), fixture.soon()).map(drop),
     ];
     for (number, call) in calls.into_iter().enumerate() {
         assert!(matches!(call, Err(Error::Closed)), "call {number} of a closed handle gave {call:?}");
     }
     // The other handles know nothing of it.
-    scene.put(&queue, "a");
-    assert!(scene.broker.health().connected);
-    scene.expect_content(&queue, &["a"]);
+    fixture.put(&queue, "a");
+    assert!(fixture.broker.health().connected);
+    fixture.expect_content(&queue, &["a"]);
 }
 
-fn closed_subscription(scene: &Scene<'_>) {
-    let queue = scene.queue("queue");
-    scene.put(&queue, "a");
-    let handle = (scene.suite.make)();
-    let mut subscription = handle.subscribe(&queue, ConsumeOptions::default(), scene.soon()).expect("subscribing");
-    let delivery = scene.next(&mut subscription);
-    handle.close(scene.soon()).expect("closing");
-    let ended = subscription.next(scene.soon());
+fn closed_subscription(fixture: &Fixture<'_>) {
+    let queue = fixture.queue("queue");
+    fixture.put(&queue, "a");
+    let handle = (fixture.suite.make)();
+    let subscription = handle.subscribe(&queue, ConsumeOptions::default(), fixture.soon()).expect("subscribing");
+    let delivery = fixture.next(&*subscription);
+    handle.close(fixture.soon()).expect("closing");
+    let ended = subscription.next(fixture.soon());
     assert!(matches!(ended, Err(Error::Closed | Error::Unavailable { .. })), "next() gave {ended:?}");
     // What had no verdict is back, before the subscription is dropped.
     delivery.settler.ack();
-    assert!(scene.expect(&mut scene.subscribe(&queue, 1), "a").redelivered);
+    assert!(fixture.expect(&*fixture.subscribe(&queue, 1), "a").redelivered);
 }

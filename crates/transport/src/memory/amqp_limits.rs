@@ -1,15 +1,15 @@
-//! What AMQP has no room for. A message that this broker takes fits onto the wire, too.
+//! The size limits of AMQP. A message that this broker accepts can also be sent over AMQP.
 
 use zc_events_protocol::{HeaderValue, Headers};
 
 use crate::{Error, Outgoing, Result, Topology};
 
-/// Of a short string: its length is one byte.
+/// The limit of a short string, in bytes: its length is one byte.
 const SHORT: usize = 255;
-/// Of the frame that carries all properties, which cannot be split: RabbitMQ's default
-/// `frame_max` of 128 KiB without the frame's own 8 bytes.
+/// The limit of the frame that carries all properties, in bytes. It cannot be split: RabbitMQ's default `frame_max` of 128 KiB without
+/// the frame's own 8 bytes.
 const HEADER_FRAME: usize = 128 * 1024 - 8;
-/// Class, weight, body size and property flags.
+/// The size of class, weight, body size and property flags.
 const HEADER_START: usize = 14;
 
 /// # Errors
@@ -66,7 +66,7 @@ pub(super) fn message(message: &Outgoing<'_>) -> Result<()> {
     bounded("the header frame with all properties and headers", size, HEADER_FRAME)
 }
 
-/// The size of an encoded table. A stack of its own, since nesting is up to the caller.
+/// The size of an encoded table. It uses a stack of its own instead of recursion, since the caller chooses the depth of nesting.
 fn table(headers: &Headers) -> Result<usize> {
     let mut size = 4;
     let mut tables = vec![headers];
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_are_measured_as_they_are_encoded() {
+    fn tables_are_measured_as_encoded() {
         let inner = Headers::from([("k".to_owned(), HeaderValue::Text("ab".into()))]);
         let headers = Headers::from([
             ("a".to_owned(), HeaderValue::Null),

@@ -1,6 +1,6 @@
-//! Questions to the broker, each on a throwaway channel, since it answers a "no" by closing
-//! that (and an unknown type of queue by closing the connection). What is asked is known in
-//! `declare`, `inspect` and `remove`.
+//! Calls to the broker that it may refuse. It refuses by closing the channel (and an unknown queue type by closing the
+//! connection), so such calls run on a channel of their own, which is replaced after a refusal. `declare`, `inspect` and `remove`
+//! know the calls.
 
 use amiquip::Channel;
 use zc_events_protocol::{Deadline, Outcome, Stage};
@@ -9,70 +9,66 @@ use super::connection::BrokerConnection;
 use super::failure::{self, ACCESS_REFUSED, Cause, INTERNAL_ERROR, NOT_IMPLEMENTED};
 use crate::{Error, Result};
 
-/// The broker's answer.
-pub(super) enum Answer<T = ()> {
-    Yes(T),
-    No { code: u16, text: String },
+/// The broker's reply to one call.
+pub(super) enum Reply<T = ()> {
+    Ok(T),
+    Refused { code: u16, text: String },
 }
 
-impl<T> Answer<T> {
+impl<T> Reply<T> {
     pub(super) fn text(&self) -> &str {
         match self {
-            Answer::Yes(_) => "",
-            Answer::No { text, .. } => text,
+            Reply::Ok(_) => "",
+            Reply::Refused { text, .. } => text,
         }
     }
 
     pub(super) fn or_refuse(self, doing: &str) -> Result<T> {
         match self {
-            Answer::Yes(value) => Ok(value),
-            Answer::No { text, .. } => Err(Error::Rejected { why: format!("{doing}: the broker refused: {text}") }),
+            Reply::Ok(value) => Ok(value),
+            Reply::Refused { text, .. } => Err(Error::Rejected { why: format!("{doing}: the broker refused: {text}") }),
         }
     }
 }
 
-/// Puts questions over a connection, by a deadline.
-pub(super) struct Asker<'a> {
+/// Runs calls over a connection, by a deadline.
+pub(super) struct ThrowawayChannel<'a> {
     connection: &'a BrokerConnection,
     channel: Option<Channel>,
-    /// The broker has ended the connection over the last question.
-    pub(super) hung: bool,
+    /// Whether the broker closed the connection because of the last call.
+    pub(super) cost_connection: bool,
     deadline: Deadline,
 }
 
-impl<'a> Asker<'a> {
+impl<'a> ThrowawayChannel<'a> {
     pub(super) fn new(connection: &'a BrokerConnection, deadline: Deadline) -> Self {
-        Self { connection, channel: None, hung: false, deadline }
+        Self { connection, channel: None, cost_connection: false, deadline }
     }
 
-    /// Puts one question.
-    pub(super) fn ask<T>(
-        &mut self,
-        doing: &str,
-        question: impl Fn(&Channel) -> amiquip::Result<T>,
-    ) -> Result<Answer<T>> {
-        // Outlives the channel, whose end is a call, too.
+    /// Runs one call.
+    pub(super) fn call<T>(&mut self, doing: &str, call: impl Fn(&Channel) -> amiquip::Result<T>) -> Result<Reply<T>> {
+        // Outlives the channel, since closing the channel is a blocking call, too.
         let guard = self.connection.guard(self.deadline);
         let channel = match self.channel.take() {
             Some(channel) => channel,
             None => self.connection.open_channel(Stage::Declare, &guard)?,
         };
-        match question(&channel) {
+        match call(&channel) {
             Ok(value) => {
                 self.channel = Some(channel);
-                Ok(Answer::Yes(value))
+                Ok(Reply::Ok(value))
             }
             Err(_) if guard.has_fired() => Err(failure::timeout(Stage::Declare)),
             Err(error @ amiquip::Error::ServerClosedChannel { .. }) => match failure::cause(&error) {
-                Cause::Refused { code, text } if code != ACCESS_REFUSED => Ok(Answer::No { code, text }),
-                Cause::Refused { code, text } => Ok(Answer::No {
+                Cause::Refused { code, text } if code != ACCESS_REFUSED => Ok(Reply::Refused { code, text }),
+                Cause::Refused { code, text } => Ok(Reply::Refused {
                     code,
-                    text: format!("{text} (the user lacks a permission: `rabbitmqctl set_permissions`)"),
+                    text: format!("{text} (the user missing_permissions a permission: `rabbitmqctl set_permissions`)"),
                 }),
                 _ => Err(failure::failed(&error, doing, Outcome::NotSent)),
             },
             Err(error) => {
-                self.hung =
+                self.cost_connection =
                     matches!(failure::cause(&error), Cause::Refused { code: NOT_IMPLEMENTED | INTERNAL_ERROR, .. });
                 self.connection.note_dead();
                 Err(failure::failed(&error, doing, Outcome::NotSent))
@@ -81,7 +77,7 @@ impl<'a> Asker<'a> {
     }
 }
 
-impl Drop for Asker<'_> {
+impl Drop for ThrowawayChannel<'_> {
     fn drop(&mut self) {
         let _guard = self.connection.guard(self.deadline);
         self.channel = None;

@@ -1,5 +1,4 @@
-//! What the checks have in common: names of their own, and short ways to say that
-//! something is published, and that something comes or does not.
+//! The fixture of a check: a broker, unique names, and short ways to publish and to expect messages.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -7,10 +6,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 use zc_events_protocol::{Deadline, HeaderValue, Properties};
 
-use super::Suite;
+use super::suite::Suite;
 use crate::{Broker, ConsumeOptions, Delivery, ExchangeKind, Outgoing, Queue, Receipt, Result, Subscription, Topology};
 
-pub(super) struct Scene<'a> {
+/// A broker for one check, and the queues and exchanges that the check declares.
+pub(super) struct Fixture<'a> {
     pub(super) suite: Suite<'a>,
     pub(super) broker: Arc<dyn Broker>,
     run: String,
@@ -18,13 +18,13 @@ pub(super) struct Scene<'a> {
     exchanges: RefCell<Topology>,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> Fixture<'a> {
     pub(super) fn new(suite: Suite<'a>) -> Self {
         let run = format!("conformance-{}", Uuid::new_v4().simple());
         Self { suite, broker: (suite.make)(), run, queues: RefCell::default(), exchanges: RefCell::default() }
     }
 
-    /// After a check that passed; one that failed leaves its queues for a look.
+    /// Deletes the queues and exchanges after a check that passed. A failed check leaves them for examination.
     pub(super) fn clear(&self) {
         self.broker.close(self.soon()).expect("closing");
         let other = (self.suite.make)();
@@ -69,12 +69,12 @@ impl<'a> Scene<'a> {
         name
     }
 
-    /// Has a queue deleted when the check is over.
+    /// Adds a queue to delete after the check.
     pub(super) fn owns(&self, queue: &str) {
         self.queues.borrow_mut().push(queue.to_owned());
     }
 
-    /// Does not have it deleted any more.
+    /// Removes a queue from those to delete after the check.
     pub(super) fn disowns(&self, queue: &str) {
         self.queues.borrow_mut().retain(|owned| owned != queue);
     }
@@ -83,7 +83,7 @@ impl<'a> Scene<'a> {
         self.declare(&Topology::new().bind(queue, exchange, key)).expect("binding");
     }
 
-    /// Hands a message over, without waiting for its confirm.
+    /// Sends a message without waiting for its confirm.
     pub(super) fn send(&self, exchange: &str, key: &str, mandatory: bool, body: &str) -> Receipt {
         let properties = Properties::default();
         let message =
@@ -110,44 +110,44 @@ impl<'a> Scene<'a> {
         self.broker.subscribe(queue, ConsumeOptions { prefetch }, self.soon()).expect("subscribing")
     }
 
-    /// The next delivery, which has to come.
+    /// The next delivery. Panics if none comes.
     #[track_caller]
-    pub(super) fn next(&self, subscription: &mut Box<dyn Subscription>) -> Delivery {
+    pub(super) fn next(&self, subscription: &dyn Subscription) -> Delivery {
         match subscription.next(self.soon()) {
             Ok(Some(delivery)) => delivery,
-            Ok(None) => panic!("nothing came within {:?}", self.suite.patience),
-            Err(error) => panic!("a delivery was due, and the subscription failed: {error}"),
+            Ok(None) => panic!("no message came within {:?}", self.suite.patience),
+            Err(error) => panic!("expected a delivery, but the subscription failed: {error}"),
         }
     }
 
-    /// The next delivery, which has to have this body. It is acknowledged.
+    /// Acknowledges the next delivery. Panics if it has another body.
     #[track_caller]
-    pub(super) fn expect(&self, subscription: &mut Box<dyn Subscription>, body: &str) -> Delivery {
+    pub(super) fn expect(&self, subscription: &dyn Subscription, body: &str) -> Delivery {
         let delivery = self.next(subscription);
-        assert_eq!(text(&delivery), body, "another message was due");
+        assert_eq!(text(&delivery), body, "expected another message");
         delivery.settler.ack();
         delivery
     }
 
-    /// Nothing may come.
+    /// Panics if a message comes.
     #[track_caller]
-    pub(super) fn expect_nothing(&self, subscription: &mut Box<dyn Subscription>) {
+    pub(super) fn expect_nothing(&self, subscription: &dyn Subscription) {
         match subscription.next(self.suite.clock.deadline(self.suite.quiet)) {
             Ok(None) => {}
-            Ok(Some(delivery)) => panic!("`{}` came, and nothing was due", text(&delivery)),
-            Err(error) => panic!("nothing was due, and the subscription failed: {error}"),
+            Ok(Some(delivery)) => panic!("expected no message, but got `{}`", text(&delivery)),
+            Err(error) => panic!("expected no message, but the subscription failed: {error}"),
         }
     }
 
-    /// A queue must hold just these messages, in this order. They are taken out.
+    /// Takes all messages out of a queue. Panics unless they are these, in this order.
     #[track_caller]
     pub(super) fn expect_content(&self, queue: &str, bodies: &[&str]) {
-        // What else is in there, comes before this.
+        // All other messages come before this one.
         self.put(queue, "the end");
-        let mut subscription = self.subscribe(queue, 1);
+        let subscription = self.subscribe(queue, 1);
         let mut found = Vec::new();
         loop {
-            let delivery = self.next(&mut subscription);
+            let delivery = self.next(&*subscription);
             let body = text(&delivery);
             delivery.settler.ack();
             if body == "the end" {
@@ -158,7 +158,7 @@ impl<'a> Scene<'a> {
         assert_eq!(found, bodies, "the content of {queue}");
     }
 
-    /// The broker has to be as good as new.
+    /// Panics if the broker cannot be used.
     #[track_caller]
     pub(super) fn expect_usable(&self) {
         let queue = self.queue("usable");
