@@ -1,16 +1,16 @@
-//! What the tests of `tests/tests/` share: the servers' URLs, names that nobody else uses, and waiting for a condition.
+//! What the tests in `tests/tests/` share: the URLs of the servers, unique names, a proxy, and waiting for a condition.
 //!
-//! Nothing here starts a server. `cargo xtask integration` does, and names it in the environment; without one these
-//! tests fail instead of being skipped.
+//! `cargo xtask integration` starts the servers and puts their URLs into the environment. Without them these tests fail;
+//! they are never skipped.
 
-pub mod chaos;
+pub mod amqp_client;
 pub mod command;
 pub mod proxy;
-pub mod python;
 pub mod raw;
+pub mod scheduler_delay;
 pub mod tls;
 
-use std::time::{Duration, Instant};
+pub use test_support::{eventually, in_own_process, wait_until};
 
 /// The RabbitMQ to test against, from `ZC_EVENTS_TEST_BROKER_URL`.
 ///
@@ -30,7 +30,12 @@ pub fn redis_url() -> String {
     required("ZC_EVENTS_TEST_REDIS_URL")
 }
 
-fn required(name: &str) -> String {
+/// The variable `name`, which `cargo xtask integration` sets.
+///
+/// # Panics
+/// If it is missing or empty.
+#[must_use]
+pub fn required(name: &str) -> String {
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => value,
         _ => panic!("{name} is not set: run `cargo xtask integration`"),
@@ -42,73 +47,6 @@ fn required(name: &str) -> String {
 #[must_use]
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{}", uuid::Uuid::new_v4().simple())
-}
-
-/// What [`eventually`] can wait for: `true`, or a value.
-pub trait Condition {
-    /// What is there once the condition is met.
-    type Value;
-    /// The value, if the condition is met.
-    fn met(self) -> Option<Self::Value>;
-}
-
-impl Condition for bool {
-    type Value = ();
-    fn met(self) -> Option<()> {
-        self.then_some(())
-    }
-}
-
-impl<T> Condition for Option<T> {
-    type Value = T;
-    fn met(self) -> Option<T> {
-        self
-    }
-}
-
-/// Asks until `condition` gives `true` or a value, and returns that value. It is asked at least once, and once more when
-/// time is up.
-///
-/// ```
-/// use std::time::Duration;
-/// let mut questions = 0;
-/// let answer = integration_tests::eventually(Duration::from_secs(5), || {
-///     questions += 1;
-///     (questions == 3).then_some("yes")
-/// });
-/// assert_eq!(answer, "yes");
-/// ```
-///
-/// # Panics
-/// If it is not met within `patience`; the message names the caller's line.
-#[track_caller]
-pub fn eventually<C: Condition>(patience: Duration, condition: impl FnMut() -> C) -> C::Value {
-    // Not a closure: it would have no caller's line.
-    match wait_until(patience, condition) {
-        Ok(value) => value,
-        Err(late) => panic!("{late}"),
-    }
-}
-
-/// [`eventually`] for programs that must go on.
-///
-/// # Errors
-/// It is not met within `patience`; the text says no more than that.
-pub fn wait_until<C: Condition>(patience: Duration, mut condition: impl FnMut() -> C) -> Result<C::Value, String> {
-    let deadline = Instant::now() + patience;
-    let mut pause = Duration::from_millis(1);
-    loop {
-        let last = Instant::now() >= deadline;
-        if let Some(value) = condition().met() {
-            return Ok(value);
-        }
-        if last {
-            return Err(format!("did not happen within {patience:?}"));
-        }
-        // tidy: allow(thread::sleep) between two questions; the condition decides, not the pause
-        std::thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
-        pause = (pause * 2).min(Duration::from_millis(50));
-    }
 }
 
 #[cfg(test)]
@@ -125,19 +63,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "NO_SUCH_VARIABLE is not set: run `cargo xtask integration`")]
     fn a_missing_server_fails_the_test_and_says_what_to_run() {
-        required("NO_SUCH_VARIABLE");
-    }
-
-    #[test]
-    #[should_panic(expected = "did not happen within 20ms")]
-    fn what_never_happens_fails_the_test() {
-        eventually(Duration::from_millis(20), || false);
-    }
-
-    #[test]
-    fn what_has_happened_needs_no_patience() {
-        eventually(Duration::ZERO, || true);
-        assert_eq!(eventually(Duration::ZERO, || Some(7)), 7);
+        let _ = required("NO_SUCH_VARIABLE");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod metrics;
 mod observe;
 mod push;
 mod rebuild;
+mod remote_failure;
 mod sandbox;
 mod service;
 mod settings;
@@ -33,7 +34,7 @@ pub use client::{
 };
 pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
 pub use email::{Addresses, Email, StoredEmail};
-pub use error::{CallFailure, Error, Failure, Result};
+pub use error::{Error, Result};
 pub use jwt::Jwt;
 pub use message::{Message, MessageKind};
 pub use observe::{
@@ -42,6 +43,7 @@ pub use observe::{
 };
 pub use push::PushNotification;
 pub use rebuild::{RebuildError, RebuildProgress};
+pub use remote_failure::{CallFailure, RemoteFailure};
 pub use sandbox::Sandbox;
 pub use service::{
     ConsumedQueueSnapshot, Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder,

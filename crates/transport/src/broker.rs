@@ -4,10 +4,9 @@
 use std::fmt;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, never};
 use zc_events_protocol::{Deadline, Properties};
 
-use crate::{Delivery, Inspection, Receipt, Result, Topology};
+use crate::{Inspection, Receipt, Result, Subscription, Topology};
 
 /// A message on its way out.
 #[derive(Clone, Copy)]
@@ -141,32 +140,4 @@ pub trait Broker: Send + Sync {
     /// # Errors
     /// [`Timeout`](crate::Error::Timeout): the connections were cut off instead of closed in peace.
     fn close(&self, deadline: Deadline) -> Result<()>;
-}
-
-/// A queue being consumed; owned by one thread. Dropping it stops consuming, and puts
-/// what has no verdict back into the queue.
-pub trait Subscription: Send {
-    /// The next delivery; `None` when there was none by the deadline.
-    ///
-    /// # Errors
-    /// [`Unavailable`](crate::Error::Unavailable) when the connection is lost,
-    /// [`Rejected`](crate::Error::Rejected) when the queue was deleted. A subscription that failed fails for good:
-    /// subscribe again.
-    fn next(&mut self, deadline: Deadline) -> Result<Option<Delivery>> {
-        self.next_unless(&never(), deadline)
-    }
-
-    /// [`Subscription::next`], which gives up as soon as `interrupt` has a message or loses
-    /// its last sender.
-    ///
-    /// # Errors
-    /// As for [`Subscription::next`].
-    fn next_unless(&mut self, interrupt: &Receiver<()>, deadline: Deadline) -> Result<Option<Delivery>>;
-
-    /// Asks for no more deliveries. What was delivered already may still be settled, and
-    /// what [`Subscription::next`] has not given out goes back into the queue.
-    ///
-    /// # Errors
-    /// As for [`Subscription::next`].
-    fn cancel(&mut self, deadline: Deadline) -> Result<()>;
 }

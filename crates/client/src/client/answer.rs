@@ -9,7 +9,7 @@ use zc_events_protocol::Reply;
 use zc_events_protocol::resource::{Document, Resource};
 
 use super::{Page, RemoteRequest};
-use crate::{Error, Failure, Result};
+use crate::{Error, RemoteFailure, Result};
 
 /// An answer: a status and a JSON:API document. `Debug` does not show the body.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ impl Answer {
     }
 
     /// The answer that an error was made of.
-    pub(super) fn of_failure(resource: String, failure: Failure) -> Self {
+    pub(super) fn of_failure(resource: String, failure: RemoteFailure) -> Self {
         Self { resource, reply: failure.into_reply(), request: None }
     }
 

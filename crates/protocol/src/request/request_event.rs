@@ -8,6 +8,7 @@ use crate::{EncodeError, EncodeOptions, Encoded, Event};
 
 impl ResourceRequest {
     /// The event that carries the request.
+    #[must_use]
     pub fn to_event(&self) -> Event {
         let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::String);
         let mut kwargs = Map::new();

@@ -2,19 +2,20 @@
 
 use std::sync::{Arc, Weak};
 
-use crossbeam_channel::{Receiver, select};
+use crossbeam_channel::{Receiver, Select};
 use zc_events_protocol::{Deadline, Outcome};
 
-use super::Connection;
 use super::consumer::{Ended, Taken};
 use super::faults::unavailable;
-use super::server::Server;
+use super::handle::BrokerHandle;
+use super::server::MemoryServer;
 use super::state::Look;
+use crate::subscription::{self, Polled};
 use crate::{Delivery, Error, Result, Settle, Settler, Subscription, Verdict};
 
 pub(super) struct MemorySubscription {
     /// Keeps exclusive queues alive, as the connection of any other subscription would.
-    connection: Arc<Connection>,
+    connection: Arc<BrokerHandle>,
     queue: String,
     consumer: u64,
     /// Whether it is a quorum queue, which stamps what comes back.
@@ -25,7 +26,7 @@ pub(super) struct MemorySubscription {
 
 impl MemorySubscription {
     pub(super) fn new(
-        connection: Arc<Connection>,
+        connection: Arc<BrokerHandle>,
         queue: &str,
         consumer: u64,
         counts: bool,
@@ -70,31 +71,25 @@ impl MemorySubscription {
 }
 
 impl Subscription for MemorySubscription {
-    fn next_unless(&mut self, interrupt: &Receiver<()>, deadline: Deadline) -> Result<Option<Delivery>> {
-        let server = &self.connection.server;
-        let clock = &*server.clock;
-        loop {
-            // In this order: what comes by the deadline is given out.
-            let late = deadline.has_passed(clock);
-            let change = match server.with(|state, _| state.look(self.consumer)) {
-                Look::Found(taken) => return Ok(Some(self.delivery(taken))),
-                Look::Ended(why) => return Err(self.error(why)),
-                Look::Nothing(_) if late => return Ok(None),
-                Look::Nothing(change) => change,
-            };
-            let until = change.map_or(deadline, |change| deadline.min(Deadline::at(change)));
-            let alarm = clock.at(until.instant());
-            select! {
-                recv(self.wake) -> wake => if wake.is_err() {
-                    return Err(Error::Closed);
-                },
-                recv(interrupt) -> _ => return Ok(None),
-                recv(alarm) -> _ => {}
-            }
+    fn try_next(&self) -> Result<Polled> {
+        // Before the look: a message that comes after it rings again.
+        let _ = self.wake.try_recv();
+        match self.connection.server.with(|state, _| state.look(self.consumer)) {
+            Look::Found(taken) => Ok(Polled::Delivery(Box::new(self.delivery(taken)))),
+            Look::Ended(why) => Err(self.error(why)),
+            Look::Nothing(look_again) => Ok(Polled::Empty { look_again }),
         }
     }
 
-    fn cancel(&mut self, _deadline: Deadline) -> Result<()> {
+    fn register<'a>(&'a self, select: &mut Select<'a>) {
+        select.recv(&self.wake);
+    }
+
+    fn next_unless(&self, interrupt: &Receiver<()>, deadline: Deadline) -> Result<Option<Delivery>> {
+        subscription::next_unless(self, &*self.connection.server.clock, interrupt, deadline)
+    }
+
+    fn cancel(&self, _deadline: Deadline) -> Result<()> {
         match self.connection.server.with(|state, moment| state.cancel(self.consumer, moment)) {
             Some(why) => Err(self.error(why)),
             None => Ok(()),
@@ -110,7 +105,7 @@ impl Drop for MemorySubscription {
 
 /// Where the settlers of one subscription lead. It keeps no broker alive.
 struct Verdicts {
-    server: Weak<Server>,
+    server: Weak<MemoryServer>,
     consumer: u64,
 }
 

@@ -1,0 +1,21 @@
+//! The integration tests of `zc-events`, in memory: one program, one module for each feature. No server is needed.
+//!
+//! `cargo test -p zc-events --all-features --test it retry` runs the tests of one feature. `docs/behaviours.md` says which
+//! test holds which promise.
+
+mod call;
+mod dead_letter;
+mod email;
+mod endings;
+mod index_rebuild;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod migrating;
+mod notifications;
+mod reliability;
+mod request;
+mod request_body;
+mod resource;
+mod service;
+mod support;
+mod testing_kit;

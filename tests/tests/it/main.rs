@@ -1,0 +1,21 @@
+//! The tests beside real servers: one program, one module for each feature. `cargo xtask integration -- reconnect` runs
+//! one of them.
+//!
+//! Two more programs are beside this one. `secrets` has a logger of its own, which records every line of the process.
+//! `load` needs the machine to itself, and cargo runs one program after the other.
+
+mod amqp;
+mod cli;
+mod connection_errors;
+mod doctor;
+mod end_to_end;
+mod interop;
+mod malformed;
+mod notifications;
+mod pending_set;
+mod reconnect;
+mod recovery;
+mod reply_store;
+mod s3;
+mod service_log;
+mod tls;
