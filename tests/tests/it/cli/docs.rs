@@ -9,14 +9,7 @@ use serde_json::Value;
 use test_support::console::{self, Shell};
 use zc_events::{Context, Event, HandlerError, Retry, Service, Watched};
 
-<<<<<<< HEAD:tests/tests/cli/docs.rs
-use crate::console::{self, Shell};
-use integration_tests::command::{PATIENCE, Scene, binary};
-
 /// The id of the dead letter in the document.
-=======
-/// The letter that the document names.
->>>>>>> main:tests/tests/it/cli/docs.rs
 const LETTER: &str = "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed";
 
 #[test]
