@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use integration_tests::{broker_url, eventually, unique};
 use zc_events_protocol::{Clock, Deadline, Headers, Outcome, Properties, SystemClock};
-use zc_events_transport::amqp::{AmqpBroker, AmqpOptions};
+use zc_events_transport::amqp::{AmqpBroker, AmqpOptions, probe};
 use zc_events_transport::conformance::Suite;
-use zc_events_transport::{Broker, ConsumeOptions, Error, ExchangeKind, Outgoing, Queue, Topology};
+use zc_events_transport::{
+    Broker, ConsumeOptions, Error, ExchangeKind, Outgoing, Queue, QuorumPriorities, Topology,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -38,6 +40,12 @@ fn message<'a>(exchange: &'a str, routing_key: &'a str, properties: &'a Properti
     Outgoing { exchange, routing_key, mandatory: true, properties, body }
 }
 
+/// How the server's quorum queues treat priorities, by the version that it reports.
+pub(crate) fn quorum_priorities() -> QuorumPriorities {
+    let server = probe(&options(), soon()).unwrap().remove(0).server.unwrap();
+    QuorumPriorities::of_server(&server).unwrap_or_else(|| panic!("cannot tell the version of {server}"))
+}
+
 #[test]
 fn the_amqp_broker_conforms() {
     Suite {
@@ -46,6 +54,7 @@ fn the_amqp_broker_conforms() {
         clock: &SystemClock,
         patience: PATIENCE,
         quiet: Duration::from_millis(200),
+        quorum_priorities: quorum_priorities(),
     }
     .run_all();
 }

@@ -84,6 +84,7 @@ fn the_contracts_are_kept_behind_tls() {
         clock: &SystemClock,
         patience: PATIENCE,
         quiet: Duration::from_millis(200),
+        quorum_priorities: crate::amqp::quorum_priorities(),
     }
     .run_all();
     let store =

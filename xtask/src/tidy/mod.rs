@@ -10,6 +10,7 @@ mod file_names;
 mod finding;
 mod forbidden;
 mod imports;
+mod links;
 mod packages;
 mod public_types;
 mod readme;
@@ -54,6 +55,7 @@ fn check(tree: &Tree, is_command: IsCommand) -> Result<Vec<Finding>> {
     findings.extend(dependency_homes::check(tree));
     findings.extend(sizes::check(tree));
     findings.extend(forbidden::check(tree));
+    findings.extend(links::check(tree));
     findings.extend(readme::check(tree, is_command)?);
     findings.extend(settings::check(tree));
     findings.extend(wire_document::check(tree));

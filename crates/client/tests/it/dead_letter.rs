@@ -122,7 +122,7 @@ fn one_that_fails_again_and_again_is_left_alone_in_the_end() {
 #[test]
 fn under_another_event_type_a_letter_goes_to_another_handler_in_both_protocols() {
     let scene = scene();
-    scene.emit(1);
+    let _ = scene.emit(1);
     let settings = scene.fleet.settings("shop").events_protocol(Protocol::V2).build().unwrap();
     EventClient::new(settings).unwrap().emit(&Event::new("order_created").resource("Order", 2)).unwrap();
     scene.fleet.settle();

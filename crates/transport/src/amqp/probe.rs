@@ -65,9 +65,9 @@ fn probe_nodes(options: &AmqpOptions, watchdog: &Arc<Watchdog>, deadline: Deadli
         let opened = open(options, node, watchdog, limit, &mut trace);
         let mut server = None;
         let failure = match opened {
-            Ok(Opened { connection, lifeline, .. }) => {
+            Ok(Opened { connection, socket_handle, .. }) => {
                 server = server_of(&connection);
-                let _guard = watchdog.watch(&lifeline, options.clock.deadline(CLOSE));
+                let _guard = watchdog.watch(&socket_handle, options.clock.deadline(CLOSE));
                 // The probe has its answer already.
                 let _ = connection.close();
                 None

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zc_events_protocol::SystemClock;
+use zc_events_transport::QuorumPriorities;
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions};
 use zc_events_transport::conformance::{Breaker, Suite, fault_behaviours};
 use zc_events_transport::memory::MemoryBroker;
@@ -35,6 +36,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
         clock: &SystemClock,
         patience: PATIENCE,
         quiet: Duration::from_millis(200),
+        quorum_priorities: QuorumPriorities::Ignored, // no fault behaviour depends on it
     };
     let breaker = Breaker {
         restart: &|| {

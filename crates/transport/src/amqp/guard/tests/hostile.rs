@@ -88,8 +88,8 @@ fn a_consumer_survives_what_would_crash_it_and_goes_on() {
         header(1, 4, &headers(&entry(b"task", b'S', &long(b"t")))),
         body(1, b"good"),
     ];
-    let (_broker, mut subscription, server) = subscribe(messages.concat());
-    let mut next = || subscription.next(soon()).unwrap().unwrap();
+    let (_broker, subscription, server) = subscribe(messages.concat());
+    let next = || subscription.next(soon()).unwrap().unwrap();
     let deep = next();
     assert_eq!((deep.defect, deep.properties.headers.clone()), (Some("headers_too_deep"), None));
     assert_eq!(deep.body, b"deep");
@@ -105,8 +105,7 @@ fn a_consumer_survives_what_would_crash_it_and_goes_on() {
 /// Without the guard: a panic, or an abort, in the thread that reads.
 #[test]
 fn the_end_says_what_the_broker_did_wrong() {
-    let (_broker, mut subscription, server) =
-        subscribe([deliver(1, 1, b"", b"k"), header(1, u64::MAX, &[0, 0])].concat());
+    let (_broker, subscription, server) = subscribe([deliver(1, 1, b"", b"k"), header(1, u64::MAX, &[0, 0])].concat());
     let Err(Error::Unavailable { source: Some(source), .. }) = subscription.next(soon()) else {
         panic!("it must end");
     };
@@ -159,8 +158,7 @@ fn a_body_that_is_only_announced_takes_no_memory() {
     let before = resident();
     let announced = [deliver(1, 1, b"", b"k"), header(1, MAX_BODY, &[0, 0]), body(1, b"first")].concat();
     // The cancellation behind it is the sign that all of it was read.
-    let (_broker, mut subscription, server) =
-        subscribe([announced, method(1, 60, 30, &[&short(b"ctag"), &[1]])].concat());
+    let (_broker, subscription, server) = subscribe([announced, method(1, 60, 30, &[&short(b"ctag"), &[1]])].concat());
     assert!(matches!(subscription.next(soon()), Err(Error::Rejected { .. })));
     let grown = resident().saturating_sub(before);
     assert!(grown < 128 << 20, "{} MiB", grown >> 20);

@@ -3,7 +3,7 @@
 
 mod generated;
 mod hostile;
-mod traps;
+mod parser_bugs;
 
 /// A frame of the type `kind`.
 fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {

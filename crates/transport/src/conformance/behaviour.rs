@@ -1,0 +1,53 @@
+//! One behaviour of the contract, and how it is checked.
+
+use super::fixture::Fixture;
+use super::suite::Suite;
+
+/// A behaviour of every broker.
+#[derive(Clone, Copy)]
+pub struct Behaviour {
+    /// The behaviour, in words.
+    pub name: &'static str,
+    pub(super) check: fn(&Fixture<'_>),
+}
+
+impl Behaviour {
+    /// Checks it.
+    ///
+    /// # Panics
+    /// If the broker behaves differently.
+    pub fn check(&self, suite: &Suite<'_>) {
+        let fixture = Fixture::new(*suite);
+        (self.check)(&fixture);
+        fixture.clear();
+    }
+}
+
+/// How to break the server, by other means than the contract.
+#[derive(Clone, Copy)]
+pub struct Breaker<'a> {
+    /// Kills the server and starts it again. Returns when it answers.
+    pub restart: &'a dyn Fn(),
+    /// Raises a memory alarm, so that the server accepts no messages, or ends it.
+    pub alarm: &'a dyn Fn(bool),
+}
+
+/// A behaviour of every broker when its server fails.
+#[derive(Clone, Copy)]
+pub struct FaultBehaviour {
+    /// The behaviour, in words.
+    pub name: &'static str,
+    pub(super) check: fn(&Fixture<'_>, &Breaker<'_>),
+}
+
+impl FaultBehaviour {
+    /// Checks it.
+    ///
+    /// # Panics
+    /// If the broker behaves differently.
+    pub fn check(&self, suite: &Suite<'_>, breaker: &Breaker<'_>) {
+        let fixture = Fixture::new(*suite);
+        (self.check)(&fixture, breaker);
+        fixture.clear();
+    }
+}
