@@ -16,7 +16,6 @@ mod remote_failure;
 mod sandbox;
 mod service;
 mod settings;
-pub mod testing;
 mod watch;
 
 /// The blob store: a payload that is too large for a message is stored here, and the message carries its key ("claim

@@ -22,7 +22,6 @@ const EXCEPTIONS: &[Exception] = &[
     (Check::Imports, "crates/client/", "until its circles are broken"),
     (Check::Imports, "fuzz/", "until its circles are broken"),
     (Check::Imports, "tests/", "until its circles are broken"),
-    (Check::TestKit, "crates/client/", "until the kit is a package of its own"),
     (Check::FileNames, "crates/client/", "until its files are renamed"),
     (Check::FileNames, "crates/transport/", "until its files are renamed"),
     (Check::FileNames, "tests/", "until its files are renamed"),

@@ -131,7 +131,7 @@ impl DeadLetters {
             let soon = inner.deadline(if number == 0 { PATIENCE } else { QUIET });
             let waits = WaitFor::Message { queue: &queue };
             let Some(delivery) = self.client.waiting(waits, soon, || letters.next(soon))? else { break };
-            taken.push((DeadLetter::of(&delivery, &inner.settings.limits), delivery));
+            taken.push((DeadLetter::read(&delivery, &inner.settings.limits), delivery));
         }
         look.subscription = Some(letters);
         taken.sort_by_key(|(letter, _)| letter.at);

@@ -26,9 +26,8 @@ use zc_events_transport::{Broker, Topology};
 use crate::observe::Observers;
 use crate::{Error, Result};
 
-pub(crate) use blob_store::{BlobBucket, shared_bucket};
+pub(crate) use blob_store::BlobBucket;
 use blobs::BlobSettings;
-pub(crate) use blobs::EMAIL_BUCKET;
 pub use dedup::Dedup;
 pub use environment::{Environment, SettingSource};
 pub use settings_builder::SettingsBuilder;
@@ -185,6 +184,12 @@ impl Settings {
         &*self.clock
     }
 
+    /// The limits for messages from other programs, such as [`Message::read`](crate::Message::read) takes them.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The service's name; events arrive in the queue `<service>-events`.
     #[must_use]
     pub fn service_name(&self) -> Option<&str> {
@@ -273,7 +278,7 @@ impl Settings {
         let Some(url) = self.redis_url.as_ref().filter(|url| !url.trim().starts_with("memory://")) else {
             return Ok(None);
         };
-        let mut options = RedisOptions::new(RedisUrl::parse(url).map_err(in_redis_url)?, Arc::clone(&self.clock));
+        let mut options = RedisOptions::new(RedisUrl::parse(url)?, Arc::clone(&self.clock));
         options.pool_size = self.redis_pool_size;
         Ok(Some(options))
     }
@@ -286,22 +291,9 @@ impl Settings {
     pub fn open_reply_store(&self) -> Result<Option<Arc<dyn ReplyStore>>> {
         let Some(url) = &self.redis_url else { return Ok(None) };
         Ok(Some(match self.redis_options()? {
-            Some(options) => Arc::new(RedisReplyStore::new(options).map_err(in_redis_url)?),
-            None => zc_events_cache::open(url, Arc::clone(&self.clock)).map_err(in_redis_url)?,
+            Some(options) => Arc::new(RedisReplyStore::new(options)?),
+            None => zc_events_cache::open(url, Arc::clone(&self.clock))?,
         }))
-    }
-}
-
-/// Names the setting that the store's error is about.
-pub(crate) fn in_redis_url(error: zc_events_cache::Error) -> Error {
-    const SETTING: &str = "EVENTS_REDIS_URL";
-    match Error::from(error) {
-        Error::Config { why } => Error::Config { why: format!("{SETTING}: {why}") },
-        Error::Rejected { why, outcome } => Error::Rejected { why: format!("{SETTING}: {why}"), outcome },
-        Error::Unavailable { what, outcome, source } => {
-            Error::Unavailable { what: format!("{SETTING}: {what}"), outcome, source }
-        }
-        other => other,
     }
 }
 
