@@ -59,7 +59,7 @@ fn with_login(url: &str, login: &str) -> String {
 }
 
 #[test]
-fn without_settings() {
+fn missing_settings() {
     let scene = scene().bare();
     for words in COMMANDS {
         let ended = run(&scene, words).with_code(3);
@@ -82,7 +82,7 @@ fn without_settings() {
 }
 
 #[test]
-fn with_a_setting_that_is_wrong_while_a_password_is_in_it() {
+fn invalid_setting_with_a_password_in_it() {
     let scene = scene().env("BROKER_URL", &format!("amqp://app:{SECRET}@host:port/"));
     for words in COMMANDS {
         let ended = run(&scene, words).with_code(3);
@@ -95,7 +95,7 @@ fn with_a_setting_that_is_wrong_while_a_password_is_in_it() {
 }
 
 #[test]
-fn with_the_broker_down() {
+fn broker_down() {
     let scene = scene().env("BROKER_URL", &format!("amqp://app:{SECRET}@127.0.0.1:1/"));
     for words in COMMANDS {
         let ended = run(&scene, words).with_code(4);
@@ -105,7 +105,7 @@ fn with_the_broker_down() {
 }
 
 #[test]
-fn with_a_wrong_password() {
+fn wrong_password() {
     let scene = scene().env("BROKER_URL", &with_login(&broker_url(), &format!("guest:{SECRET}")));
     for words in COMMANDS {
         let ended = run(&scene, words).with_code(8);
@@ -116,7 +116,7 @@ fn with_a_wrong_password() {
 
 /// Whatever is logged, and however much of it.
 #[test]
-fn with_a_wrong_password_and_all_log_lines() {
+fn wrong_password_with_all_log_lines() {
     let scene =
         scene().env("BROKER_URL", &with_login(&broker_url(), &format!("guest:{SECRET}"))).env("RUST_LOG", "trace");
     for words in COMMANDS {
@@ -128,7 +128,7 @@ fn with_a_wrong_password_and_all_log_lines() {
 }
 
 #[test]
-fn with_a_virtual_host_that_is_not_there() {
+fn missing_virtual_host() {
     let url = broker_url();
     let (node, _) = url.rsplit_once('/').unwrap();
     let scene = scene().env("BROKER_URL", &format!("{node}/{}", unique("nowhere")));
@@ -139,7 +139,7 @@ fn with_a_virtual_host_that_is_not_there() {
 }
 
 #[test]
-fn with_redis_down_or_refusing() {
+fn redis_down_or_refusing() {
     let down = format!("redis://:{SECRET}@127.0.0.1:1/0");
     let refusing = with_login(&redis_url(), &format!("nobody:{SECRET}"));
     for (url, code) in [(down, 4), (refusing, 8)] {
@@ -157,7 +157,7 @@ fn with_redis_down_or_refusing() {
 }
 
 #[test]
-fn with_a_broker_that_says_nothing() {
+fn silent_broker() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqp://app:{SECRET}@{}/", silent.local_addr().unwrap());
     let scene = scene().env("BROKER_URL", &url);
@@ -181,7 +181,7 @@ fn with_a_broker_that_says_nothing() {
 }
 
 #[test]
-fn what_needs_no_server_minds_none_of_it() {
+fn commands_without_servers_ignore_broken_settings() {
     let scene = scene().env("BROKER_URL", &format!("amqp://app:{SECRET}@127.0.0.1:1/"));
     for words in
         [&["demo"][..], &["completions", "zsh"], &["man"], &["man", "dead", "replay"], &["--help"], &["--version"]]

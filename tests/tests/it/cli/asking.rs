@@ -33,7 +33,7 @@ fn orders(scene: &Scene) -> Service {
 }
 
 #[test]
-fn each_outcome_has_its_exit_code_and_prints_what_there_is() {
+fn each_outcome_has_its_exit_code() {
     let scene = Scene::new();
     let _service = orders(&scene);
     let found = scene.run(&["get", "Order", "5"]).with_code(0);
@@ -57,7 +57,7 @@ fn each_outcome_has_its_exit_code_and_prints_what_there_is() {
 }
 
 #[test]
-fn where_nobody_is_bound_nobody_is_waited_for() {
+fn unroutable_request_ends_at_once() {
     let scene = Scene::new();
     for words in [["get", "Order"], ["call", "add"]] {
         let ended = scene.run(&words).with_code(7);
@@ -66,7 +66,7 @@ fn where_nobody_is_bound_nobody_is_waited_for() {
 }
 
 #[test]
-fn all_that_can_be_asked_arrives() {
+fn all_request_options_arrive() {
     let scene = Scene::new();
     let mut watch = scene.client().watch(Watched::Events).unwrap();
     // It covers connecting, too, and the message is to go out.

@@ -13,7 +13,7 @@ use zc_events::{Context, Event, HandlerError, Retry, Service, Watched};
 const LETTER: &str = "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed";
 
 #[test]
-fn the_sessions_that_need_servers_are_as_shown() {
+fn documented_sessions_with_servers() {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
     console::check(&document, true, |heading| {
         let scene = Scene::new();

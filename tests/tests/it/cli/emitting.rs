@@ -10,7 +10,7 @@ use zc_events::{Protocol, Watched};
 use integration_tests::command::{PATIENCE, Scene};
 
 #[test]
-fn an_event_arrives_with_all_that_was_said_of_it_in_both_protocols() {
+fn emitted_event_has_all_options_in_both_protocols() {
     let scene = Scene::new();
     let client = scene.client();
     let mut watch = client.watch(Watched::Events).unwrap();
@@ -36,7 +36,7 @@ fn an_event_arrives_with_all_that_was_said_of_it_in_both_protocols() {
 }
 
 #[test]
-fn without_anybody_who_is_bound_it_is_said_that_it_is_not_delivered() {
+fn unroutable_event_is_reported() {
     let scene = Scene::new();
     let ended = scene.run(&["emit", "order_created"]).with_code(7);
     assert!(ended.stderr.contains("no queue is bound") && ended.stderr.contains("hint:"), "{}", ended.stderr);
@@ -45,7 +45,7 @@ fn without_anybody_who_is_bound_it_is_said_that_it_is_not_delivered() {
 }
 
 #[test]
-fn lines_are_emitted_many_at_once_in_their_order_and_told_in_it() {
+fn lines_are_emitted_in_order() {
     const LINES: u64 = 5000;
     let scene = Scene::new();
     let mut watch = scene.client().watch(Watched::Events).unwrap();
@@ -67,7 +67,7 @@ fn lines_are_emitted_many_at_once_in_their_order_and_told_in_it() {
 }
 
 #[test]
-fn a_line_that_is_wrong_is_told_with_its_number_and_the_others_go_on() {
+fn malformed_line_is_reported_with_its_number_and_skipped() {
     let scene = Scene::new();
     let _watch = scene.client().watch(Watched::Events).unwrap();
     let lines = "{\"event_type\": \"a\"}\n\nhunter2\n{\"event_type\": \"b\", \"kwargs\": {\"x\": 1}, \"priority\": 300}\n{\"event_type\": \"c\"}";
@@ -82,7 +82,7 @@ fn a_line_that_is_wrong_is_told_with_its_number_and_the_others_go_on() {
 }
 
 #[test]
-fn a_line_is_confirmed_while_the_next_one_is_awaited_and_ctrl_c_ends_it() {
+fn line_is_confirmed_while_waiting_for_the_next_and_ctrl_c_ends() {
     let scene = Scene::new();
     let _watch = scene.client().watch(Watched::Events).unwrap();
     let mut running = scene.start(&["emit", "slow", "--kwargs", "-"]);
@@ -98,7 +98,7 @@ fn a_line_is_confirmed_while_the_next_one_is_awaited_and_ctrl_c_ends_it() {
 }
 
 #[test]
-fn where_nobody_reads_what_is_printed_it_is_not_called_done() {
+fn closed_stdout_is_not_success() {
     let scene = Scene::new();
     let _watch = scene.client().watch(Watched::Events).unwrap();
     let mut running = scene.start_with_closed_stdout(&["emit", "e", "--count", "100000"]);
@@ -107,7 +107,7 @@ fn where_nobody_reads_what_is_printed_it_is_not_called_done() {
 }
 
 #[test]
-fn what_was_listened_to_can_be_emitted_again() {
+fn output_of_listen_can_be_emitted() {
     let scene = Scene::new();
     let mut listening = scene.start(&["listen", "--count", "3"]);
     listening.until_said("looking on");
@@ -128,7 +128,7 @@ fn what_was_listened_to_can_be_emitted_again() {
 }
 
 #[test]
-fn where_the_broker_goes_away_it_is_given_up_and_said_where() {
+fn lost_broker_ends_emit_and_names_the_line() {
     let (proxy, url) = Proxy::before(&broker_url()).unwrap();
     let scene = Scene::new();
     let _watch = scene.client().watch(Watched::Events).unwrap();

@@ -67,7 +67,7 @@ fn sorted<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<&'a str> {
 }
 
 #[test]
-fn letters_are_listed_and_shown_with_why_they_are_dead_and_stay() {
+fn dead_list_shows_reasons_and_leaves_the_queue() {
     let scene = Scene::new();
     let failing = Failing::start(&scene);
     assert_eq!(ids(&scene), Vec::<String>::new());
@@ -107,7 +107,7 @@ fn letters_are_listed_and_shown_with_why_they_are_dead_and_stay() {
 }
 
 #[test]
-fn letters_are_replayed_one_or_all_and_as_another_type() {
+fn dead_replay_one_all_and_as_another_type() {
     let scene = Scene::new();
     let failing = Failing::start(&scene);
     let events = failing.fail(&scene, 4);
@@ -132,7 +132,7 @@ fn letters_are_replayed_one_or_all_and_as_another_type() {
 
 /// What is looked at is taken out and put back.
 #[test]
-fn letters_are_listed_and_replayed_the_oldest_first_however_often_they_were_looked_at() {
+fn dead_letters_are_listed_and_replayed_oldest_first() {
     // One after the other, or the order in which they are handled is anybody's guess.
     let scene = Scene::new().env("EVENTS_WORKERS", "1");
     let failing = Failing::start(&scene);
@@ -152,7 +152,7 @@ fn letters_are_listed_and_replayed_the_oldest_first_however_often_they_were_look
 }
 
 #[test]
-fn a_queue_that_is_gone_is_named_with_what_makes_it_again() {
+fn deleted_queue_is_named_with_a_remedy() {
     let scene = Scene::new();
     let failing = Failing::start(&scene);
     failing.fail(&scene, 1);
@@ -169,7 +169,7 @@ fn a_queue_that_is_gone_is_named_with_what_makes_it_again() {
 }
 
 #[test]
-fn what_dies_again_is_not_replayed_for_ever() {
+fn replay_ends_although_messages_fail_again() {
     let scene = Scene::new();
     let failing = Failing::start(&scene);
     let event = failing.fail(&scene, 1).remove(0);
@@ -192,7 +192,7 @@ fn what_dies_again_is_not_replayed_for_ever() {
 }
 
 #[test]
-fn letters_are_thrown_away_only_on_a_clear_word() {
+fn purge_needs_confirmation() {
     let scene = Scene::new();
     let failing = Failing::start(&scene);
     let events = failing.fail(&scene, 3);

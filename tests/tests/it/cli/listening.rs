@@ -26,7 +26,7 @@ fn publish(scene: &Scene, routing_key: &str, properties: AmqpProperties, body: &
 }
 
 #[test]
-fn each_kind_of_message_is_told_with_all_its_members() {
+fn listen_prints_all_members_of_each_kind() {
     let scene = Scene::new();
     let listening = listen(&scene, &["--notifications"]);
     let client = scene.client();
@@ -95,7 +95,7 @@ fn each_kind_of_message_is_told_with_all_its_members() {
 }
 
 #[test]
-fn people_are_shown_a_line_each_and_no_peer_moves_their_cursor() {
+fn pretty_listen_is_one_line_a_message_and_escapes_control_characters() {
     let scene = Scene::new();
     let listening = listen(&scene, &["--output", "pretty"]);
     let event = Event::new("order\u{1b}[2Jcreated").with_id("i\u{9b}d").set("text", "a\u{7f}\nb").unwrap();
@@ -109,7 +109,7 @@ fn people_are_shown_a_line_each_and_no_peer_moves_their_cursor() {
 }
 
 #[test]
-fn it_ends_after_so_many_or_so_long_and_shows_only_what_was_asked_for() {
+fn listen_ends_by_count_or_time_and_filters() {
     let scene = Scene::new();
     let mut listening = listen(&scene, &["order_created", "order_request", "--count", "2", "--for", "1m"]);
     let client = scene.client();
@@ -125,7 +125,7 @@ fn it_ends_after_so_many_or_so_long_and_shows_only_what_was_asked_for() {
 }
 
 #[test]
-fn nothing_is_left_behind_and_a_closed_pipe_is_an_end() {
+fn listen_leaves_no_queue_and_ends_on_a_closed_pipe() {
     let scene = Scene::new();
     let mut listening = listen(&scene, &[]);
     listening.interrupt();
@@ -141,7 +141,7 @@ fn nothing_is_left_behind_and_a_closed_pipe_is_an_end() {
 }
 
 #[test]
-fn after_a_lost_connection_it_looks_on_again_and_says_so() {
+fn listen_resumes_after_a_lost_connection() {
     let (proxy, url) = Proxy::before(&broker_url()).unwrap();
     let scene = Scene::new().env("BROKER_URL", &url);
     let listening = listen(&scene, &[]);
@@ -156,7 +156,7 @@ fn after_a_lost_connection_it_looks_on_again_and_says_so() {
 
 /// A terminal that somebody has stopped must not fill the broker.
 #[test]
-fn who_does_not_read_misses_the_oldest_and_holds_up_nobody() {
+fn slow_reader_of_listen_loses_the_oldest_and_blocks_no_consumer() {
     const EVENTS: u64 = 11_500;
     // Who is stopped sends no heartbeats either.
     let scene = Scene::new().env("EVENTS_HEARTBEAT", "300");

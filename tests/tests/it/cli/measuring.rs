@@ -52,7 +52,7 @@ fn start(scene: &Scene, more: &[&str]) -> Running {
 }
 
 #[test]
-fn all_phases_are_measured_and_the_fleet_notices_nothing() {
+fn bench_measures_all_phases_in_a_sandbox() {
     let scene = Scene::new();
     let service = Service::builder(&scene.client()).on("bench", |_: &Context, _: Value| Ok(())).start().unwrap();
     let ended = scene.run(&["bench", "--messages", "500", "--size", "200", "--output", "json"]).with_code(0);
@@ -79,7 +79,7 @@ fn all_phases_are_measured_and_the_fleet_notices_nothing() {
 }
 
 #[test]
-fn nothing_is_left_after_ctrl_c_and_after_the_end_of_its_time() {
+fn bench_leaves_nothing_after_ctrl_c_or_its_time() {
     let scene = Scene::new();
     let mut running = start(&scene, &[]);
     running.interrupt();
@@ -97,7 +97,7 @@ fn nothing_is_left_after_ctrl_c_and_after_the_end_of_its_time() {
 
 /// Nobody is there to remove anything: all of it carries its end in itself.
 #[test]
-fn what_a_killed_one_leaves_goes_by_itself() {
+fn queues_of_a_killed_bench_expire() {
     let mut running = start(&Scene::new(), &[]);
     let broker: Arc<dyn Broker> = Arc::new(AmqpBroker::new(AmqpOptions::new(broker_url().parse().unwrap())).unwrap());
     // It has declared its queue and published into it.
@@ -117,7 +117,7 @@ fn what_a_killed_one_leaves_goes_by_itself() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_told() {
+fn bench_reports_phases_it_cannot_measure() {
     let ended = Scene::new().env("BROKER_URL", "amqp://app:hunter2canary@127.0.0.1:1/").run(&["bench"]).with_code(4);
     assert!(ended.stderr.contains("BROKER_URL") && !ended.stderr.contains("hunter2canary"), "{ended:?}");
     let without = Scene::new().env("EVENTS_REDIS_URL", "");
@@ -131,7 +131,7 @@ fn what_cannot_be_measured_is_told() {
 
 /// Whatever it waits for: here the confirms do not come.
 #[test]
-fn a_server_that_says_nothing_holds_up_neither_ctrl_c_nor_the_end_of_the_time() {
+fn silent_server_delays_neither_ctrl_c_nor_the_end_of_bench() {
     for words in [&[][..], &["--timeout", "2s"]] {
         let (proxy, url) = Proxy::before(&broker_url()).unwrap();
         let scene = Scene::new().env("BROKER_URL", &url).env("EVENTS_PUBLISH_TIMEOUT", "60");

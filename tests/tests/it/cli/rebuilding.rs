@@ -29,7 +29,7 @@ fn batch(watch: &mut Watch, contents: &Path) -> Value {
 }
 
 #[test]
-fn batches_are_stored_and_named_and_an_item_that_is_wrong_says_where_to_go_on() {
+fn rebuild_stores_batches_and_reports_where_to_continue() {
     let (scene, mut watch, contents) = scene();
     let ended = scene.run_with(&REBUILD, "{\"id\": 1}\n\n\"two\"\n3\n{hunter2}\n5\n").with_code(2);
     assert_eq!(
@@ -53,7 +53,7 @@ fn batches_are_stored_and_named_and_an_item_that_is_wrong_says_where_to_go_on() 
 }
 
 #[test]
-fn ctrl_c_tells_what_is_out_and_where_to_go_on() {
+fn ctrl_c_in_rebuild_reports_where_to_continue() {
     let (scene, mut watch, contents) = scene();
     let mut running = scene.start(&REBUILD);
     let mut stdin = running.stdin();
@@ -67,7 +67,7 @@ fn ctrl_c_tells_what_is_out_and_where_to_go_on() {
 }
 
 #[test]
-fn without_a_place_to_store_or_anybody_who_is_bound_nothing_is_out() {
+fn rebuild_without_a_store_or_a_binding_sends_nothing() {
     let scene = Scene::new();
     let ended = scene.run_with(&REBUILD, "1\n").with_code(3);
     assert!(ended.stderr.contains("AWS_INDEXER_BUCKET_NAME"), "{}", ended.stderr);

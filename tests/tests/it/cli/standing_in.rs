@@ -17,7 +17,7 @@ fn stub(scene: &Scene, file: &str) -> Running {
 }
 
 #[test]
-fn it_answers_follows_its_file_and_keeps_its_answers_while_that_is_wrong() {
+fn stub_reloads_its_file_and_keeps_the_last_valid_one() {
     let scene = Scene::new();
     let client = scene.client();
     let ask = || client.get("add").timeout(PATIENCE).fetch::<i64>();
@@ -51,7 +51,7 @@ fn it_answers_follows_its_file_and_keeps_its_answers_while_that_is_wrong() {
 }
 
 #[test]
-fn a_list_in_json_will_do_with_delays_times_and_failures_by_chance() {
+fn stub_file_in_json_with_delays_times_and_failures() {
     let scene = Scene::new();
     let answers = json!([
         {"resource": "Order", "pk": 5, "times": 1, "body": {"data": {"type": "Order", "id": "5"}}},
@@ -69,7 +69,7 @@ fn a_list_in_json_will_do_with_delays_times_and_failures_by_chance() {
 }
 
 #[test]
-fn without_an_answer_store_or_a_file_it_does_not_begin() {
+fn stub_needs_a_reply_store_and_a_file() {
     let scene = Scene::new();
     scene.write("answers.json", "[]");
     let ended = scene.run(&["stub", "none.toml"]).with_code(2);
@@ -80,7 +80,7 @@ fn without_an_answer_store_or_a_file_it_does_not_begin() {
 
 /// What is told has happened: with a delay at its end, and not where the answer was not taken.
 #[test]
-fn it_is_told_that_something_was_answered_once_the_answer_was_handed_in() {
+fn stub_reports_an_answer_after_its_push() {
     let (proxy, url) = Proxy::before(&redis_url()).unwrap();
     let scene = Scene::new();
     let client = scene.client();
@@ -120,7 +120,7 @@ fn it_is_told_that_something_was_answered_once_the_answer_was_handed_in() {
 }
 
 #[test]
-fn a_broker_that_goes_away_is_told_of_once_and_its_return_too() {
+fn stub_reports_a_lost_broker_and_its_return_once() {
     let (proxy, url) = Proxy::before(&broker_url()).unwrap();
     let scene = Scene::new();
     let client = scene.client();
@@ -143,7 +143,7 @@ fn a_broker_that_goes_away_is_told_of_once_and_its_return_too() {
 }
 
 #[test]
-fn a_fleet_that_nobody_has_used_is_said_to_be_new() {
+fn new_fleet_is_reported_as_new() {
     let scene = Scene::new();
     scene.write("answers.json", "[]");
     let exchange = scene.client().settings().events_exchange().to_owned();
