@@ -1,4 +1,4 @@
-//! Dead letters looked at, handled again and thrown away; and looking on at what passes.
+//! Dead letters: listed, replayed and purged; and `watch`, which sees all messages and takes none. In memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -122,7 +122,7 @@ fn replay_skips_dead_letters_that_failed_too_often() {
 #[test]
 fn replay_as_another_event_type_reaches_its_handler_in_both_protocols() {
     let scene = scene();
-    scene.emit(1);
+    let _ = scene.emit(1);
     let settings = scene.fleet.settings("shop").events_protocol(Protocol::V2).build().unwrap();
     EventClient::new(settings).unwrap().emit(&Event::new("order_created").resource("Order", 2)).unwrap();
     scene.fleet.settle();

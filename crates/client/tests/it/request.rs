@@ -207,7 +207,7 @@ fn next_links_in_a_circle_are_an_error() {
     let (count, error) = ends(client.remote("Order").pages(100).collect());
     assert_eq!(
         (count, error.as_str()),
-        (4, "the list of Order cannot be read: a page names one before it as the next")
+        (4, "the list of Order cannot be read: the link to the next page leads to an earlier page")
     );
     let (client, _service) = serve("remote-nowhere", |_| json!({"data": [], "links": {"next": "/orders/2"}}));
     let (count, error) = ends(client.remote("Order").pages(100).collect());
@@ -234,4 +234,13 @@ fn query_string_and_every_method_are_sent() {
     assert_eq!(head.meta["page"], "a&b");
     let options = request().method(Method::Options).fetch_any().unwrap();
     assert_eq!(options.data().unwrap().unwrap()["data"]["name"], "Order");
+}
+
+#[test]
+fn an_empty_list_of_primary_keys_is_not_sent() {
+    let (client, _service) = serve("remote-empty", three);
+    let empty = || client.remote("Order").pks(Vec::<u8>::new());
+    let error = empty().fetch_document().unwrap_err();
+    assert!(matches!(&error, Error::Encode { .. }) && error.to_string().contains("list of ids"), "{error:?}");
+    assert!(empty().pks([1]).fetch_document().is_ok());
 }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use zc_events_protocol::names::events_queue;
-use zc_events_protocol::{Call, CallReply, EncodeOptions, Limits, Method, Reply, ResourceRequest};
+use zc_events_protocol::{Call, CallReply, EncodeOptions, Limits, Method, Query, Reply, ResourceRequest};
 
 use super::calls;
 use super::load::{Kind, of_kind, vector};
@@ -35,12 +35,14 @@ fn garbage_and_empty_replies_are_distinct_errors() {
 fn arguments_of_the_caller_are_not_modified() {
     let head = vector("behaviours_head");
     assert_eq!(head["query_params_mutated"]["after"]["include"], "x");
-    let base = ResourceRequest::new("Order").query_param("filter[a]", "b");
-    let _ = base.clone().pks([1, 2]).include("x").page_size(3);
+    let query = Query::default().with("filter[a]", "b");
+    let _ = query.clone().with("include", "x").with("page_size", 3);
+    let base = ResourceRequest { query, ..ResourceRequest::new("Order") };
     assert_eq!(base.query_string().as_deref(), Some("filter%5Ba%5D=b"));
     // The response key has a setter of its own, and is no keyword.
     assert!(head["response_key_kwarg"]["raised"].as_str().unwrap().contains("reserved key"));
-    assert_eq!(base.with_response_key("k").response_key(), "k");
+    let event = ResourceRequest { response_key: "k".to_owned(), ..base }.to_event().unwrap();
+    assert_eq!(event.kwargs()["response_key"], "k");
 }
 
 #[test]
