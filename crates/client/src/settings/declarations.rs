@@ -3,7 +3,7 @@
 use zc_events_protocol::names;
 use zc_events_transport::{ExchangeKind, Topology};
 
-use super::Settings;
+use super::values::Settings;
 use crate::service::{RUNGS, topology};
 
 impl Settings {
