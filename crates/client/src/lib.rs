@@ -12,7 +12,6 @@ mod message;
 pub mod metrics;
 mod observe;
 mod push;
-mod rebuild;
 mod remote_failure;
 mod sandbox;
 mod service;
@@ -30,7 +29,7 @@ pub mod blobs {
 
 pub use client::{
     Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, EventClientBuilder, IndexRebuild, Page, Pages,
-    Pending, PendingSet, RemoteRequest,
+    Pending, PendingSet, RebuildError, RebuildProgress, RemoteRequest,
 };
 pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
 pub use email::{Addresses, Email, StoredEmail};
@@ -42,7 +41,6 @@ pub use observe::{
     Replied, ReplyEnding, RequestEnded, Settled, Settlement, Wait, WaitFor,
 };
 pub use push::PushNotification;
-pub use rebuild::{RebuildError, RebuildProgress};
 pub use remote_failure::{CallFailure, RemoteFailure};
 pub use sandbox::Sandbox;
 pub use service::{

@@ -1,4 +1,5 @@
-//! Many requests or calls awaited at once, on one connection to the reply store. Awaiting one is in `pending`.
+//! Waits for the answers to many requests or calls at once, on one connection to the reply store. Waiting for one answer
+//! is in `pending`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -7,12 +8,13 @@ use std::time::Duration;
 
 use zc_events_protocol::{Clock, Deadline, Stage};
 
+use super::EventClient;
+use super::answer::Answer;
 use super::pending::{FIRST_LOOK, Pending};
-use super::{Answer, EventClient};
 use crate::{Error, Result};
 
-/// Requests or calls that are awaited together. Each keeps the deadline that began when it was sent; dropping the set
-/// costs nothing.
+/// Requests or calls whose answers are waited for together. Each keeps its own deadline, which is counted from sending.
+/// The set may be dropped at any time.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -26,54 +28,54 @@ use crate::{Error, Result};
 /// assert_eq!(squares, [1, 4, 9]);
 /// # Ok::<(), zc_events::Error>(())
 /// ```
-#[must_use = "what is not waited for has no answer"]
+#[must_use = "the answers are read only by waiting"]
 pub struct PendingSet<T = Answer> {
     pending: BTreeMap<usize, Pending<T>>,
-    /// Which of them each response key belongs to.
+    /// The index of each response key.
     by_key: HashMap<String, usize>,
-    /// What ended before anybody waited for it.
+    /// The requests that ended before their result was asked for.
     ended: BTreeMap<usize, Result<T>>,
     next: usize,
 }
 
 impl<T> PendingSet<T> {
-    /// An empty set.
+    /// Creates an empty set.
     pub fn new() -> Self {
         Self { pending: BTreeMap::new(), by_key: HashMap::new(), ended: BTreeMap::new(), next: 0 }
     }
 
-    /// Adds one, and gives its index: 0 for the first, and so on.
+    /// Adds a request and returns its index: 0 for the first, and so on.
     ///
-    /// All must be of one client, its clones included: their answers come to one store. One of another ends as an
-    /// [`Error::Config`].
+    /// All must be from one client or its clones, because their answers arrive in one store. A request of another client
+    /// ends with [`Error::Config`].
     pub fn push(&mut self, pending: Pending<T>) -> usize {
         let index = self.next;
         self.next += 1;
-        let is_ours = self.client().is_none_or(|ours| Arc::ptr_eq(ours.inner(), pending.client().inner()));
-        if is_ours {
+        let is_same_client = self.client().is_none_or(|client| Arc::ptr_eq(client.inner(), pending.client().inner()));
+        if is_same_client {
             self.by_key.insert(pending.response_key().to_owned(), index);
             self.pending.insert(index, pending);
         } else {
-            let why = format!("{} is of another client than the rest of its PendingSet", pending.what());
+            let why = format!("{} is from another client than the other requests of the PendingSet", pending.what());
             self.ended.insert(index, pending.end(Err(Error::config(why))));
         }
         index
     }
 
-    /// How many are still out.
+    /// The number of requests whose result was not returned yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pending.len() + self.ended.len()
     }
 
-    /// Whether none is out any more.
+    /// Whether all results were returned.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The next that ends, with its index: answered, failed, or at its deadline. Blocks for `timeout` at most; `None` when
-    /// none has ended by then, or none is out.
+    /// Returns the next result with the index of its request: an answer, a failure or a timeout. Blocks for at most
+    /// `timeout`. Returns `None` if no request has ended by then, or if all results were returned.
     pub fn wait_any(&mut self, timeout: Duration) -> Option<(usize, Result<T>)> {
         if let Some(ended) = self.ended.pop_first() {
             return Some(ended);
@@ -82,8 +84,8 @@ impl<T> PendingSet<T> {
         self.next_by(deadline)
     }
 
-    /// What became of all, in the order of their indices, without those that [`PendingSet::wait_any`] has given already.
-    /// Blocks for `timeout` at most; what is out then has timed out.
+    /// Returns all results in the order of the indices, without those that [`PendingSet::wait_any`] has returned. Blocks for
+    /// at most `timeout`. Requests that have not ended by then are timeouts.
     pub fn wait_all(mut self, timeout: Duration) -> Vec<Result<T>> {
         let deadline = self.client().map(|client| client.inner().deadline(timeout));
         let mut all = std::mem::take(&mut self.ended);
@@ -112,19 +114,19 @@ impl<T> PendingSet<T> {
                     self.take_more(&client, deadline);
                     return ended;
                 }
-                // A store that was slow for one look has until the deadline.
+                // A store that was slow once may take until the deadline.
                 Ok(None) | Err(Error::Timeout { .. }) => {}
-                // The others are told when they are asked for: the store may be back by then.
+                // Only this request fails. The store may be available again for the others.
                 Err(error) => return self.pending.keys().next().copied().and_then(|index| self.end(index, Err(error))),
             }
-            let refused = self
+            let failed = self
                 .pending
                 .iter_mut()
-                .find_map(|(index, pending)| pending.look_for_refusal().err().map(|error| (*index, error)));
-            if let Some((index, error)) = refused {
+                .find_map(|(index, pending)| pending.check_delivery().err().map(|error| (*index, error)));
+            if let Some((index, error)) = failed {
                 return self.end(index, Err(error));
             }
-            if let Some(index) = self.late(clock) {
+            if let Some(index) = self.find_late(clock) {
                 return self.end(index, Err(Error::Timeout { stage: Stage::Reply }));
             }
             if deadline.has_passed(clock) {
@@ -141,20 +143,21 @@ impl<T> PendingSet<T> {
         Ok(popped.and_then(|(key, value)| Some((*self.by_key.get(&key)?, value))))
     }
 
-    /// Where one is answered, others are: they end as well, and are kept. One by one, each would cost a question about all.
+    /// Takes all other answers that are there: after one answer there are often more. One `pop` for each, with all keys, would
+    /// cost too much.
     fn take_more(&mut self, client: &EventClient, deadline: Deadline) {
         if self.pending.len() < 2 {
             return;
         }
         let keys: Vec<&str> = self.pending.values().map(Pending::response_key).collect();
-        // What keeps it from asking, the next question meets again.
+        // After an error the next `pop` reports it again.
         for (key, value) in client.take(&keys, deadline).unwrap_or_default() {
             let ended = self.by_key.get(&key).copied().and_then(|index| self.end(index, value));
             self.ended.extend(ended);
         }
     }
 
-    fn late(&self, clock: &dyn Clock) -> Option<usize> {
+    fn find_late(&self, clock: &dyn Clock) -> Option<usize> {
         self.pending.iter().find(|(_, pending)| pending.deadline().has_passed(clock)).map(|(index, _)| *index)
     }
 
@@ -162,7 +165,9 @@ impl<T> PendingSet<T> {
         let mut pending = self.pending.remove(&index)?;
         self.by_key.remove(pending.response_key());
         let awaited = match awaited {
-            Err(timeout @ Error::Timeout { stage: Stage::Reply }) => Err(pending.doubt().unwrap_or(timeout)),
+            Err(timeout @ Error::Timeout { stage: Stage::Reply }) => {
+                Err(pending.take_delivery_failure().unwrap_or(timeout))
+            }
             other => other,
         };
         Some((index, pending.end(awaited)))
@@ -193,6 +198,6 @@ impl<T> Extend<Pending<T>> for PendingSet<T> {
 
 impl<T> fmt::Debug for PendingSet<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingSet").field("out", &self.len()).finish_non_exhaustive()
+        f.debug_struct("PendingSet").field("pending", &self.len()).finish_non_exhaustive()
     }
 }

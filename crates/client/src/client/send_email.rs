@@ -1,5 +1,5 @@
-//! Sending e-mails: their bodies and attachments are stored, then the e-mail service is told. What an e-mail may be, is
-//! the business of `email`.
+//! Sending e-mails: stores their bodies and attachments, then notifies the e-mail service. E-mails themselves are in the
+//! module `email`.
 
 use uuid::Uuid;
 use zc_events_protocol::{Channel, Outcome};
@@ -9,24 +9,24 @@ use crate::blobs::BlobStore;
 use crate::email::{Attachment, Email, Keys, StoredEmail};
 use crate::{Error, Result};
 
-/// What an attachment is whose content type nobody knows.
+/// The content type of a file.
 const BYTES: &str = "application/octet-stream";
 
 impl EventClient {
-    /// Sends an e-mail by way of the fleet's e-mail service: stores its bodies and attachments where the settings say
-    /// ([`EventClient::email_blobs`]), within `EVENTS_CONTENT_TIMEOUT`, then notifies the service and waits for the
-    /// broker's confirm, within `EVENTS_PUBLISH_TIMEOUT`. On the wire as zc_events has it since 0.2: `send_email` on the
-    /// exchange for notifications, with `microservice.notification.email`.
+    /// Sends an e-mail through the fleet's e-mail service. First it stores the bodies and attachments in the blob store of
+    /// the settings ([`EventClient::email_blobs`]), within `EVENTS_CONTENT_TIMEOUT`. Then it notifies the service and waits
+    /// for the broker's confirm, within `EVENTS_PUBLISH_TIMEOUT`. The message is that of zc_events 0.2 and later:
+    /// `send_email` on the exchange for notifications, with `microservice.notification.email`.
     ///
-    /// If storing fails nothing is sent. If sending fails what was stored stays, as it does once it is sent: a bucket
-    /// needs a rule by which old contents go. To send again what was stored, see [`EventClient::store_email`].
+    /// If storing fails, nothing is sent. The blobs stay in the store, also after a failure: a bucket needs a rule that
+    /// deletes old blobs. To repeat only the sending, see [`EventClient::store_email`].
     ///
     /// ```
     /// # use zc_events::{Email, Error, EventClient, Settings};
     /// # let settings = Settings::builder().broker_url("memory://").events_content_url("memory://").staging_name("test").build()?;
     /// let client = EventClient::new(settings)?;
     /// let sent = client.send_email(&Email::new().to("ada@example.com").subject("Lunch").html_body("<p>It is ready.</p>"));
-    /// // No e-mail service listens, and that is told.
+    /// // No e-mail service is running.
     /// assert!(matches!(sent, Err(Error::Unroutable { .. })));
     /// # Ok::<(), Error>(())
     /// ```
@@ -39,7 +39,7 @@ impl EventClient {
         Ok(stored)
     }
 
-    /// [`EventClient::send_email`], with bodies and attachments in this store. The e-mail service must know it.
+    /// [`EventClient::send_email`] with this blob store. The e-mail service needs the same store.
     ///
     /// # Errors
     /// As for [`EventClient::send_email`].
@@ -49,7 +49,7 @@ impl EventClient {
         Ok(stored)
     }
 
-    /// Stores the bodies and attachments of an e-mail, and sends nothing yet. One that has neither needs no store.
+    /// Stores the bodies and attachments of an e-mail without sending it. An e-mail without them needs no blob store.
     ///
     /// ```
     /// # use zc_events::{Email, EventClient, Settings};
@@ -57,17 +57,17 @@ impl EventClient {
     /// # let client = EventClient::new(settings)?;
     /// let stored = client.store_email(&Email::new().to("ada@example.com").plaintext_body("Lunch is ready."))?;
     /// let sent = client.send_stored_email(&stored).or_else(|error| {
-    ///     // Once more, where nobody can have got the first.
+    ///     // Try once more after a transient failure.
     ///     if error.is_retryable() { client.send_stored_email(&stored) } else { Err(error) }
     /// });
-    /// assert!(sent.is_err()); // nobody listens here
+    /// assert!(sent.is_err()); // no e-mail service is running
     /// # Ok::<(), zc_events::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Encode`]: the e-mail is none, as [`Email::check`] says, or a file cannot be read. [`Error::TooLarge`]:
-    /// beyond what the store takes. [`Error::Config`]: the settings name no store. What else the store says, with the
-    /// e-mail's UUID and the part. Nothing was sent.
+    /// [`Error::Encode`]: the e-mail is invalid, as [`Email::check`] says, or a file cannot be read. [`Error::TooLarge`]:
+    /// a body or attachment is larger than the store accepts. [`Error::Config`]: the settings name no blob store. Other
+    /// errors of the store, with the e-mail's UUID and the part. Nothing was sent.
     pub fn store_email(&self, email: &Email) -> Result<StoredEmail> {
         email.check()?;
         if email.has_blobs() {
@@ -76,7 +76,7 @@ impl EventClient {
         StoredEmail::new(begin(email), &email.kwargs(&Keys::default()))
     }
 
-    /// [`EventClient::store_email`], in this store.
+    /// [`EventClient::store_email`] with this blob store.
     ///
     /// # Errors
     /// As for [`EventClient::store_email`].
@@ -90,8 +90,8 @@ impl EventClient {
         StoredEmail::new(uuid, &email.kwargs(&keys))
     }
 
-    /// Tells the e-mail service of an e-mail that is stored, and waits for the broker's confirm. May be called again
-    /// after a failure: it is the same message, with the same id.
+    /// Notifies the e-mail service of a stored e-mail, and waits for the broker's confirm. May be repeated after a failure:
+    /// the message and its id stay the same.
     ///
     /// # Errors
     /// As for [`EventClient::notify`].
@@ -109,8 +109,8 @@ impl EventClient {
         let inner = self.inner();
         let deadline = inner.deadline(inner.settings.blobs.timeout);
         let mut keys = Keys::new(uuid, inner.clock().wall())?;
-        let put = |part: &str, key: &str, content_type: &str, content: &[u8]| {
-            store.put(key, content_type, content, deadline).map_err(|error| not_sent(uuid, part, error.into()))
+        let put = |part: &str, key: &str, content_type: &str, blob: &[u8]| {
+            store.put(key, content_type, blob, deadline).map_err(|error| not_sent(uuid, part, error.into()))
         };
         if let Some(body) = &email.html_body {
             put("its HTML body", &keys.html(), "text/html; charset=utf-8", body.as_bytes())?;
@@ -134,7 +134,7 @@ impl EventClient {
     }
 }
 
-/// The UUID of an e-mail that is about to be stored.
+/// Creates the UUID of an e-mail, and logs that it is going to be stored.
 fn begin(email: &Email) -> String {
     let uuid = Uuid::new_v4().to_string();
     log::info!(
@@ -145,10 +145,10 @@ fn begin(email: &Email) -> String {
     uuid
 }
 
-/// The same error, with what it is about. Whatever became of a content, no message is out.
+/// The error of a part that could not be stored. No message was sent.
 fn not_sent(uuid: &str, part: &str, error: Error) -> Error {
     let told = |why: &dyn std::fmt::Display| {
-        format!("the e-mail {uuid} was not sent, since {part} could not be stored: {why}")
+        format!("the e-mail {uuid} was not sent because {part} could not be stored: {why}")
     };
     match error {
         Error::Unavailable { what, source, .. } => {

@@ -1,4 +1,4 @@
-//! Rebuilding the index of another service: all items of a kind, in batches that are stored, and an event for each.
+//! Index rebuilds: sends all items of a kind to the service that indexes them, as stored batches with an event for each.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -9,14 +9,15 @@ use serde_json::Value;
 use zc_events_protocol::{Event, to_value};
 
 use super::EventClient;
+use super::rebuild_progress::{RebuildError, RebuildProgress};
 use crate::blobs::BlobStore;
-use crate::{Error, RebuildError, RebuildProgress, Result};
+use crate::{Error, Result};
 
-/// How many items are in a batch unless told otherwise. Python's callers choose 50.
-const BATCH: usize = 50;
+/// The default number of items in a batch, which Python's callers use.
+const BATCH_SIZE: usize = 50;
 
-/// An index rebuild in the making; see [`EventClient::index_rebuild`].
-#[must_use = "a rebuild does nothing until it is emitted"]
+/// An index rebuild; see [`EventClient::index_rebuild`].
+#[must_use = "an index rebuild does nothing until it is emitted"]
 pub struct IndexRebuild<'a> {
     client: EventClient,
     event_type: String,
@@ -27,8 +28,8 @@ pub struct IndexRebuild<'a> {
 }
 
 impl EventClient {
-    /// Sends all items of a kind to whoever indexes them, as Python's `emit_index_rebuild_event` does: each batch is stored
-    /// as a JSON list under a fresh key ([`EventClient::index_blobs`]), and an event names it: `meta.s3_key`.
+    /// Sends all items of a kind to the service that indexes them, as Python's `emit_index_rebuild_event` does. Each batch is
+    /// stored as a JSON list under a new key ([`EventClient::index_blobs`]), and an event carries the key: `meta.s3_key`.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -36,7 +37,7 @@ impl EventClient {
     /// # let settings = Settings::builder().broker_url("memory://").events_content_url("memory://").staging_name("test");
     /// # let settings = settings.aws_indexer_bucket_name("index").service_name("search").build()?;
     /// let client = EventClient::new(settings)?;
-    /// // The service that indexes: it takes each batch from the store.
+    /// // The service that indexes the items takes each batch from the blob store.
     /// let service = Service::builder(&client)
     ///     .on("index_order", |context: &Context, event: Value| {
     ///         let key = event["meta"]["s3_key"].as_str().unwrap_or_default();
@@ -67,7 +68,7 @@ impl EventClient {
             client: self.clone(),
             event_type: event_type.into(),
             resource_type: resource_type.into(),
-            batch_size: BATCH,
+            batch_size: BATCH_SIZE,
             store: None,
             on_progress: None,
         }
@@ -75,44 +76,45 @@ impl EventClient {
 }
 
 impl<'a> IndexRebuild<'a> {
-    /// How many items are in a batch, but for the last; 50 unless set. A batch is held in memory as JSON, and must not be
-    /// larger than `EVENTS_MAX_CONTENT`.
+    /// Sets the number of items in a batch; 50 by default. The last batch may have fewer. A batch is held in memory as JSON
+    /// and must not be larger than `EVENTS_MAX_CONTENT`.
     pub fn batch_size(mut self, items: usize) -> Self {
         self.batch_size = items;
         self
     }
 
-    /// Stores the batches here, and not where the settings say. Whoever indexes must know it.
+    /// Stores the batches in this store instead of the one that the settings name. The service that indexes needs the same
+    /// store.
     pub fn store(mut self, store: &'a dyn BlobStore) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Calls this after each batch that is out.
+    /// Sets a function that is called after each batch.
     pub fn on_progress(mut self, on_progress: impl FnMut(RebuildProgress) + 'a) -> Self {
         self.on_progress = Some(Box::new(on_progress));
         self
     }
 
-    /// Stores and emits one batch after the other, each confirmed before the next is begun; items are taken from the
-    /// iterator as they are needed, so that one batch is in memory at a time. Storing a batch takes at most
-    /// `EVENTS_CONTENT_TIMEOUT`, emitting it `EVENTS_PUBLISH_TIMEOUT`; the whole takes as long as it takes.
+    /// Stores and emits one batch after the other. Each is confirmed before the next one is started, and items are taken from
+    /// the iterator when they are needed, so only one batch is in memory. Storing a batch takes at most
+    /// `EVENTS_CONTENT_TIMEOUT`, and emitting its event at most `EVENTS_PUBLISH_TIMEOUT`. The whole rebuild has no time limit.
     ///
-    /// Without an item nothing is stored and nothing emitted.
+    /// If there are no items, nothing is stored or emitted.
     ///
     /// # Errors
-    /// [`RebuildError`] says how many batches and items are out. Its error is that of the store, as for
-    /// [`BlobStore::put`], or that of [`EventClient::emit`]; [`Error::Encode`] for an item that has no form in JSON;
-    /// [`Error::Config`] where the settings name no store or the batches are of no items.
+    /// [`RebuildError`] has the number of batches and items that were emitted. Its error is one of [`BlobStore::put`] or of
+    /// [`EventClient::emit`]; [`Error::Encode`] for an item that cannot be written as JSON; [`Error::Config`] if the settings
+    /// name no blob store or the batch size is 0.
     pub fn emit<T: Serialize>(self, items: impl IntoIterator<Item = T>) -> Result<RebuildProgress, RebuildError> {
         self.try_emit(items.into_iter().map(Ok::<T, Infallible>))
     }
 
-    /// [`IndexRebuild::emit`], of items that are read from where reading may fail, such as a database. The first failure
-    /// ends it; what of its batch was read is not sent.
+    /// [`IndexRebuild::emit`] for items from a source that may fail, such as a database. The first failure ends the rebuild;
+    /// the incomplete batch is not sent.
     ///
     /// # Errors
-    /// As for [`IndexRebuild::emit`]; a failure of the iterator is an [`Error::Encode`] with that as its cause.
+    /// As for [`IndexRebuild::emit`]; a failure of the iterator is an [`Error::Encode`] with the failure as its cause.
     pub fn try_emit<T, E>(
         mut self,
         items: impl IntoIterator<Item = Result<T, E>>,
@@ -139,9 +141,7 @@ impl<'a> IndexRebuild<'a> {
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
         if self.batch_size == 0 {
-            return Err(Error::config(
-                "the batches of an index rebuild are of no items: set `batch_size` to one or more",
-            ));
+            return Err(Error::config("the `batch_size` of the index rebuild is 0: it must be at least 1"));
         }
         let opened;
         let store: &dyn BlobStore = match self.store {
@@ -174,7 +174,7 @@ impl<'a> IndexRebuild<'a> {
         }
     }
 
-    /// Stores a batch and emits its event. How many items were in it.
+    /// Stores a batch and emits its event. Returns the number of items.
     fn send(&self, store: &dyn BlobStore, batch: Batch) -> Result<u64> {
         let inner = self.client.inner();
         let deadline = inner.deadline(inner.settings.blobs.timeout);
@@ -184,7 +184,7 @@ impl<'a> IndexRebuild<'a> {
             .resource(&self.resource_type, Value::Null)
             .user(Value::Null)
             .meta(&serde_json::json!({"s3_key": key}))?;
-        // Not `emit`, which logs the failure that is logged here with how far it was.
+        // `emit` would log the failure a second time; `try_emit` logs it with the progress.
         self.client.start_emit(&event)?.wait()?;
         Ok(items)
     }
@@ -200,7 +200,7 @@ impl fmt::Debug for IndexRebuild<'_> {
     }
 }
 
-/// A JSON list in the making.
+/// A JSON list that grows.
 #[derive(Default)]
 struct Batch {
     json: Vec<u8>,
@@ -208,16 +208,16 @@ struct Batch {
 }
 
 impl Batch {
-    /// Adds an item; `before` says how many there were before this batch.
+    /// Adds an item. `before` is the number of items in earlier batches.
     fn push<T: Serialize>(&mut self, item: &T, before: u64, limit: usize) -> Result<()> {
         let value = to_value(&format!("item {}", before + self.items + 1), item)?;
         self.json.push(if self.items == 0 { b'[' } else { b',' });
         serde_json::to_writer(&mut self.json, &value).map_err(|error| Error::Encode { source: error.into() })?;
         self.items += 1;
-        // With the bracket that is still to come.
+        // With the closing bracket.
         let size = self.json.len() + 1;
         if size > limit {
-            let what = format!("a batch of an index rebuild, with its first {} items (see `batch_size`),", self.items);
+            let what = format!("a batch of an index rebuild with its first {} items (see `batch_size`)", self.items);
             return Err(Error::TooLarge { what, size, limit });
         }
         Ok(())

@@ -1,28 +1,28 @@
-//! How far an index rebuild is, and how one ends that fails. The rebuilding is the client's.
+//! The progress of an index rebuild, and the error of one that failed.
 
 use std::fmt;
 
 use crate::Error;
 
-/// How far an index rebuild is: what is stored, emitted and confirmed.
+/// The progress of an index rebuild: the batches that are stored, and whose events are confirmed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RebuildProgress {
-    /// How many batches are out.
+    /// The number of batches.
     pub batches: u64,
-    /// How many items are in them: the first so many.
+    /// The number of items in them. They are the first items of the iterator.
     pub items: u64,
-    /// How many batches there are, where the iterator of the items knows how many these are.
+    /// The number of all batches, if the iterator knows how many items it has.
     pub total_batches: Option<u64>,
-    /// How many items there are, likewise.
+    /// The number of all items, if the iterator knows it.
     pub total_items: Option<u64>,
 }
 
-/// Why an index rebuild ended before its last batch, and how far it was. Batches are emitted in the order of the items, so
-/// those of [`RebuildProgress::items`] are out for certain. Of the batch after them [`Error::outcome`] of
-/// [`RebuildError::error`] says whether its event may be out, too.
+/// Why an index rebuild ended before its last batch, and its progress. Batches are emitted in the order of the items, so the
+/// first [`RebuildProgress::items`] items were emitted. For the next batch, [`Error::outcome`] of [`RebuildError::error`]
+/// says whether its event may have been sent.
 ///
-/// To go on, begin with the items behind those: `items.skip(progress.items)`. `?` turns it into the [`Error`] alone.
+/// To continue, start with the next item: `items.skip(progress.items)`. `?` converts it into the [`Error`] alone.
 #[derive(Debug)]
 pub struct RebuildError {
     progress: RebuildProgress,
@@ -34,13 +34,13 @@ impl RebuildError {
         Self { progress, error }
     }
 
-    /// What is out.
+    /// The progress before the error.
     #[must_use]
     pub fn progress(&self) -> RebuildProgress {
         self.progress
     }
 
-    /// Why it ended.
+    /// The error.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.error

@@ -1,4 +1,4 @@
-//! What was measured of one phase: its rate, its percentiles, a histogram; for people and as JSON.
+//! The measurement of one phase: rate, percentiles and a histogram, for people and as JSON.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,40 +10,40 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{BOLD, FAINT, Output};
 
-/// How wide the longest bar is.
+/// The width of the longest bar.
 const WIDEST: u64 = 40;
-/// How many bars there are at most; each is for twice the time of the one before, or for more.
+/// The limit of bars. Each bar covers at least twice the time of the one before.
 const BARS: usize = 10;
 
-/// What is measured.
+/// A part of the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Phase {
-    /// Events, until the broker has confirmed them.
+    /// Events, from send to confirm.
     Publish,
-    /// Events that were waiting, until they are handled.
+    /// Events that wait in the queue, until they are handled.
     Consume,
-    /// Calls, one after the other.
+    /// Calls, one after another.
     Call,
-    /// Calls, several at once.
+    /// Concurrent calls.
     CallsAtOnce,
 }
 
 impl Phase {
-    fn in_words(self) -> (&'static str, &'static str) {
+    fn description(self) -> (&'static str, &'static str) {
         match self {
-            Phase::Publish => ("publish", "from handing over to the confirm"),
+            Phase::Publish => ("publish", "from send to confirm"),
             Phase::Consume => ("consume", "from one handled event to the next"),
-            Phase::Call => ("call", "from the question to the answer, one after the other"),
-            Phase::CallsAtOnce => ("calls at once", "from the question to the answer"),
+            Phase::Call => ("call", "from request to reply, one after another"),
+            Phase::CallsAtOnce => ("concurrent calls", "from request to reply"),
         }
     }
 }
 
-/// A phase, and how long each of what was done in it took.
-pub(super) struct Measured {
+/// A phase and the durations of its operations.
+pub(super) struct Measurement {
     phase: Phase,
-    /// Bytes of text in each.
+    /// Bytes of text in each message.
     size: usize,
     began: Instant,
     took: Duration,
@@ -66,20 +66,20 @@ struct Row {
     max_ms: f64,
 }
 
-impl Measured {
+impl Measurement {
     pub(super) fn begin(phase: Phase, size: usize) -> Result<Self, Failure> {
-        // From a microsecond to an hour, with three digits.
+        // From 1 us to 1 h, with three digits.
         let times = Histogram::new_with_bounds(1, 3_600_000_000, 3)
-            .map_err(|error| Failure::new(Exit::Failed, format!("no histogram can be made: {error}")))?;
+            .map_err(|error| Failure::new(Exit::Failed, format!("cannot create a histogram: {error}")))?;
         Ok(Self { phase, size, began: Instant::now(), took: Duration::ZERO, times })
     }
 
-    /// What came before is not counted.
-    pub(super) fn begin_again(&mut self, at: Instant) {
+    /// Moves the start of the phase.
+    pub(super) fn restart_at(&mut self, at: Instant) {
         self.began = at;
     }
 
-    pub(super) fn note(&mut self, time: Duration) {
+    pub(super) fn record(&mut self, time: Duration) {
         self.times.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1));
     }
 
@@ -113,7 +113,7 @@ impl Measured {
         if output.is_json() {
             return output.json(&row);
         }
-        let (name, what) = self.phase.in_words();
+        let (name, what) = self.phase.description();
         output.text(format_args!("{BOLD}{name}{BOLD:#} {:.0}/s {FAINT}{what}{FAINT:#}", row.per_second))?;
         let Row { p50_ms, p90_ms, p99_ms, p999_ms, max_ms, .. } = row;
         output.text(format_args!(
@@ -129,7 +129,7 @@ impl Measured {
         })
     }
 
-    /// The upper end of each bar in microseconds, how many are in it, and how wide it is.
+    /// For each bar: the upper bound in microseconds, the count, and the width.
     fn bars(&self) -> Vec<(u64, u64, u64)> {
         if self.times.is_empty() {
             return Vec::new();
@@ -138,7 +138,7 @@ impl Measured {
         let mut factor = 2;
         let ends = loop {
             let ends: Vec<u64> =
-                std::iter::successors(Some(neat(least)), |end| (*end < most).then(|| end * factor)).collect();
+                std::iter::successors(Some(round_up(least)), |end| (*end < most).then(|| end * factor)).collect();
             if ends.len() <= BARS {
                 break ends;
             }
@@ -152,17 +152,17 @@ impl Measured {
             }
         }
         let tallest = counts.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
-        // What is there is seen, be it one in a million.
+        // A bar that is not empty is visible.
         counts.into_iter().map(|(end, count)| (end, count, (count * WIDEST).div_ceil(tallest))).collect()
     }
 }
 
 /// The next of 1, 2, 5, 10, 20, 50, ..
-fn neat(micros: u64) -> u64 {
+fn round_up(micros: u64) -> u64 {
     let mut power = 1;
     loop {
-        if let Some(neat) = [1, 2, 5].map(|digit| digit * power).into_iter().find(|neat| *neat >= micros) {
-            return neat;
+        if let Some(bound) = [1, 2, 5].map(|digit| digit * power).into_iter().find(|bound| *bound >= micros) {
+            return bound;
         }
         power *= 10;
     }
@@ -185,9 +185,9 @@ fn round(number: f64, digits: i32) -> f64 {
 mod tests {
     use super::*;
 
-    fn measured(millis: impl Iterator<Item = u64>) -> Measured {
-        let mut measured = Measured::begin(Phase::Call, 1024).unwrap();
-        millis.for_each(|it| measured.note(Duration::from_millis(it)));
+    fn measured(millis: impl Iterator<Item = u64>) -> Measurement {
+        let mut measured = Measurement::begin(Phase::Call, 1024).unwrap();
+        millis.for_each(|it| measured.record(Duration::from_millis(it)));
         measured.took = Duration::from_secs(2);
         measured
     }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_in_one_bar_and_the_fullest_is_the_widest() {
+    fn each_value_is_in_one_bar_and_the_fullest_bar_is_the_widest() {
         let bars = measured((1..=1000).chain([3_000_000])).bars();
         assert!(bars.len() <= BARS, "{bars:?}");
         assert_eq!(bars.iter().map(|(_, count, _)| count).sum::<u64>(), 1001);
@@ -216,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_bars_are_neat() {
-        assert_eq!([1, 2, 3, 6, 11, 49, 51].map(neat), [1, 2, 5, 10, 20, 50, 100]);
+    fn the_bounds_of_bars_are_round() {
+        assert_eq!([1, 2, 3, 6, 11, 49, 51].map(round_up), [1, 2, 5, 10, 20, 50, 100]);
         assert_eq!([50, 1_600, 25_600, 2_000_000].map(shown), ["50 us", "1.6 ms", "25.6 ms", "2 s"]);
     }
 }

@@ -1,19 +1,19 @@
-//! How dead letters are shown.
+//! Prints dead letters, for people or as JSON.
 
 use std::io;
 
 use serde::Serialize;
 use zc_events::{DeadLetter, Value};
 
-use crate::listen::show::{Told, is_unreadable, look};
+use crate::listen::message_view::{MessageJson, excerpt, is_unreadable};
 use crate::output::{BAD, BOLD, FAINT, Line, Output, Plain, seconds};
 
-/// How much of what a handler said stands in the table.
-const LONGEST: usize = 60;
-/// Where there is nothing.
+/// The limit of a detail in the table, in characters.
+const MAX_DETAIL: usize = 60;
+/// An empty cell.
 const NONE: &str = "-";
 
-/// A line of JSON about a letter. docs/cli.md lists the members; none goes away.
+/// A line of JSON about a dead letter. docs/cli.md lists the members, which are stable.
 #[derive(Serialize)]
 struct Letter<'a> {
     id: Option<&'a str>,
@@ -23,7 +23,7 @@ struct Letter<'a> {
     attempts: u32,
     replays: u32,
     exchange: &'a str,
-    message: Told<'a>,
+    message: MessageJson<'a>,
 }
 
 impl<'a> Letter<'a> {
@@ -36,12 +36,12 @@ impl<'a> Letter<'a> {
             attempts: letter.attempts,
             replays: letter.replays,
             exchange: &letter.exchange,
-            message: Told::new(&letter.message),
+            message: MessageJson::new(&letter.message),
         }
     }
 }
 
-/// All, one a line.
+/// Prints all dead letters, one per line.
 pub(super) fn table(output: Output, letters: &[DeadLetter]) -> io::Result<()> {
     if output.is_json() {
         return letters.iter().try_for_each(|letter| output.json(&Letter::new(letter)));
@@ -65,7 +65,7 @@ pub(super) fn table(output: Output, letters: &[DeadLetter]) -> io::Result<()> {
 
 fn row(letter: &DeadLetter) -> [String; 6] {
     let detail: String = Line(&letter.detail).to_string();
-    let short: String = detail.chars().take(LONGEST).collect();
+    let short: String = detail.chars().take(MAX_DETAIL).collect();
     [
         letter.at.map_or(NONE.to_owned(), seconds),
         letter.attempts.to_string(),
@@ -76,7 +76,7 @@ fn row(letter: &DeadLetter) -> [String; 6] {
     ]
 }
 
-/// All of one.
+/// Prints one dead letter in full.
 pub(super) fn whole(output: Output, letter: &DeadLetter) -> io::Result<()> {
     if output.is_json() {
         return output.json(&Letter::new(letter));
@@ -98,7 +98,7 @@ pub(super) fn whole(output: Output, letter: &DeadLetter) -> io::Result<()> {
     };
     json("headers", message.headers().into())?;
     if is_unreadable(message) {
-        return line("body", &look(message.body()));
+        return line("body", &excerpt(message.body()));
     }
     if !message.args().is_empty() {
         json("args", message.args().into())?;

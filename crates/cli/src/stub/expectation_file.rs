@@ -1,4 +1,4 @@
-//! The file of a stub: expectations in TOML or JSON, and whether it has changed.
+//! The file of a stub: expectations in TOML or JSON, reloaded when it changes.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -8,52 +8,52 @@ use zc_events::testing::Expectation;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::values::{BYTE_ORDER_MARK, MARKED};
+use crate::value_parsers::{BYTE_ORDER_MARK, HAS_BYTE_ORDER_MARK};
 
-/// What a TOML file calls each of its expectations, and a JSON file may.
+/// The member that holds the expectations.
 const EXPECT: &str = "expect";
 
-/// The file, how it was when it was read last, and at the last look.
-pub(super) struct File {
+/// The file, and its stamps at the last read and at the last check.
+pub(super) struct ExpectationFile {
     path: PathBuf,
     read: Option<Stamp>,
-    seen: Option<Stamp>,
+    checked: Option<Stamp>,
 }
 
-/// By what a change is noticed.
+/// Modification time and size: a change of them is a change of the file.
 type Stamp = (SystemTime, u64);
 
-impl File {
+impl ExpectationFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, read: None, seen: None }
+        Self { path, read: None, checked: None }
     }
 
     pub(super) fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// Reads it.
+    /// Reads the file.
     pub(super) fn read(&mut self) -> Result<Vec<Expectation>, Failure> {
-        self.seen = self.stamp();
-        self.read = self.seen;
+        self.checked = self.stamp();
+        self.read = self.checked;
         let wrong = |why: String| Failure::new(Exit::Usage, format!("{}: {why}", self.path.display()));
         let text = std::fs::read_to_string(&self.path).map_err(|error| {
-            wrong(format!("cannot be read: {error}")).hint("it names what is answered: see `zc-events help stub`")
+            wrong(format!("cannot be read: {error}")).hint("the file holds the expectations: see `zc-events help stub`")
         })?;
         let is_toml = self.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
         if !is_toml && text.starts_with(BYTE_ORDER_MARK) {
-            return Err(wrong(format!("it {MARKED}")));
+            return Err(wrong(format!("the file {HAS_BYTE_ORDER_MARK}")));
         }
         let value = if is_toml { toml(&text) } else { serde_json::from_str(&text).map_err(|error| error.to_string()) };
-        let places = if is_toml { places(&text) } else { Vec::new() };
+        let places = if is_toml { line_numbers(&text) } else { Vec::new() };
         value.and_then(|value| expectations(value, &places)).map_err(wrong)
     }
 
-    /// Reads it where it was written to since, once it looks the same twice: what is being written is half a file. Where
-    /// it is gone or wrong that is told once.
+    /// Reads the file if it has changed. It must be the same at two checks, since a program may still be writing it. A missing or
+    /// invalid file fails once.
     pub(super) fn read_if_changed(&mut self) -> Option<Result<Vec<Expectation>, Failure>> {
         let now = self.stamp();
-        let is_done = std::mem::replace(&mut self.seen, now) == now;
+        let is_done = std::mem::replace(&mut self.checked, now) == now;
         (is_done && now != self.read).then(|| self.read())
     }
 
@@ -64,14 +64,14 @@ impl File {
 }
 
 /// The lines on which the expectations of a TOML file begin.
-fn places(text: &str) -> Vec<usize> {
+fn line_numbers(text: &str) -> Vec<usize> {
     let head = |line: &str| line.split('#').next().unwrap_or_default().replace(char::is_whitespace, "");
     let lines = text.lines().enumerate().filter(|(_, line)| head(line) == format!("[[{EXPECT}]]"));
     lines.map(|(index, _)| index + 1).collect()
 }
 
-/// What an expectation is about, as far as it says so.
-fn about(value: &Value) -> String {
+/// The resource or the function of an expectation, if it names one.
+fn subject(value: &Value) -> String {
     let told = ["resource", "call"].into_iter().find_map(|name| Some((name, value.get(name)?.as_str()?)));
     told.map_or_else(String::new, |(name, text)| format!(" ({name} `{text}`)"))
 }
@@ -82,26 +82,26 @@ fn expectations(value: Value, places: &[usize]) -> Result<Vec<Expectation>, Stri
         Value::Object(mut file) => {
             let list = file.remove(EXPECT);
             if let Some(name) = file.keys().next() {
-                return Err(format!("`{name}` is not known: it holds `{EXPECT}` alone"));
+                return Err(format!("unknown field `{name}`; expected only `{EXPECT}`"));
             }
             match list {
                 Some(Value::Array(list)) => list,
-                _ => return Err(format!("it is to hold a list called `{EXPECT}` ([[{EXPECT}]] in TOML)")),
+                _ => return Err(format!("the file must hold a list called `{EXPECT}` ([[{EXPECT}]] in TOML)")),
             }
         }
-        _ => return Err("it is to hold a list of expectations".to_owned()),
+        _ => return Err("the file must hold a list of expectations".to_owned()),
     };
-    // Written in another way than one table each, their lines are not known.
+    // If the tables are written in another way, their lines are unknown.
     let places = if places.len() == list.len() { places } else { &[] };
     let read = |(index, value): (usize, Value)| {
         let line = places.get(index).map_or_else(String::new, |line| format!("line {line}: "));
-        let about = about(&value);
-        serde_json::from_value(value).map_err(|error| format!("{line}expectation {}{about}: {error}", index + 1))
+        let subject = subject(&value);
+        serde_json::from_value(value).map_err(|error| format!("{line}expectation {}{subject}: {error}", index + 1))
     };
     list.into_iter().enumerate().map(read).collect()
 }
 
-/// TOML as the JSON that it stands for; dates as their text.
+/// Converts TOML to JSON; dates become strings.
 fn toml(text: &str) -> Result<Value, String> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
@@ -130,7 +130,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let read = File::new(path).read();
+        let read = ExpectationFile::new(path).read();
         let told = |expected: Vec<Expectation>| expected.iter().map(ToString::to_string).collect();
         read.map(told).map_err(|failure| failure.text().replace(&folder.path().display().to_string(), "."))
     }
@@ -150,7 +150,7 @@ mod tests {
     ";
 
     #[test]
-    fn toml_and_json_say_the_same() {
+    fn toml_and_json_are_equivalent() {
         let both = ["GET Order \"5\"", "call of `add`"].map(str::to_owned).to_vec();
         assert_eq!(read("a.toml", TOML), Ok(both.clone()));
         let list = r#"[{"resource": "Order", "pk": 5, "status": 200}, {"call": "add", "result": 3}]"#;
@@ -160,14 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
+    fn errors_name_the_place() {
         for (name, text, why) in [
             ("a.toml", "[[expect]]\nresource = 'Order\n", "./a.toml: line 2: "),
-            ("a.toml", "[[expected]]\ncall = 'a'\n", "./a.toml: `expected` is not known"),
-            ("a.toml", "", "./a.toml: it is to hold a list called `expect`"),
+            ("a.toml", "[[expected]]\ncall = 'a'\n", "./a.toml: unknown field `expected`"),
+            ("a.toml", "", "./a.toml: the file must hold a list called `expect`"),
             ("a.json", "[{}\n", "./a.json: EOF while parsing a list at line 2"),
-            ("a.json", "3", "./a.json: it is to hold a list"),
-            ("a.json", "\u{feff}[]", "./a.json: it begins with a byte order mark"),
+            ("a.json", "3", "./a.json: the file must hold a list"),
+            ("a.json", "\u{feff}[]", "./a.json: the file begins with a byte order mark"),
             (
                 "a.json",
                 r#"[{"call": "a"}, {"call": "b", "stats": 5}]"#,
@@ -182,20 +182,20 @@ mod tests {
             let told = read(name, text).unwrap_err();
             assert!(told.starts_with(why), "{text}: {told}");
         }
-        assert!(File::new("/no/such/file.toml".into()).read().is_err());
+        assert!(ExpectationFile::new("/no/such/file.toml".into()).read().is_err());
     }
 
     #[test]
-    fn a_change_is_noticed_once() {
+    fn a_change_is_reported_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         std::fs::write(&path, "[]").unwrap();
-        let mut file = File::new(path.clone());
+        let mut file = ExpectationFile::new(path.clone());
         assert!(file.read().unwrap().is_empty() && file.read_if_changed().is_none());
         std::fs::write(&path, r#"[{"call": "a"}]"#).unwrap();
         assert!(file.read_if_changed().is_none(), "it may not be whole yet");
         assert_eq!(file.read_if_changed().unwrap().unwrap().len(), 1);
-        let is_wrong_once = |file: &mut File| {
+        let is_wrong_once = |file: &mut ExpectationFile| {
             assert!(file.read_if_changed().is_none());
             assert!(file.read_if_changed().unwrap().is_err() && file.read_if_changed().is_none());
         };

@@ -1,13 +1,13 @@
-//! What a line of JSON says of an event.
+//! Parses a line of JSON as an event.
 
 use serde_json::{Map, Value};
 use zc_events::Event;
 
 use crate::failure::Failure;
-use crate::values;
+use crate::value_parsers;
 
-/// What lines that `zc-events listen` has printed hold beside the event, and what is made anew.
-const SEEN: [&str; 13] = [
+/// Members that `zc-events listen` prints and that a new event does not take over.
+const IGNORED: [&str; 13] = [
     "time",
     "exchange",
     "kind",
@@ -23,23 +23,23 @@ const SEEN: [&str; 13] = [
     "reason",
 ];
 
-/// A whole event.
+/// Parses a whole event.
 pub(super) fn read(text: &str, priority: Option<u8>) -> Result<Event, Failure> {
     let mut object = object(text)?;
-    for name in SEEN {
+    for name in IGNORED {
         object.remove(name);
     }
-    // A request without somebody who waits for its answer makes no sense, nor does what could not be read.
+    // No caller waits for the reply to a replayed request, and an undecoded message has no contents.
     if object.remove("request").is_some_and(|it| it != Value::Bool(false)) {
-        return Err(Failure::usage("it is a request, and no event"));
+        return Err(Failure::usage("this is a request, not an event"));
     }
     if object.remove("error").is_some_and(|error| !error.is_null()) {
-        return Err(Failure::usage("it is a message that could not be read, or that had no event type"));
+        return Err(Failure::usage("this message could not be decoded, or has no event type"));
     }
-    let wrong = |name: &str, what: &str| Err(Failure::usage(format!("`{name}` is to be {what}")));
+    let wrong = |name: &str, what: &str| Err(Failure::usage(format!("`{name}` must be {what}")));
     let event_type = match object.remove("event_type") {
         Some(Value::String(event_type)) if !event_type.is_empty() => event_type,
-        _ => return wrong("event_type", "a text, such as \"order_created\""),
+        _ => return wrong("event_type", "a string, such as \"order_created\""),
     };
     let args = match object.remove("args") {
         None | Some(Value::Null) => Vec::new(),
@@ -59,25 +59,25 @@ pub(super) fn read(text: &str, priority: Option<u8>) -> Result<Event, Failure> {
         },
     };
     if let Some(name) = object.keys().next() {
-        let known = "`event_type`, `args`, `kwargs` and `priority`";
-        return Err(Failure::usage(format!("`{name}` is none of {known}")));
+        let known = "`event_type`, `args`, `kwargs`, `priority`";
+        return Err(Failure::usage(format!("unknown field `{name}`; expected one of {known}")));
     }
     event(&event_type, args, kwargs, priority)
 }
 
-/// A line that is to be an object.
+/// Parses a line as an object.
 pub(super) fn object(text: &str) -> Result<Map<String, Value>, Failure> {
-    if text.starts_with(values::BYTE_ORDER_MARK) {
-        return Err(Failure::usage(format!("the line {}", values::MARKED)));
+    if text.starts_with(value_parsers::BYTE_ORDER_MARK) {
+        return Err(Failure::usage(format!("the line {}", value_parsers::HAS_BYTE_ORDER_MARK)));
     }
     match serde_json::from_str(text.trim()) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(Failure::usage("the line is to be an object, such as {\"resource_id\": 5}")),
-        Err(error) => Err(Failure::usage(format!("the line is not JSON: {error}"))),
+        Ok(_) => Err(Failure::usage("the line must be an object, such as {\"resource_id\": 5}")),
+        Err(error) => Err(Failure::usage(format!("the line is not valid JSON: {error}"))),
     }
 }
 
-/// An event of its parts. `task_id` among the keyword arguments is the event's, as in Python.
+/// Builds an event. The keyword argument `task_id` sets the event's task id, as in Python.
 pub(super) fn event(
     event_type: &str,
     args: Vec<Value>,
@@ -85,7 +85,7 @@ pub(super) fn event(
     priority: Option<u8>,
 ) -> Result<Event, Failure> {
     if kwargs.contains_key("event_type") {
-        return Err(Failure::usage("`event_type` is no keyword argument: it is the type that stands before them"));
+        return Err(Failure::usage("`event_type` cannot be a keyword argument: it is the event type itself"));
     }
     let mut event = Event::new(event_type);
     for arg in args {
@@ -94,7 +94,7 @@ pub(super) fn event(
     for (name, value) in kwargs {
         event = match value {
             Value::String(task_id) if name == "task_id" => event.task_id(task_id),
-            _ if name == "task_id" => return Err(Failure::usage("`task_id` is to be a text")),
+            _ if name == "task_id" => return Err(Failure::usage("`task_id` must be a string")),
             value => event.set(name, value).map_err(zc_events::Error::from)?,
         };
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_all_of_an_event() {
+    fn a_line_holds_a_whole_event() {
         let line =
             r#"{"event_type": "e", "args": [1], "kwargs": {"a": {"b": null}, "task_id": "mine"}, "priority": 7}"#;
         let event = read(line, Some(1)).unwrap();
@@ -126,20 +126,23 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_without_being_shown() {
+    fn invalid_lines_are_refused_without_quoting_them() {
         for (line, why) in [
-            ("[1]", "to be an object"),
+            ("[1]", "must be an object"),
             ("\u{feff}{\"event_type\": \"e\"}", "the line begins with a byte order mark"),
-            ("{\"event_type\": hunter2}", "not JSON: expected value at line 1"),
-            ("{}", "`event_type` is to be a text"),
+            ("{\"event_type\": hunter2}", "not valid JSON: expected value at line 1"),
+            ("{}", "`event_type` must be a string"),
             (r#"{"event_type": ""}"#, "`event_type`"),
-            (r#"{"event_type": "e", "args": {}}"#, "`args` is to be a list"),
-            (r#"{"event_type": "e", "kwargs": []}"#, "`kwargs` is to be an object"),
+            (r#"{"event_type": "e", "args": {}}"#, "`args` must be a list"),
+            (r#"{"event_type": "e", "kwargs": []}"#, "`kwargs` must be an object"),
             (r#"{"event_type": "e", "priority": 256}"#, "`priority`"),
-            (r#"{"event_type": "e", "kwarg": {"password": "hunter2"}}"#, "`kwarg` is none of `event_type`"),
+            (
+                r#"{"event_type": "e", "kwarg": {"password": "hunter2"}}"#,
+                "unknown field `kwarg`; expected one of `event_type`",
+            ),
             (r#"{"event_type": "e", "kwargs": {"task_id": 5}}"#, "`task_id`"),
-            (r#"{"event_type": "order_request", "request": true}"#, "it is a request"),
-            (r#"{"event_type": "", "error": "not JSON"}"#, "could not be read"),
+            (r#"{"event_type": "order_request", "request": true}"#, "this is a request"),
+            (r#"{"event_type": "", "error": "not JSON"}"#, "could not be decoded"),
         ] {
             let text = refused(line);
             assert!(text.contains(why) && !text.contains("hunter2"), "{line}: {text}");
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_listen_prints_can_be_emitted() {
+    fn lines_of_listen_can_be_emitted() {
         let line = r#"{"time": "t", "kind": "event", "event_type": "e", "task": "microservice.event", "id": "1",
             "task_id": "1", "message_id": null, "parent_id": null, "protocol": 1, "args": [], "kwargs": {"task_id": "1"},
             "headers": {}, "priority": null, "exchange": "x", "routing_key": "", "size": 5, "request": false}"#;

@@ -1,4 +1,4 @@
-//! How a message that passed is shown.
+//! Prints a message, for people or as JSON.
 
 use std::fmt;
 use std::io;
@@ -11,20 +11,20 @@ use zc_events::{Message, MessageKind, Protocol};
 
 use crate::output::{BAD, BOLD, FAINT, Line, Output, time};
 
-/// How many characters of a body that cannot be read are shown.
-const LOOK: usize = 200;
+/// How many characters of an unreadable body are shown.
+const EXCERPT: usize = 200;
 
-/// A line of JSON about a message. docs/cli.md lists the members; none goes away.
+/// A line of JSON about a message. docs/cli.md lists the members, which are stable.
 #[derive(Serialize)]
-struct Seen<'a> {
+struct TimedMessage<'a> {
     time: String,
     #[serde(flatten)]
-    told: Told<'a>,
+    message: MessageJson<'a>,
 }
 
 /// A message as JSON.
 #[derive(Serialize)]
-pub(crate) struct Told<'a> {
+pub(crate) struct MessageJson<'a> {
     kind: &'static str,
     event_type: Option<&'a str>,
     task: Option<&'a str>,
@@ -49,7 +49,7 @@ pub(crate) struct Told<'a> {
     body: Option<String>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> MessageJson<'a> {
     pub(crate) fn new(message: &'a Message) -> Self {
         let (reason, error) = message.error().unzip();
         Self {
@@ -69,17 +69,17 @@ impl<'a> Told<'a> {
             routing_key: message.routing_key(),
             size: message.body().len(),
             request: matches!(message.kind(), MessageKind::Request | MessageKind::Call),
-            body: is_unreadable(message).then(|| look(message.body())),
+            body: is_unreadable(message).then(|| excerpt(message.body())),
             error,
             reason,
         }
     }
 }
 
-/// Shows it on one line.
-pub(crate) fn message(output: Output, at: SystemTime, message: &Message) -> io::Result<()> {
+/// Prints a message on one line.
+pub(crate) fn print(output: Output, at: SystemTime, message: &Message) -> io::Result<()> {
     if output.is_json() {
-        return output.json(&Seen { time: time(at), told: Told::new(message) });
+        return output.json(&TimedMessage { time: time(at), message: MessageJson::new(message) });
     }
     output.text(Pretty { at, message })
 }
@@ -118,14 +118,14 @@ pub(crate) fn is_unreadable(message: &Message) -> bool {
 }
 
 /// The beginning of a body.
-pub(crate) fn look(body: &[u8]) -> String {
-    // As bytes a character is four at most.
-    let text = String::from_utf8_lossy(&body[..body.len().min(LOOK * 4)]);
-    let begin: String = text.chars().take(LOOK).collect();
-    if begin.len() < text.len() || body.len() > LOOK * 4 { format!("{begin}...") } else { begin }
+pub(crate) fn excerpt(body: &[u8]) -> String {
+    // A character has at most 4 bytes.
+    let text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT * 4)]);
+    let begin: String = text.chars().take(EXCERPT).collect();
+    if begin.len() < text.len() || body.len() > EXCERPT * 4 { format!("{begin}...") } else { begin }
 }
 
-/// For people: when, which kind, which type, and what it says.
+/// For people: time, kind, type, contents.
 struct Pretty<'a> {
     at: SystemTime,
     message: &'a Message,
@@ -141,14 +141,14 @@ impl fmt::Display for Pretty<'_> {
         if let Some((reason, text)) = message.error().filter(|_| is_unreadable(message)) {
             let size = message.body().len();
             write!(f, "{BOLD}{reason}{BOLD:#} {} {FAINT}({size} bytes)", Line(&text))?;
-            return write!(f, " {}{FAINT:#}", Line(&look(message.body())));
+            return write!(f, " {}{FAINT:#}", Line(&excerpt(message.body())));
         }
         let name = match message.kind() {
             MessageKind::Other => message.task_name().unwrap_or_default(),
             _ => message.error().map_or_else(|| message.event_type(), |(reason, _)| reason),
         };
         write!(f, "{BOLD}{}{BOLD:#} ", Line(name))?;
-        self.what_it_says(f)?;
+        self.contents(f)?;
         write!(f, " {FAINT}{}", Line(message.id().unwrap_or("no id")))?;
         if let Some(protocol) = message.protocol() {
             write!(f, " v{}", number(protocol))?;
@@ -164,7 +164,7 @@ impl fmt::Display for Pretty<'_> {
 }
 
 impl Pretty<'_> {
-    fn what_it_says(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn contents(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = self.message;
         if let Some(call) = message.call() {
             let method = call.method.map_or("", |method| method.as_str());
@@ -209,10 +209,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_body_that_cannot_be_read_only_the_beginning_is_shown() {
-        assert_eq!(look(b"{x"), "{x");
-        assert_eq!(look(&[b'x'; 5000]), format!("{}...", "x".repeat(200)));
-        assert_eq!(look(&[0xff; 2]), "\u{fffd}\u{fffd}");
-        assert_eq!(look("é".repeat(200).as_bytes()).chars().count(), 200);
+    fn only_the_beginning_of_an_unreadable_body_is_shown() {
+        assert_eq!(excerpt(b"{x"), "{x");
+        assert_eq!(excerpt(&[b'x'; 5000]), format!("{}...", "x".repeat(200)));
+        assert_eq!(excerpt(&[0xff; 2]), "\u{fffd}\u{fffd}");
+        assert_eq!(excerpt("é".repeat(200).as_bytes()).chars().count(), 200);
     }
 }
