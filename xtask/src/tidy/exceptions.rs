@@ -27,7 +27,6 @@ const EXCEPTIONS: &[Exception] = &[
     (Check::FileNames, "crates/transport/", "until its files are renamed"),
     (Check::FileNames, "tests/", "until its files are renamed"),
     (Check::BannedWords, "crates/blobs/", "until its private words are renamed"),
-    (Check::BannedWords, "crates/cache/", "until its private words are renamed"),
     (Check::BannedWords, "crates/client/", "until its private words are renamed"),
     (Check::BannedWords, "crates/protocol/", "until its private words are renamed"),
     (Check::BannedWords, "crates/transport/", "until its private words are renamed"),
