@@ -12,7 +12,7 @@ use zc_events_protocol::{Call, CallReply, Limits, Method};
 
 use super::pending::{Pending, Read, Sent};
 use super::{EmitReceipt, EventClient, To};
-use crate::lines::About;
+use crate::log_fields::EventFields;
 use crate::{Error, Result};
 
 /// A call by key, in the making; see [`EventClient::get`] and its like.
@@ -127,7 +127,7 @@ impl CallRequest {
     pub fn start_no_wait(self) -> Result<EmitReceipt> {
         let call = self.call.renewed().no_wait();
         let about = Map::new();
-        let about = About { event_type: call.key(), task_id: Some(call.id()), kwargs: &about };
+        let about = EventFields { event_type: call.key(), task_id: Some(call.id()), kwargs: &about };
         self.client.hand_over_event(To::Events, &about, |options| Ok(call.encode(options)?))
     }
 }
@@ -135,7 +135,7 @@ impl CallRequest {
 fn hand_over(client: &EventClient, call: &Call, timeout: Duration) -> Result<Sent> {
     let (options, deadline) = client.request_options(timeout)?;
     let encoded = call.encode(&options)?;
-    let about = About { event_type: call.key(), task_id: Some(call.id()), kwargs: &Map::new() };
+    let about = EventFields { event_type: call.key(), task_id: Some(call.id()), kwargs: &Map::new() };
     client.hand_over_request(&about, &encoded, deadline)
 }
 

@@ -11,7 +11,7 @@ use zc_events_protocol::{Limits, Method, Reply, ResourceRequest};
 
 use super::pending::{Pending, Read};
 use super::{Answer, EventClient, Page};
-use crate::lines::About;
+use crate::log_fields::EventFields;
 use crate::{Error, Result};
 
 /// A request for a resource of another service, in the making; see [`EventClient::remote`].
@@ -163,8 +163,11 @@ impl RemoteRequest {
         let Self { client, request, timeout } = &*asked;
         let event = request.to_event();
         let metered = client.track_request(event.event_type());
-        let about =
-            About { event_type: event.event_type(), task_id: Some(event.effective_task_id()), kwargs: event.kwargs() };
+        let about = EventFields {
+            event_type: event.event_type(),
+            task_id: Some(event.effective_task_id()),
+            kwargs: event.kwargs(),
+        };
         let sent = client.request_options(*timeout).and_then(|(options, deadline)| {
             let encoded = request.encode(&options)?;
             client.hand_over_request(&about, &encoded, deadline)
