@@ -1,4 +1,4 @@
-//! Writes the seeds into the folder that it is given, for `cargo xtask fuzz`.
+//! Writes the seeds into the given folder, for `cargo xtask fuzz`.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! JSON:API documents, read dynamically and into types. Input: the document's text.
+//! JSON:API documents, read by name and into types. Input: the text of the document.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zc_events_protocol::resource::{Document, Identifier, PrimaryData, RemoteResource, ResourceError};
 
-/// A text that holds this is a secret: no error and no `Debug` may show it.
+/// A string that contains this is secret: no error and no `Debug` may show it.
 const SECRET: &str = "hush";
 
-/// A type with a field of every kind that reading treats differently.
+/// A type with a field for every case that deserialization treats differently.
 #[derive(Deserialize)]
 #[allow(dead_code)]
 struct Order {
@@ -78,8 +78,8 @@ struct Node {
     items: Vec<Node>,
 }
 
-/// Reads a document, writes and reads it again, follows its relationships, and deserializes it into types. Neither an error
-/// nor `Debug` shows a value.
+/// Reads a document, writes and reads it again, follows its relationships, and deserializes it into types. Neither an
+/// error nor `Debug` shows a value.
 pub fn run(data: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(data) else { return };
     let quiet = Quiet::new(&value);
@@ -118,7 +118,7 @@ pub fn run(data: &[u8]) {
     read_as::<()>(&document, &quiet);
 }
 
-/// Asks a resource, and those that it leads to, by all names that it has.
+/// Reads all attributes and relationships of a resource by name, and of related resources.
 fn walk(resource: &RemoteResource<'_>, steps: usize) {
     let _ = (resource.id(), resource.type_(), resource.link("related"), &resource["name"]);
     let Some(object) = resource.object().filter(|_| steps > 0) else { return };
@@ -147,7 +147,7 @@ fn read_as<T: DeserializeOwned>(document: &Document, quiet: &Quiet) {
     }
 }
 
-/// Whether the document has secrets only where values stand, so that nobody may show them.
+/// Whether the document has secrets only in values, which must not be shown.
 struct Quiet(bool);
 
 impl Quiet {
@@ -166,7 +166,7 @@ impl Quiet {
     }
 }
 
-/// Whether a name holds the secret, or what names a resource or the kind of an error does: those are shown.
+/// Whether a name contains the secret, or the id or type of a resource, or the kind of an error. Those are shown.
 fn names_a_secret(value: &Value) -> bool {
     let has = |value: &Value| value.to_string().contains(SECRET);
     match value {

@@ -1,18 +1,19 @@
-//! A message as the listener reads it. Input: flags, properties, headers, body; see `Shape`.
+//! A message as a service decodes it. Input: flags, properties, headers, body.
 
 use std::io::Write;
 
 use flate2::Compression;
 use zc_events_protocol::{
-    EncodeError, EncodeOptions, Event, Limits, Properties, Protocol, Task, peek_event_type, size_of_headers,
+    EncodeError, EncodeOptions, Event, Limits, Properties, Protocol, Task, TaskMessage, peek_event_type,
+    size_of_headers,
 };
 
 use crate::input::{Reader, Writer};
 
-/// What the flags, the first byte, say.
+/// The flags in the first byte.
 mod flag {
-    /// The body is compressed before it is read, by this method, and has the header that says so: a fuzzer makes no
-    /// streams that inflate.
+    /// The method by which the body is compressed before it is read. A fuzzer hardly ever makes a valid compressed
+    /// stream.
     pub(crate) const COMPRESS: u8 = 3;
     pub(crate) const SMALL_LIMITS: u8 = 4;
     pub(crate) const HEADERS: u8 = 8;
@@ -21,9 +22,9 @@ mod flag {
     pub(crate) const PRIORITY: u8 = 64;
 }
 
-/// Decodes a message. What decodes is encoded again, in both protocols, and must come back as it was; the event type
-/// that is read without parsing must be the one that parsing finds; what is refused must be refused for a reason that
-/// fits in a log line; the limits hold.
+/// Decodes a message. A message that decodes is encoded again in both protocols, and must decode to the same. The
+/// peeked event type must be that of the decoded message. The error of a message that is refused must fit into a log
+/// line. The limits must hold.
 pub fn run(data: &[u8]) {
     let mut reader = Reader::new(data);
     let flags = reader.byte();
@@ -45,8 +46,12 @@ pub fn run(data: &[u8]) {
     };
 
     let _ = size_of_headers(properties.headers.as_ref().unwrap_or(&Default::default()));
-    let peeked = peek_event_type(&properties, &body);
-    match Task::decode(&properties, &body, &limits) {
+    let peeked = peek_event_type(&properties, &body).map(str::to_owned);
+    let decoded = Task::decode(&properties, &body, &limits);
+    let message = TaskMessage::new(properties, body, limits.clone());
+    assert!(message.task().cloned() == decoded, "a message that is parsed when asked has another verdict");
+    let body = message.body();
+    match decoded {
         Err(error) => {
             let shown = error.to_string();
             assert!(shown.chars().count() < 250 && !shown.chars().any(char::is_control), "{shown:?}");
@@ -56,9 +61,9 @@ pub fn run(data: &[u8]) {
             assert!(body.len() <= limits.body, "larger than the limit: {}", body.len());
             let inflated = flags & flag::COMPRESS != 0;
             assert!(!inflated || plain.len() <= limits.inflated, "inflated beyond the limit: {}", plain.len());
-            // Of several, Python takes the last and peeking the first.
-            if peeked.is_some() && is_named_once(&body) {
-                assert_eq!(peeked, task.event_type(), "peeking sees another type");
+            // If the key `args` occurs more than once, Python uses the last one, and peeking finds the first.
+            if peeked.is_some() && is_named_once(body) {
+                assert_eq!(peeked.as_deref(), task.event_type(), "peeking sees another type");
             }
             let _ = (task.call(), task.resource_request(), task.task_id(), format!("{task:?}"));
             for protocol in [Protocol::V1, Protocol::V2] {
@@ -85,7 +90,7 @@ fn comes_back(task: &Task, protocol: Protocol) {
     match kwargs.remove("task_id") {
         Some(serde_json::Value::String(task_id)) => event = event.task_id(task_id),
         None => {}
-        // Not something that an event of ours may have.
+        // An event of this project cannot have such a `task_id`.
         Some(_) => return,
     }
     for (key, value) in &kwargs {
@@ -113,7 +118,7 @@ fn comes_back(task: &Task, protocol: Protocol) {
     };
     let again = match Task::decode(&encoded.properties, &encoded.body, &Limits::default()) {
         Ok(again) => again,
-        Err(error) => panic!("what was read and written again is refused: {error}"),
+        Err(error) => panic!("a message that was decoded and encoded again is refused: {error}"),
     };
     assert_eq!(again.protocol, protocol);
     assert_eq!(again.id.as_deref(), Some(event.id()));
@@ -126,14 +131,14 @@ fn comes_back(task: &Task, protocol: Protocol) {
     assert!(again_kwargs == kwargs, "the keyword arguments changed");
     assert_eq!(again.priority, task.priority);
     assert_eq!(again.parent_id, task.parent_id);
-    // Written in microseconds.
+    // Times are written in microseconds.
     let micros = |at: Option<std::time::SystemTime>| {
         at.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).map(|since| since.as_micros())
     };
     assert_eq!((micros(again.eta), micros(again.expires)), (micros(task.eta), micros(task.expires)));
 }
 
-/// What may be read and not be written: Python is trusted with less than we are.
+/// Whether encoding may refuse a message that was decoded: the rules for senders are stricter, for Python's sake.
 fn may_refuse(error: &EncodeError) -> bool {
     matches!(
         error,
@@ -141,12 +146,12 @@ fn may_refuse(error: &EncodeError) -> bool {
             | EncodeError::TooDeep { .. }
             | EncodeError::TooLarge { .. }
             | EncodeError::Time { .. }
-            // Celery may send an argument called `event_type`.
+            // Celery may send an argument with the name `event_type`.
             | EncodeError::ReservedKey { .. }
     )
 }
 
-/// Whether the body names `args` no more than once, for certain.
+/// Whether the body certainly has the key `args` at most once.
 fn is_named_once(body: &[u8]) -> bool {
     body.windows(6).filter(|window| window == b"\"args\"").count() < 2 && !body.windows(2).any(|it| it == b"\\u")
 }
@@ -169,7 +174,7 @@ fn finish<W: Write>(mut encoder: W, body: &[u8], done: impl FnOnce(W) -> std::io
     encoder.write_all(body).and_then(|()| done(encoder)).unwrap_or_default()
 }
 
-/// The input that stands for this message.
+/// The input for this message.
 pub(crate) fn seed(properties: &Properties, body: &[u8]) -> Vec<u8> {
     let mut flags = 0;
     for (there, bit) in [

@@ -1,4 +1,4 @@
-//! The guard in front of amiquip's parser. Input: slices behind their count, then what a broker sends.
+//! The guard in front of amiquip's parser. Input: the number of slices, the slices, then the bytes of a broker.
 
 use crate::input::Reader;
 

@@ -1,12 +1,12 @@
-//! The form of the targets' input: plain bytes, in which a fuzzer can change any part alone and whatever it makes of
-//! them means something. Reading, and writing for the seeds; what the parts are for is known to the targets.
+//! The format of the input: plain bytes. A fuzzer can change any part alone, and every sequence of bytes is a valid
+//! input. `Reader` reads it, and `Writer` writes it for the seeds. The targets decide what the parts mean.
 
 use zc_events_protocol::{HeaderValue, Headers};
 
-/// How deep header tables nest; the guard's business is deeper ones.
+/// How deep header tables are nested. The target `guard` tests deeper ones.
 const DEPTH: usize = 4;
 
-/// Takes an input apart from its beginning. Where there is too little, the rest, zeros and empty texts are read.
+/// Reads the parts of an input in order. After its end, it reads zeros and empty strings.
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         self.take(8).iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
-    /// Bytes behind their count, which is one byte.
+    /// Bytes after their count, which is one byte.
     pub(crate) fn bytes(&mut self) -> &'a [u8] {
         let count = self.byte().into();
         self.take(count)
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes what [`Reader`] reads. Texts over 255 bytes are cut off.
+/// Writes the format of [`Reader`]. Strings over 255 bytes are cut off.
 #[derive(Default)]
 pub(crate) struct Writer {
     out: Vec<u8>,

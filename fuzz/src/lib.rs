@@ -1,6 +1,5 @@
-//! What is fuzzed: a module for each target, whose `run` takes bytes and panics where a promise is broken, and on
-//! nothing else. `input` reads the bytes, `seeds` makes some from the project's vectors. libFuzzer lives in
-//! `fuzz_targets`, not here.
+//! The fuzz targets, one module each. Their `run` takes bytes, and panics only if a promise is broken. `input` reads
+//! the bytes, and `seeds` makes inputs from the project's vectors. Only `fuzz_targets` uses libFuzzer.
 #![forbid(unsafe_code)]
 
 pub mod document;
@@ -11,10 +10,10 @@ pub mod reply;
 pub mod seeds;
 pub mod url;
 
-/// A target's `run`.
+/// The `run` of a target.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name, as `Cargo.toml` has it.
+/// Every target, by its name in `Cargo.toml`.
 pub const TARGETS: [(&str, Target); 5] = [
     ("guard", guard::run),
     ("envelope", envelope::run),

@@ -1,4 +1,4 @@
-//! Answers as they lie in the reply store. Input: what to do (see `How`), then bytes.
+//! Answers in the reply store. Input: flags, then bytes.
 
 use std::io::{Read, Write};
 
@@ -12,8 +12,8 @@ const DEFLATE: u8 = 1;
 /// The second lowest: with limits that a few bytes reach.
 const SMALL_LIMITS: u8 = 2;
 
-/// Decodes an answer to a request, and one to a call. Inflating stops at the limits, by the judgement of a decoder
-/// without any; what decodes is encoded again and must come back as it was.
+/// Decodes an answer to a request and an answer to a call. Decompression stops at the limits; a decoder without limits
+/// checks that. An answer that decodes is encoded again, and must decode to the same.
 pub fn run(data: &[u8]) {
     let Some((how, bytes)) = data.split_first() else { return };
     let limits = if how & SMALL_LIMITS != 0 {
@@ -40,7 +40,7 @@ fn request(stored: &[u8], limits: &Limits) {
                         assert_eq!(again.status, reply.status);
                         assert!(again.document() == document, "the document changed");
                     }
-                    // Highly repetitive text deflates better than a stranger is trusted to.
+                    // Repetitive text compresses better than the limit of the ratio allows.
                     Err(DecodeError::TooLarge { .. }) => {}
                     Err(error) => panic!("what was read and written again is refused: {error}"),
                 }
@@ -78,7 +78,7 @@ fn said(error: &DecodeError) {
     assert!(shown.chars().count() < 250 && !shown.chars().any(char::is_control), "{shown:?}");
 }
 
-/// How large a zlib stream becomes, counted to just above `bound`; `None` where it does not inflate.
+/// The size of a zlib stream after decompression, counted to just above `bound`; `None` if it cannot be decompressed.
 fn inflated(stored: &[u8], bound: usize) -> Option<usize> {
     let mut reader = ZlibDecoder::new(stored);
     let (mut size, mut step) = (0, vec![0; 32 * 1024]);
@@ -99,7 +99,7 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
     encoder.write_all(bytes).and_then(|()| encoder.finish()).unwrap_or_default()
 }
 
-/// The inputs that stand for this answer: as it is, and, where it inflates, as its text.
+/// The inputs for this answer: as it is, and, if it can be decompressed, its text.
 pub(crate) fn seeds(stored: &[u8]) -> Vec<Vec<u8>> {
     let with = |how: u8, bytes: &[u8]| [&[how], bytes].concat();
     let mut text = Vec::new();

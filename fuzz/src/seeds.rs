@@ -1,5 +1,5 @@
-//! Seeds, made from the vectors of `crates/protocol/tests/vectors` when they are needed, so that no copies of them are
-//! kept. What the form of an input is, its target knows.
+//! Seeds, made from the vectors in `crates/protocol/tests/vectors` on demand, so that there are no copies of them. The
+//! targets define the formats of the inputs.
 
 mod messages;
 mod urls;
@@ -12,16 +12,16 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 use zc_events_protocol::{Limits, Reply};
 
-/// The name of a target, and an input for it.
+/// The name of a target, and an input.
 pub type Seed = (&'static str, Vec<u8>);
 
-/// No seed is longer: what is said in more bytes is said in fewer by another, and is slower.
+/// The longest seed in bytes. Longer seeds are slower, and shorter ones cover the same code.
 const LONGEST: usize = 4096;
 
 /// All seeds.
 ///
 /// # Errors
-/// When the vectors cannot be read.
+/// If the vectors cannot be read.
 pub fn all() -> io::Result<Vec<Seed>> {
     let mut seeds = Vec::new();
     for (name, vector) in vectors()? {
@@ -37,10 +37,10 @@ pub fn all() -> io::Result<Vec<Seed>> {
     Ok(seeds)
 }
 
-/// Writes each seed into a folder of its target's name; what is there stays.
+/// Writes each seed into the folder of its target. Existing files stay.
 ///
 /// # Errors
-/// When that fails.
+/// If writing fails.
 pub fn write(folder: &Path) -> io::Result<usize> {
     let seeds = all()?;
     for (index, (target, bytes)) in seeds.iter().enumerate() {
@@ -65,7 +65,7 @@ fn vectors() -> io::Result<Vec<(String, Value)>> {
         .collect()
 }
 
-/// What a vector of the reply store is for `reply`, and its document for `document`.
+/// The seeds of a reply store vector: the answer for `reply`, and its document for `document`.
 fn answers(vector: &Value) -> Vec<Seed> {
     let Some(stored) = bytes(&vector["value_b64"]) else { return Vec::new() };
     let mut seeds: Vec<Seed> = crate::reply::seeds(&stored).into_iter().map(|seed| ("reply", seed)).collect();
@@ -81,7 +81,7 @@ fn bytes(text: &Value) -> Option<Vec<u8>> {
     BASE64_STANDARD.decode(text.as_str()?).ok()
 }
 
-/// What the vectors' documents have none of.
+/// Forms of documents that the vectors do not have.
 const DOCUMENTS: [&str; 5] = [
     r#"{"data":{"type":"Order","id":"23131024","attributes":{"name":"hush","totalCents":123456,"created-at":"2016-05-01","lines":[{"price":1.5,"count":2,"kind":"food"},{"price":2,"count":1,"kind":{"drink":{"litres":0.5}}}]},"relationships":{"company":{"data":{"type":"Company","id":7}},"customer":{"data":{"type":"Customer","id":"9"},"links":{"related":"/hush"}}}},"included":[{"type":"Company","id":"7","attributes":{"name":"hush"},"relationships":{"order":{"data":{"type":"Order","id":"23131024"}}}}],"links":{"self":"/orders/5","next":{"href":"/orders?page=2"}},"meta":{"pagination":{"page":1}}}"#,
     r#"{"data":[{"type":"Order","id":1,"attributes":{"name":"hush","total_cents":"hush"}},{"type":"Company","id":"2","attributes":{"name":5}}],"links":{"prev":null}}"#,

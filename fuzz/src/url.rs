@@ -1,5 +1,5 @@
-//! The URLs of brokers and of reply stores, with a secret where a password stands. Input: which parser (see `run`),
-//! then text, in which `HOLE` is where the secret goes.
+//! The URLs of brokers and reply stores, with a secret as the password. Input: the parser (see `run`), then text, in
+//! which the secret replaces `HOLE`.
 
 use std::cell::RefCell;
 use std::fmt::{Debug, Display};
@@ -10,20 +10,19 @@ use percent_encoding::percent_decode_str;
 use zc_events_cache::redis::RedisUrl;
 use zc_events_transport::amqp::BrokerUrl;
 
-/// Where the secret stands in the text of an input.
+/// The place of the secret in the text of an input.
 const HOLE: char = '~';
-/// What nobody may show, however it is written.
+/// The secret. No output may show it in any encoding.
 const SECRET: &str = "kNry7wQz";
-/// The same, percent-encoded.
+/// The secret, percent-encoded.
 const ENCODED: &str = "%6B%4Ery7%77Qz";
 
 thread_local! {
     static LOGGED: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Reads a URL. It may be refused or not; the secret is not in what `Display` and `Debug` show of the result, nor in
-/// the error, nor in the log, as long as it stands where a password may stand. What a URL shows of itself can be read,
-/// and shows itself the same way.
+/// Parses a URL, which may be refused. If the secret is at the place of a password, `Display` and `Debug` of the
+/// result, the error and the log must not show it. The displayed URL must parse again, to a URL with the same display.
 pub fn run(data: &[u8]) {
     static LOGGER: Once = Once::new();
     LOGGER.call_once(|| {
@@ -60,12 +59,12 @@ fn check<U: FromStr<Err: Display + Debug> + Display + Debug>(url: &str, secret: 
     }
 }
 
-/// Whether the hole is where a password stands, in a URL as it should be or in one that somebody forgot to escape:
-/// anywhere between the colon behind the user's name and the last `@`. In a list (with `;`) that is within one of its
-/// URLs: a password in which another URL of the list seems to begin cannot be told from two that are as they should be.
+/// Whether the hole is at the place of a password, in a correct URL or in one without the necessary escapes: anywhere
+/// between the colon after the user's name and the last `@`. In a list (with `;`) both are in one URL, because a
+/// password that looks like the start of another URL of the list cannot be told from two correct URLs.
 fn stands_for_a_password(text: &str, lists: bool) -> bool {
     let Some((mut before, mut behind)) = text.split_once(HOLE) else { return false };
-    // A fuzzer that watches what is compared learns to spell it, and puts it where it may be shown.
+    // A fuzzer that watches comparisons learns the secret, and may put it where it may be shown.
     if decoded(before).contains(&decoded(SECRET)) || decoded(behind).contains(&decoded(SECRET)) {
         return false;
     }
@@ -81,7 +80,7 @@ fn stands_for_a_password(text: &str, lists: bool) -> bool {
     (rest.contains(':') || rest.to_lowercase().contains("%3a")) && behind.contains('@')
 }
 
-/// A text in the form in which the secret is looked for.
+/// Text in the form in which the check searches for the secret.
 fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().to_lowercase()
 }
@@ -100,7 +99,7 @@ impl log::Log for Capture {
     fn flush(&self) {}
 }
 
-/// The inputs that stand for this URL: for both parsers, the secret plain and encoded.
+/// The inputs for this URL: for both parsers, with the secret plain and encoded.
 pub(crate) fn seeds(text: &str) -> Vec<Vec<u8>> {
     (0..4).map(|how| [&[how], text.as_bytes()].concat()).collect()
 }

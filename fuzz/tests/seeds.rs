@@ -1,4 +1,4 @@
-//! Every seed passes its target, without libFuzzer; every target has some.
+//! Every seed passes its target without libFuzzer, and every target has seeds.
 
 use std::collections::BTreeMap;
 

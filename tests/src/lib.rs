@@ -3,11 +3,11 @@
 //! `cargo xtask integration` starts the servers and puts their URLs into the environment. Without them these tests fail;
 //! they are never skipped.
 
-pub mod chaos;
+pub mod amqp_client;
 pub mod command;
 pub mod proxy;
-pub mod python;
 pub mod raw;
+pub mod scheduler_delay;
 pub mod tls;
 
 pub use test_support::{eventually, in_own_process, wait_until};
@@ -30,7 +30,12 @@ pub fn redis_url() -> String {
     required("ZC_EVENTS_TEST_REDIS_URL")
 }
 
-fn required(name: &str) -> String {
+/// The variable `name`, which `cargo xtask integration` sets.
+///
+/// # Panics
+/// If it is missing or empty.
+#[must_use]
+pub fn required(name: &str) -> String {
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => value,
         _ => panic!("{name} is not set: run `cargo xtask integration`"),
@@ -58,7 +63,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "NO_SUCH_VARIABLE is not set: run `cargo xtask integration`")]
     fn a_missing_server_fails_the_test_and_says_what_to_run() {
-        required("NO_SUCH_VARIABLE");
+        let _ = required("NO_SUCH_VARIABLE");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cargo xtask chaos`: faults injected into private servers, and a table of what became of every message.
 //!
-//! The rows are in `tests/src/chaos`; this file only starts the program that runs them.
+//! The rows are in `tests/chaos`; this file only starts the program that runs them.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -63,7 +63,7 @@ fn wait(line: &str, command: &mut Command, interrupt: &Interrupt) -> Result<()> 
 }
 
 fn arguments(options: &Options) -> Vec<String> {
-    let cargo = ["run", "--quiet", "--package", "integration-tests", "--bin", PROGRAM, "--"];
+    let cargo = ["run", "--quiet", "--package", "zc-events-chaos", "--bin", PROGRAM, "--"];
     cargo.map(str::to_owned).into_iter().chain(words(options)).collect()
 }
 

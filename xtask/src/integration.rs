@@ -40,6 +40,8 @@ pub(crate) struct Options {
     test_args: Vec<String>,
 }
 
+/// The packages whose tests need servers, and the one of the chaos rows.
+const WITH_SERVERS: [&str; 4] = ["--package", "integration-tests", "--package", "zc-events-chaos"];
 /// The module that holds all tests beside Python, in whichever file.
 const PYTHON_TESTS: &str = "beside_python";
 /// How many test programs run at once: most of their time they wait.
@@ -104,7 +106,7 @@ fn chaos_quick(rounds: &mut [Round], built: &test_run::Built, interrupt: &Interr
 }
 
 fn test_run(options: &Options) -> TestRun {
-    let packages: &[&str] = if options.skip_offline { &["--package", "integration-tests"] } else { &["--workspace"] };
+    let packages: &[&str] = if options.skip_offline { &WITH_SERVERS } else { &["--workspace"] };
     let mut selection = Selection::of(&options.test_args).or_packages(packages);
     if options.skip_python {
         selection = selection.without(PYTHON_TESTS);
@@ -138,7 +140,7 @@ mod tests {
         let packages = |words| of(words).selection.or_packages(&["--package", "absent"]);
         let selection = |words: &[&str]| Selection::default().or_packages(words);
         assert_eq!(packages("it"), selection(&["--workspace"]));
-        assert_eq!(packages("it --skip-offline"), selection(&["--package", "integration-tests"]));
+        assert_eq!(packages("it --skip-offline"), selection(&WITH_SERVERS));
         assert_eq!(packages("it --skip-offline -- -p zc-events"), selection(&["-p", "zc-events"]));
         assert_eq!(packages("it --skip-python"), selection(&["--workspace"]).without(PYTHON_TESTS));
     }
@@ -167,7 +169,7 @@ mod tests {
                     let text = std::fs::read_to_string(&path).unwrap();
                     let is_inside = path.iter().any(|part| part == PYTHON_TESTS)
                         || text.contains(&format!("\nmod {PYTHON_TESTS} {{\n"));
-                    let is_beside = text.contains("#[test]") && text.contains("integration_tests::python");
+                    let is_beside = text.contains("#[test]") && text.contains("interop_python::");
                     assert!(!is_beside || is_inside, "{}", path.display());
                     *found += usize::from(is_beside);
                 }

@@ -1,7 +1,7 @@
 //! The project's own commands, `cargo xtask NAME`: what each does is in the file of its name.
 //!
-//! This file reads the command line and picks; it holds nothing else. It is a library for the sake of [`rig`] alone:
-//! servers of their own for programs that break them.
+//! This file reads the command line and picks; it holds nothing else. It is a library for the sake of [`test_servers`]
+//! alone: private servers for programs that kill them.
 
 mod bench;
 mod chaos;
@@ -12,14 +12,15 @@ mod integration;
 mod interrupt;
 mod process;
 mod python;
-pub mod rig;
 mod servers;
 mod test_run;
+pub mod test_servers;
 mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 /// The project's own commands.
@@ -36,7 +37,7 @@ enum Command {
     Integration(integration::Options),
     /// Start a private RabbitMQ and Redis, print their URLs, stop them on Ctrl-C
     Servers(servers::Options),
-    /// Check the layout: crate arrows, owners of dependencies, file sizes, the README's commands
+    /// Check the layout: crate graph, circles of imports, names, file sizes, the documents' commands
     Tidy,
     /// Formatting, lints, documentation, tidy: what has to pass before tests are worth running
     Ci,
@@ -46,6 +47,19 @@ enum Command {
     Bench(bench::Options),
     /// Fuzz what faces peers, operators and their mistakes (needs cargo-fuzz)
     Fuzz(fuzz::Options),
+}
+
+/// Whether these words, behind `cargo`, form a command; the error says why not.
+fn is_command(words: &[String]) -> Result<(), String> {
+    match Cli::try_parse_from(words) {
+        Ok(_) => Ok(()),
+        Err(help)
+            if matches!(help.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) =>
+        {
+            Ok(())
+        }
+        Err(refused) => Err(refused.to_string().lines().next().unwrap_or_default().to_owned()),
+    }
 }
 
 /// Does what the command line says.
@@ -60,8 +74,8 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Integration(options) => integration::run(options),
         Command::Servers(options) => servers::run(&options),
-        Command::Tidy => tidy::run(),
-        Command::Ci => ci::run(),
+        Command::Tidy => tidy::run(is_command),
+        Command::Ci => ci::run(is_command),
         Command::Chaos(options) => chaos::run(&options),
         Command::Bench(options) => bench::run(options),
         Command::Fuzz(options) => fuzz::run(&options),

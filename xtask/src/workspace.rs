@@ -30,6 +30,12 @@ impl Manifest {
     pub(crate) fn name(&self) -> Option<&str> {
         self.table.get("package")?.get("name")?.as_str()
     }
+
+    /// Whether the package is for the registry.
+    pub(crate) fn is_published(&self) -> bool {
+        let publish = self.table.get("package").and_then(|it| it.get("publish")).and_then(toml::Value::as_bool);
+        publish != Some(false)
+    }
 }
 
 /// The manifests of the members that the root's `Cargo.toml` lists.

@@ -9,39 +9,38 @@ use zc_events::{CallRequest, Error, Method, RemoteError};
 use crate::failure::Failure;
 use crate::output::{GOOD, Line};
 use crate::session::Session;
-use crate::values::{self, Json};
+use crate::value_parsers::{self, Json};
 
-/// What is called, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The function's key, such as add
-    #[arg(value_parser = values::name())]
+    #[arg(value_parser = value_parsers::name())]
     key: String,
-    /// GET, PUT, POST or DELETE: it means what both ends agree on
+    /// GET, PUT, POST or DELETE; the function defines its meaning
     #[arg(long, default_value = "GET", hide_default_value = true, value_parser = method)]
     method: Method,
-    /// What the function gets: JSON, @file, or - for stdin [default: {}]
+    /// The data: JSON, @file, or - for stdin [default: {}]
     #[arg(long, value_name = "JSON", value_parser = Json::parse, allow_negative_numbers = true)]
     data: Option<Json>,
-    /// What it gets beside the data, as a text; may be given several times
-    #[arg(long, value_name = "NAME=VALUE", value_parser = values::pair)]
+    /// A header, whose value is a string; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = value_parsers::pair)]
     header: Vec<(String, String)>,
-    /// Do not wait for what it returns, only for the broker's confirm
+    /// Do not wait for the result, only for the broker's confirm
     #[arg(long, conflicts_with = "timeout")]
     no_wait: bool,
-    /// How long to wait for the answer: 500ms, 5s, 2m [default: EVENTS_TIMEOUT]
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    /// How long to wait for the reply: 500ms, 5s, 2m [default: EVENTS_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = value_parsers::duration)]
     timeout: Option<Duration>,
 }
 
 fn method(text: &str) -> Result<Method, String> {
     match text.parse() {
         Ok(method @ (Method::Get | Method::Put | Method::Post | Method::Delete)) => Ok(method),
-        _ => Err("use GET, PUT, POST or DELETE".to_owned()),
+        _ => Err("expected GET, PUT, POST or DELETE".to_owned()),
     }
 }
 
-/// Calls, and prints what the function returns, or how it failed.
+/// Calls the function; prints its result or its errors.
 pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let data = options.data.as_ref().map(|data| data.read("--data")).transpose()?;
     let client = session.client(|settings| settings)?;
@@ -67,11 +66,11 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
             session.output.document(&json!({ "errors": errors }))?;
             Err(Error::Call { key, failure }.into())
         }
-        Err(error) => Err(Failure::asking(&options.key, error)),
+        Err(error) => Err(Failure::requesting(&options.key, error)),
     }
 }
 
-/// The line of JSON about a call whose result nobody waits for.
+/// A line of JSON about a call without a result.
 #[derive(Serialize)]
 struct Confirmed<'a> {
     key: &'a str,
@@ -86,9 +85,9 @@ fn confirmed(session: &Session, key: &str) -> std::io::Result<()> {
 }
 
 fn error(error: &RemoteError) -> Value {
-    let mut told = json!({"type": error.kind, "message": error.message});
+    let mut object = json!({"type": error.kind, "message": error.message});
     if let Some(trace) = &error.trace {
-        told["trace"] = trace.as_str().into();
+        object["trace"] = trace.as_str().into();
     }
-    told
+    object
 }

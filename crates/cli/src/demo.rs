@@ -1,4 +1,4 @@
-//! `zc-events demo`: a marketplace in this process, in memory. It shows what the library does, with the library.
+//! `zc-events demo`: a marketplace in one process, which shows the library's features.
 
 use std::fmt;
 use std::io;
@@ -18,12 +18,12 @@ use crate::failure::Failure;
 use crate::output::{BOLD, FAINT, Line, Output};
 use crate::session::Session;
 
-/// How long things that take milliseconds may take.
+/// The limit of each step; a step takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The one order that there is.
+/// The only order.
 const ORDER: u64 = 23_131_024;
 
-/// The orders that are served.
+/// The view of orders.
 struct Orders;
 
 impl ResourceView for Orders {
@@ -36,7 +36,7 @@ impl ResourceView for Orders {
     }
 }
 
-/// A client of the service of that name. All share broker and store, as programs on several machines would.
+/// A client of the service `service`. All clients share one broker and one store, as programs on several machines do.
 fn client(service: &str) -> zc_events::Result<EventClient> {
     let settings = Settings::builder()
         .broker_url("memory://demo")
@@ -47,13 +47,13 @@ fn client(service: &str) -> zc_events::Result<EventClient> {
     EventClient::new(settings)
 }
 
-/// Shows it.
+/// Runs the story.
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let story = Story(session.output);
-    story.head("A marketplace in this one process, in memory: no RabbitMQ, no Redis, nothing to install.")?;
+    story.head("A marketplace in one process, in memory: no RabbitMQ, no Redis, nothing to install.")?;
     story
         .tell("orders", "handles order_created and order_paid, and serves the resource Order and the function total")?;
-    story.tell("stock", "is in the same fleet, gets every event too, and needs none of them")?;
+    story.tell("stock", "is in the same fleet and receives every event, but handles none")?;
     let has_bank = Arc::new(AtomicBool::new(false));
     let bank = Arc::clone(&has_bank);
     let orders = Service::builder(&client("orders")?)
@@ -68,69 +68,72 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let stock = Service::builder(&client("stock")?).start()?;
     let shop = client("shop")?;
 
-    story.head("An event: whoever cares gets it, and the broker confirms that it is safe.")?;
+    story.head("An event: every service receives it, and the broker confirms that it is stored.")?;
     shop.emit(&Event::new("order_created").resource("Order", ORDER).user(56))?;
     story.tell("shop", format_args!("emits order_created for order {ORDER}: confirmed"))?;
-    wait("both services to have seen the event", || orders.health().processed == 1 && stock.health().ignored == 1)?;
-    story.tell("orders", "handles it, and acknowledges it afterwards")?;
-    story.tell("stock", "ignores it")?;
+    wait("both services to receive the event", || orders.health().processed == 1 && stock.health().ignored == 1)?;
+    story.tell("orders", "handles the event, then acknowledges it")?;
+    story.tell("stock", "ignores the event")?;
 
     story.head("A request: another service's resource, with a deadline.")?;
     let order: Value = shop.get_remote_resource("Order", ORDER.to_string())?;
-    story.tell("shop", format_args!("asks for Order {ORDER}: {}", order["name"]))?;
+    story.tell("shop", format_args!("requests Order {ORDER}: {}", order["name"]))?;
     match shop.get_remote_resource::<Value>("Order", "1") {
-        Err(Error::Remote { status, .. }) => story.tell("shop", format_args!("asks for Order 1: status {status}"))?,
-        other => return Err(unexpected("the request for an order that is not there", &other)),
+        Err(Error::Remote { status, .. }) => story.tell("shop", format_args!("requests Order 1: status {status}"))?,
+        other => return Err(unexpected("the request for a missing order", &other)),
     }
     let total: u64 = shop.get("total").data([12, 30])?.fetch()?;
     story.tell("shop", format_args!("calls total with [12, 30]: {total}"))?;
 
-    story.head("A failure: the event is not lost, but waits where people can see and mend it.")?;
+    story.head("A failure: the event is not lost; it waits as a dead letter until it is replayed.")?;
     shop.emit(&Event::new("order_paid").resource("Order", ORDER))?;
     let dead = client("orders")?.dead_letters()?;
     wait("the dead letter", || orders.health().dead_lettered == 1)?;
     for letter in dead.list()? {
         let text =
-            format!("cannot handle {}, which is a dead letter now: {}", letter.message.event_type(), letter.detail);
+            format!("fails to handle {}, which becomes a dead letter: {}", letter.message.event_type(), letter.detail);
         story.tell("orders", text)?;
     }
     has_bank.store(true, Ordering::SeqCst);
     let replayed = dead.replay(&Replay::new(), |_| true)?;
-    wait("the letter to be handled", || orders.health().processed >= 2 && dead.list().is_ok_and(|it| it.is_empty()))?;
-    story.tell("you", format_args!("open the bank, and replay {} dead letter: handled", replayed.done.len()))?;
+    wait("the dead letter to be handled", || {
+        orders.health().processed >= 2 && dead.list().is_ok_and(|it| it.is_empty())
+    })?;
+    story.tell("you", format_args!("open the bank and replay {} dead letter: handled", replayed.done.len()))?;
 
     for service in [orders, stock] {
         if service.stop(PATIENCE).abandoned > 0 {
-            return Err(Failure::new(Exit::Failed, "a handler did not end"));
+            return Err(Failure::new(Exit::Failed, "a handler did not finish"));
         }
     }
     shop.close(PATIENCE)?;
-    story.head("Next: BROKER_URL, EVENTS_REDIS_URL and STAGING_NAME in a .env, and `zc-events listen`.")?;
+    story
+        .head("Next: set BROKER_URL, EVENTS_REDIS_URL and STAGING_NAME in a .env file, and run `zc-events listen`.")?;
     Ok(())
 }
 
-fn unexpected(what: &str, came: &zc_events::Result<Value>) -> Failure {
-    let came = came.as_ref().map_or_else(ToString::to_string, |_| "an answer".to_owned());
-    Failure::new(Exit::Failed, format!("{what} got {came}"))
+fn unexpected(request: &str, result: &zc_events::Result<Value>) -> Failure {
+    let result = result.as_ref().map_or_else(ToString::to_string, |_| "a resource".to_owned());
+    Failure::new(Exit::Failed, format!("{request} returned {result}"))
 }
 
 fn wait(what: &str, is_so: impl Fn() -> bool) -> Result<(), Failure> {
     let begun = Instant::now();
     while !is_so() {
         if begun.elapsed() > PATIENCE {
-            return Err(Failure::new(Exit::Timeout, format!("waited in vain for {what}")));
+            return Err(Failure::new(Exit::Timeout, format!("timed out waiting for {what}")));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
 
-/// What is told: who does what.
+/// Prints who does what.
 struct Story(Output);
 
-/// A line of JSON of the story.
+/// A line of JSON.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Step<'a> {
     who: &'a str,
     what: String,
 }
@@ -142,7 +145,7 @@ impl Story {
 
     fn tell(&self, who: &str, text: impl fmt::Display) -> io::Result<()> {
         if self.0.is_json() {
-            return self.0.json(&Told { who, what: text.to_string() });
+            return self.0.json(&Step { who, what: text.to_string() });
         }
         self.0.text(format_args!("  {FAINT}{who:6}{FAINT:#} {}", Line(&text.to_string())))
     }

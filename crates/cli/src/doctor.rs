@@ -1,4 +1,4 @@
-//! `zc-events doctor`: what is wrong between this place and the servers. The examination is the library's; here it is shown.
+//! `zc-events doctor`: shows what `zc_events_doctor` finds.
 
 use std::time::Duration;
 
@@ -9,23 +9,22 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{BAD, BOLD, FAINT, GOOD, Line, Output};
 use crate::session::Session;
-use crate::values;
+use crate::value_parsers;
 
-/// What works, and is to be looked at.
-const ODD: Style = AnsiColor::Yellow.on_default();
+/// Warnings and unknown results.
+const ATTENTION: Style = AnsiColor::Yellow.on_default();
 
-/// How the examination goes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How long all of it may take: 500ms, 5s, 2m
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = values::duration)]
+    /// Limit of the whole examination: 500ms, 5s, 2m
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = value_parsers::duration)]
     timeout: Duration,
-    /// Leave a check out, such as consumers before the service has started; may be given several times
+    /// Leave out a check, such as consumers before the service has started; may be repeated
     #[arg(long, value_name = "CHECK")]
     without: Vec<Check>,
 }
 
-/// Examines, and fails where a check does.
+/// Runs all checks; fails if one of them fails.
 pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let doctor = Doctor::from_env().timeout(options.timeout);
     let doctor = options.without.iter().fold(doctor, |doctor, check| doctor.without(*check));
@@ -48,7 +47,7 @@ fn show(output: Output, finding: &Finding) -> std::io::Result<()> {
     }
     let style = match finding.status {
         Status::Ok => GOOD,
-        Status::Warning | Status::Unknown => ODD,
+        Status::Warning | Status::Unknown => ATTENTION,
         Status::Failed => BAD,
         _ => FAINT,
     };

@@ -1,34 +1,34 @@
-//! The exit codes: one for each meaning, the same for all commands. docs/cli.md lists them.
+//! The exit codes, which are the same for all commands. docs/cli.md lists them.
 
 use zc_events::Error;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It is done.
+    /// Success.
     Done,
-    /// It failed, for a reason without a code of its own.
+    /// A failure without its own code.
     Failed,
-    /// The command line, or what was given to read, makes no sense.
+    /// The command line or an input is invalid.
     Usage,
     /// A setting is missing or wrong.
     Config,
-    /// The broker or the reply store cannot be reached, or takes nothing.
+    /// The broker or the reply store is unreachable, or the broker blocks publishers.
     Unavailable,
     /// A deadline passed.
     Timeout,
-    /// Another service answered with a failure.
+    /// Another service replied with a failure.
     Remote,
-    /// The message went to nobody, or not to all.
+    /// No queue received the message, or one refused it.
     Undelivered,
-    /// The broker or the reply store refused: credentials, permissions.
+    /// The broker or the reply store rejected the login or a permission is missing.
     Refused,
     /// Ended by this signal.
     Signal(u8),
 }
 
 impl Exit {
-    /// What the shell gets.
+    /// The code.
     pub(crate) fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
@@ -44,11 +44,11 @@ impl Exit {
         }
     }
 
-    /// What an error of the library means.
+    /// The exit of an error of the library.
     pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::Config { .. } => Exit::Config,
-            // All that is sent was given on the command line, or to be read.
+            // The message was built from the command line or an input.
             Error::Encode { .. } => Exit::Usage,
             Error::Unavailable { .. } | Error::Blocked { .. } => Exit::Unavailable,
             Error::Timeout { .. } => Exit::Timeout,
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_have_the_same_code() {
+    fn the_codes_are_different() {
         let all = [
             Exit::Done,
             Exit::Failed,

@@ -1,11 +1,10 @@
-//! Why a command failed, in one or two lines for people: what, and what to do about it. No secret stands in one.
+//! Why a command failed, for people: one line with the failure, one with a hint. They contain no secrets.
 
 use std::error::Error as _;
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 
-use zc_events::{Error, EventClient, Outcome, Stage};
+use zc_events::{Environment, Error, EventClient, Outcome, Stage};
 
 use crate::exit::Exit;
 use crate::output::{BAD, BOLD, Line};
@@ -14,10 +13,10 @@ use crate::output::{BAD, BOLD, Line};
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    /// Empty where there is nothing to say.
+    /// Empty if nothing should be printed.
     text: String,
     hint: Option<String>,
-    /// What became of the message, if there was one.
+    /// Whether the message was sent.
     pub(crate) outcome: Outcome,
 }
 
@@ -26,24 +25,24 @@ impl Failure {
         Self { exit, text: text.into(), hint: None, outcome: Outcome::NotSent }
     }
 
-    /// The command line, or what was given to read, makes no sense.
+    /// The command line or an input is invalid.
     pub(crate) fn usage(text: impl Into<String>) -> Self {
         Self::new(Exit::Usage, text)
     }
 
-    /// An end that was announced already, or needs no words.
+    /// A failure that prints nothing.
     pub(crate) fn silent(exit: Exit) -> Self {
         Self::new(exit, "")
     }
 
-    /// Why something that was asked has no answer: of a deadline, what it was that waited.
-    pub(crate) fn asking(what: &str, error: Error) -> Self {
+    /// A failed request. If it timed out, the text names the request.
+    pub(crate) fn requesting(what: &str, error: Error) -> Self {
         let is_timeout = error.is_timeout();
         let failure = Self::from(error);
         if is_timeout { failure.about(what) } else { failure }
     }
 
-    /// Why something was not confirmed: where the broker takes nothing, that is why, and no deadline that was too short.
+    /// A message that was not confirmed. If the broker blocks publishers, that is the reason, and not the timeout.
     pub(crate) fn sending(client: &EventClient, error: Error) -> Self {
         Self::while_blocked(client.health().blocked_reason.as_deref(), error)
     }
@@ -55,52 +54,52 @@ impl Failure {
         if outcome == Outcome::NotSent {
             return failure;
         }
-        let hint = "the broker's memory or disk is low: see `rabbitmq-diagnostics alarms`; what was handed over just now may \
-                    still be taken once that is over";
+        let hint = "the broker is low on memory or disk: see `rabbitmq-diagnostics alarms`; it may still accept the message that \
+                    was just sent";
         Self { outcome, ..failure }.hint(hint)
     }
 
-    /// Says what to do.
+    /// Adds a hint.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// With what it is about in front.
+    /// Puts `what` and a colon before the text.
     pub(crate) fn about(mut self, what: &str) -> Self {
         self.text = format!("{what}: {}", self.text);
         self
     }
 
-    /// In other words, with the same hint.
-    pub(crate) fn retold(self, text: impl Into<String>) -> Self {
+    /// Replaces the text.
+    pub(crate) fn with_text(self, text: impl Into<String>) -> Self {
         Self { text: text.into(), ..self }
     }
 
-    /// For one of many, whose hint comes at the end.
+    /// For one of many failures; the hint comes once at the end.
     pub(crate) fn without_hint(self) -> Self {
         Self { hint: None, ..self }
     }
 
-    /// What failed, in one line.
+    /// The text, one line.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Tells it on stderr.
+    /// Prints the failure to stderr.
     pub(crate) fn print(&self) {
         if self.text.is_empty() {
             return;
         }
         let mut err = anstream::stderr().lock();
-        // Where stderr is closed there is nobody to tell.
+        // If stderr is closed, the exit code remains.
         let _ = writeln!(err, "{BAD}error:{BAD:#} {}", Line(&self.text));
         if let Some(hint) = &self.hint {
             let _ = writeln!(err, "{BOLD}hint:{BOLD:#}  {hint}");
         }
     }
 
-    /// Tells it, and gives the exit code.
+    /// Prints the failure and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         self.print();
         ExitCode::from(self.exit.code())
@@ -110,7 +109,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let mut text = error.to_string();
-        // What the cause adds, where the text does not say it already.
+        // Causes that the text does not contain already.
         let mut cause = error.source();
         while let Some(error) = cause {
             let said = error.to_string();
@@ -123,7 +122,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// A closed stdout (`| head`) is a wish to end, and no failure.
+/// A closed stdout (`| head`) ends the command without a failure.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -133,45 +132,44 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// What to do about it, where the error itself does not say so.
+/// A hint, if the error itself gives no advice.
 fn hint(error: &Error) -> Option<String> {
     let text = match error {
-        // A setting that is there and wrong is not looked for in a file.
+        // A wrong value needs no hint about the file.
         Error::Config { why } if why.contains("is not set") && !has_env_file() => {
-            "there is no file .env here or above, so only the environment counts; `.env.sample` in the sources \
-             names all settings"
+            "there is no .env file in this directory or above, and the environment does not set it; `.env.sample` in \
+             the sources lists all settings"
         }
         Error::Timeout { stage: Stage::Reply } => {
-            "it may still be handled; is a service for it running? `zc-events listen` shows what passes, \
-             --timeout waits longer"
+            "the request may still be handled; check that its service is running (`zc-events listen` shows all \
+             messages), or wait longer with --timeout"
         }
         Error::Timeout { .. } if error.outcome() == Outcome::Unknown => {
-            "whether the message went out is not known: sending it again may duplicate it"
+            "the message may have been sent: sending it again may duplicate it"
         }
         Error::Timeout { .. } => {
-            "nothing was sent; is the broker that BROKER_URL leads to overloaded, or a firewall in between?"
+            "nothing was sent; check the broker's load, and that no firewall blocks the connection to BROKER_URL"
         }
         Error::Unroutable { exchange, .. } if exchange.is_empty() => return None,
         Error::Unroutable { .. } => {
-            "services bind their queues when they first start: is one running, and are STAGING_NAME and \
-             EVENTS_EXCHANGE the ones that it has?"
+            "a service binds its queue when it first starts: check that it has run, and that its STAGING_NAME and \
+             EVENTS_EXCHANGE are the same"
         }
         Error::Nacked { .. } => {
-            "other services may have received it; look for queues with a length limit, or without a leader"
+            "other services may have received it; check for queues with a length limit or without a leader"
         }
         Error::Blocked { .. } => {
-            "nothing was sent; the broker's memory or disk is low: see `rabbitmq-diagnostics alarms`"
+            "nothing was sent; the broker is low on memory or disk: see `rabbitmq-diagnostics alarms`"
         }
-        Error::TooLarge { .. } => "EVENTS_MAX_BODY is the limit, in bytes; nothing was sent",
+        Error::TooLarge { .. } => "nothing was sent; EVENTS_MAX_BODY sets the limit in bytes",
         _ => return None,
     };
     Some(text.to_owned())
 }
 
-/// Whether there is a `.env` where the library looks for it.
+/// Whether there is a `.env` file; one that cannot be read counts.
 fn has_env_file() -> bool {
-    let here = std::env::current_dir().unwrap_or_default();
-    here.ancestors().any(|folder: &Path| folder.join(".env").is_file())
+    Environment::read().map_or(true, |environment| environment.env_file().is_some())
 }
 
 #[cfg(test)]
@@ -179,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_confirm_that_does_not_come_while_the_broker_is_blocked_is_the_brokers_lack_of_room() {
+    fn a_timeout_while_the_broker_is_blocked_is_reported_as_blocked() {
         let late = || Error::Timeout { stage: Stage::Confirm };
         let failure = Failure::while_blocked(Some("low on memory"), late());
         assert_eq!((failure.exit, failure.outcome), (Exit::Unavailable, Outcome::Unknown));

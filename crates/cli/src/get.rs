@@ -1,4 +1,4 @@
-//! `zc-events get`: asks another service for a resource.
+//! `zc-events get`: requests a resource from another service.
 
 use std::time::Duration;
 
@@ -7,53 +7,52 @@ use zc_events::Method;
 use crate::failure::Failure;
 use crate::output::note;
 use crate::session::Session;
-use crate::values::{self, Json};
+use crate::value_parsers::{self, Json};
 
-/// What is asked, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The resource, such as Order
-    #[arg(value_parser = values::name())]
+    /// The resource type, such as Order
+    #[arg(value_parser = value_parsers::name())]
     resource: String,
-    /// The primary key; several for those, none for all
-    #[arg(value_parser = values::name(), allow_negative_numbers = true)]
+    /// Primary keys; without one, the list is requested
+    #[arg(value_parser = value_parsers::name(), allow_negative_numbers = true)]
     pk: Vec<String>,
-    /// What is to come along: company,items
+    /// Related resources to include: company,items
     #[arg(long, value_name = "NAMES")]
     include: Option<String>,
-    /// How many of a list are to come at once
+    /// Page size of a list
     #[arg(long, value_name = "N")]
     page_size: Option<u32>,
-    /// A parameter of the query; may be given several times
-    #[arg(long, value_name = "NAME=VALUE", value_parser = values::pair)]
+    /// A query parameter; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = value_parsers::pair)]
     query: Vec<(String, String)>,
-    /// A resource below the one that is meant
+    /// Request this related resource instead
     #[arg(long, value_name = "NAME")]
     related: Option<String>,
-    /// The relationship itself, in place of what it leads to
+    /// Request this relationship itself instead
     #[arg(long, value_name = "NAME", conflicts_with = "related")]
     relationship: Option<String>,
-    /// On whose behalf: the id of a user
+    /// Request on behalf of the user with this id
     #[arg(long, value_name = "ID")]
     user: Option<String>,
-    /// With which role; may be given several times [default: anonymous]
+    /// A role of the user; may be repeated [default: anonymous]
     #[arg(long, value_name = "ROLE")]
     role: Vec<String>,
     /// GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS
     #[arg(long, default_value = "GET", hide_default_value = true)]
     method: Method,
-    /// The document to create or change: JSON, @file, or - for stdin
+    /// The document to send: JSON, @file, or - for stdin
     #[arg(long, value_name = "JSON", value_parser = Json::parse, allow_negative_numbers = true)]
     data: Option<Json>,
-    /// The priority in the services' queues, 0 to 10 [default: none]
+    /// The priority, 0 to 10 [default: none]
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
-    /// How long to wait for the answer: 500ms, 5s, 2m [default: EVENTS_TIMEOUT]
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    /// How long to wait for the reply: 500ms, 5s, 2m [default: EVENTS_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = value_parsers::duration)]
     timeout: Option<Duration>,
 }
 
-/// Asks, and prints the document, that of a failure, too.
+/// Sends the request and prints the document, which may describe a failure.
 pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let data = options.data.as_ref().map(|data| data.read("--data")).transpose()?;
     let client = session.client(|settings| settings)?;
@@ -93,11 +92,11 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     if let Some(timeout) = options.timeout {
         request = request.timeout(timeout);
     }
-    let answer = request.fetch_any().map_err(|error| Failure::asking(&options.resource, error))?;
+    let answer = request.fetch_any().map_err(|error| Failure::requesting(&options.resource, error))?;
     match answer.data()? {
         Some(document) => session.output.document(&document)?,
         None if session.output.is_json() => session.output.document(&serde_json::Value::Null)?,
-        None => note(format_args!("status {}, without a document", answer.status())),
+        None => note(format_args!("status {}, no document", answer.status())),
     }
     answer.or_remote_error()?;
     Ok(())

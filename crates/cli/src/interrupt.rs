@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM. As a rule they end the process at once, with the exit code that shells give it; a command that
-//! has something to bring to an end asks to be told instead, and the second signal ends it all the same.
+//! Ctrl-C and SIGTERM. By default they end the process at once, with the usual exit code. A command that must finish something
+//! handles the first signal itself; the second signal ends the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -10,21 +10,21 @@ use signal_hook::iterator::Signals;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Whether the command is to end.
+/// Whether a signal has come.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Interrupt(Arc<State>);
+pub(crate) struct Interrupt(Arc<InterruptState>);
 
 #[derive(Debug, Default)]
-struct State {
-    is_polite: AtomicBool,
-    /// 0 until one has come.
+struct InterruptState {
+    is_handled: AtomicBool,
+    /// 0 before the first signal.
     signal: AtomicU8,
 }
 
 impl Interrupt {
-    /// Listens from here on, on a thread of its own.
+    /// Starts a thread that receives the signals.
     pub(crate) fn listen() -> Result<Self, Failure> {
-        let cannot = |error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}"));
+        let cannot = |error| Failure::new(Exit::Failed, format!("cannot handle signals: {error}"));
         let interrupt = Self::default();
         let state = Arc::clone(&interrupt.0);
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(cannot)?;
@@ -32,7 +32,7 @@ impl Interrupt {
             for signal in signals.forever() {
                 let signal = u8::try_from(signal).unwrap_or_default();
                 let is_first = state.signal.swap(signal, Ordering::SeqCst) == 0;
-                if !(is_first && state.is_polite.load(Ordering::SeqCst)) {
+                if !(is_first && state.is_handled.load(Ordering::SeqCst)) {
                     std::process::exit(i32::from(Exit::Signal(signal).code()));
                 }
             }
@@ -41,13 +41,13 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// From here on the first signal is told by [`Interrupt::check`], and ends nothing by itself.
-    pub(crate) fn politely(&self) -> &Self {
-        self.0.is_polite.store(true, Ordering::SeqCst);
+    /// From here on, the command handles the first signal: [`Interrupt::check`] reports it.
+    pub(crate) fn handle_first(&self) -> &Self {
+        self.0.is_handled.store(true, Ordering::SeqCst);
         self
     }
 
-    /// Fails where a signal has come.
+    /// Fails if a signal has come.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         match self.0.signal.load(Ordering::SeqCst) {
             0 => Ok(()),

@@ -1,13 +1,11 @@
-//! Log lines on stderr: those of this project, as many as were asked for. amiquip's are never among them: they show
-//! messages.
+//! Logs to stderr: only the lines of this project, since those of `amiquip` show messages.
 
 use log::LevelFilter;
 
-/// Starts logging: warnings, and with each `-v` more. Where the command tells failures itself,
-/// only what was asked for.
-pub(crate) fn start(verbose: u8, tells_failures: bool) {
+/// Starts logging: warnings, and more with each `-v`. A command that reports its own failures logs no warnings without `-v`.
+pub(crate) fn start(verbose: u8, reports_failures: bool) {
     let level = match verbose {
-        0 if tells_failures => LevelFilter::Off,
+        0 if reports_failures => LevelFilter::Off,
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
         2 => LevelFilter::Debug,

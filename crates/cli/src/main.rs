@@ -1,11 +1,11 @@
-//! The `zc-events` command. This file picks the command and ends the process; what each command does is in the file of
-//! its name, what they share in `session`, `output`, `failure` and `values`. No logic that a program with the library
-//! would want lives in this crate.
+//! The `zc-events` program. This file selects the command and ends the process. Each command is in the file of its name; all
+//! commands share `session`, `output`, `failure` and `value_parsers`. Logic that other programs can use belongs to the library.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod arguments;
 mod bench;
 mod call;
+mod completions;
 mod dead;
 mod demo;
 mod doctor;
@@ -14,20 +14,20 @@ mod exit;
 mod failure;
 mod get;
 mod interrupt;
-mod lines;
+mod line_reader;
 mod listen;
 mod logging;
+mod man;
 mod output;
 mod progress;
 mod rebuild;
 mod session;
-mod shell;
 mod stub;
-mod values;
+mod value_parsers;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
 
 use arguments::{Arguments, Command};
 use session::Session;
@@ -46,8 +46,8 @@ fn main() -> ExitCode {
         Command::Dead(options) => dead::run(&session, &options),
         Command::Doctor(options) => doctor::run(&session, &options),
         Command::Bench(options) => bench::run(&session, &options),
-        Command::Completions(options) => shell::completions(&options),
-        Command::Man(options) => shell::man(&options),
+        Command::Completions(options) => completions::run(Arguments::command(), &options),
+        Command::Man(options) => man::run(Arguments::command(), &options),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,4 @@
-//! How results are printed: for people, or as JSON, one object a line. What stands in them is each command's business.
-//! Colours go to terminals that take them (and not where NO_COLOR is set).
+//! Prints results: for people, or as JSON with one object per line. Colours go only to terminals, and not if NO_COLOR is set.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -8,42 +7,42 @@ use std::time::SystemTime;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-/// What went well.
+/// Success.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-/// What went wrong.
+/// Failure.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What stands out.
+/// Emphasis.
 pub(crate) const BOLD: Style = Style::new().bold();
-/// What is there for those who look closely.
+/// Details.
 pub(crate) const FAINT: Style = Style::new().dimmed();
 
-/// How results are printed.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     /// For people
     Pretty,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
-/// Where results go.
+/// Prints results to stdout.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     format: Format,
 }
 
 impl Output {
-    /// In the format that was asked for; else for people on a terminal, and JSON elsewhere.
-    pub(crate) fn new(asked: Option<Format>) -> Self {
-        let usual = if io::stdout().is_terminal() { Format::Pretty } else { Format::Json };
-        Self { format: asked.unwrap_or(usual) }
+    /// The default is pretty on a terminal, else JSON.
+    pub(crate) fn new(format: Option<Format>) -> Self {
+        let default = if io::stdout().is_terminal() { Format::Pretty } else { Format::Json };
+        Self { format: format.unwrap_or(default) }
     }
 
     pub(crate) fn is_json(self) -> bool {
         self.format == Format::Json
     }
 
-    /// One line of JSON.
+    /// Prints one line of JSON.
     pub(crate) fn json(self, value: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(value)?;
         line.push(b'\n');
@@ -52,14 +51,14 @@ impl Output {
         out.flush()
     }
 
-    /// A text for people, with its line end.
+    /// Prints a line for people.
     pub(crate) fn text(self, text: impl fmt::Display) -> io::Result<()> {
         let mut out = anstream::stdout().lock();
         writeln!(out, "{text}")?;
         out.flush()
     }
 
-    /// JSON as it was asked for: on one line, or indented for people.
+    /// Prints a JSON document: on one line, or indented for people.
     pub(crate) fn document(self, value: &serde_json::Value) -> io::Result<()> {
         if self.is_json() {
             return self.json(value);
@@ -69,28 +68,28 @@ impl Output {
     }
 }
 
-/// So many of something: `1 event`, `2 events`.
+/// A number and its noun: `1 event`, `2 events`.
 pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// A time as it stands in all output: UTC, to the millisecond.
+/// Formats a time: UTC, with milliseconds.
 pub(crate) fn time(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 
-/// The same to the second.
+/// Formats a time: UTC, with seconds.
 pub(crate) fn seconds(at: SystemTime) -> String {
     humantime::format_rfc3339_seconds(at).to_string()
 }
 
-/// A word on stderr that is no result.
+/// Prints a note to stderr.
 pub(crate) fn note(text: impl fmt::Display) {
-    // Where stderr is closed there is nobody to tell.
+    // A note is not needed if stderr is closed.
     let _ = writeln!(anstream::stderr().lock(), "{FAINT}{}{FAINT:#}", Line(&text.to_string()));
 }
 
-/// A peer's text on one line, which cannot move a terminal's cursor or change its colours.
+/// A peer's text on one line, with control characters escaped: it cannot move the cursor or change colours.
 pub(crate) struct Line<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Line<'_> {
@@ -99,7 +98,7 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// The same, whose line ends stay.
+/// As [`Line`], but keeps line ends.
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Plain<'_> {
@@ -121,12 +120,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_is_no_plural() {
+    fn one_is_singular() {
         assert_eq!([0, 1, 2].map(|count| counted(count, "batch", "batches")), ["0 batches", "1 batch", "2 batches"]);
     }
 
     #[test]
-    fn a_peer_cannot_write_to_the_terminal() {
+    fn control_characters_of_peers_are_escaped() {
         assert_eq!(Line("a\u{1b}[2Jb\nc\u{9b}1m").to_string(), "a\\u001b[2Jb\\u000ac\\u009b1m");
         assert_eq!(Plain("a\nb\u{7f}é").to_string(), "a\nb\\u007fé");
     }

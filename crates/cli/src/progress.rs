@@ -1,10 +1,10 @@
-//! A bar on stderr that shows how far something is.
+//! A progress bar on stderr.
 
 use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
-/// A bar where the number of all is known, else how many there were. Hidden where stderr is no terminal.
+/// A bar if the total is known, else a counter. Hidden if stderr is not a terminal.
 pub(crate) fn bar(total: Option<u64>, what: &str) -> ProgressBar {
     let (bar, template) = match total {
         Some(total) => {
@@ -14,14 +14,14 @@ pub(crate) fn bar(total: Option<u64>, what: &str) -> ProgressBar {
     };
     if let Ok(style) = ProgressStyle::with_template(&template) {
         let style = style.with_key("left", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-            // Without a rate nobody knows.
+            // Without a rate, the time left is unknown.
             let _ = match state.per_sec() {
                 rate if rate > 0.0 || state.is_finished() => write!(text, "{:#} left", HumanDuration(state.eta())),
                 _ => write!(text, "? left"),
             };
         });
         bar.set_style(style.with_key("rate", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-            // A text in memory takes everything.
+            // Writing to a string cannot fail.
             let _ = write!(text, "{:.0}/s", state.per_sec());
         }));
     }
@@ -38,7 +38,7 @@ mod tests {
 
     use super::*;
 
-    /// What is written to a terminal, wherever the cursor is.
+    /// Records what is written to a terminal.
     #[derive(Clone, Debug, Default)]
     struct Written(Arc<Mutex<String>>);
 
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_shows_how_far_it_is_of_how_many() {
+    fn a_bar_shows_position_and_total() {
         let shown = shown(&bar(Some(2000), "items"), 1000);
         assert!(shown.contains("█░") && shown.contains(" 1,000/2,000 items, ") && shown.contains(" left"), "{shown:?}");
         let rate = shown.rsplit_once("/s, ").unwrap().0.rsplit_once(' ').unwrap().1;
@@ -90,13 +90,13 @@ mod tests {
     }
 
     #[test]
-    fn before_anything_is_done_nobody_knows_how_long_it_takes() {
+    fn before_the_first_item_the_time_left_is_unknown() {
         let shown = shown(&bar(Some(2000), "items"), 0);
         assert!(shown.contains(" 0/2,000 items, 0/s, ? left"), "{shown:?}");
     }
 
     #[test]
-    fn without_a_total_it_shows_how_many_there_were() {
+    fn without_a_total_the_count_is_shown() {
         let shown = shown(&bar(None, "events"), 7);
         assert!(shown.contains(" 7 events, ") && !shown.contains(" left"), "{shown:?}");
     }

@@ -1,5 +1,5 @@
-//! `zc-events rebuild`: all items of a kind, from lines of JSON, in stored batches with an event for each. How that is
-//! done is the library's; here it is read, and shown how far it is.
+//! `zc-events rebuild`: reads items as lines of JSON, and shows the progress while the library stores them in batches and emits
+//! an event for each batch.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -14,35 +14,34 @@ use zc_events::{Outcome, RebuildError, RebuildProgress};
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::lines::{self, Numbered, TICK};
+use crate::line_reader::{self, NumberedLine, TICK};
 use crate::output::{GOOD, counted, note};
 use crate::progress;
 use crate::session::Session;
-use crate::values;
+use crate::value_parsers;
 
-/// What is sent, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The type of the events, such as index_order
-    #[arg(value_parser = values::name())]
+    /// The event type, such as index_order
+    #[arg(value_parser = value_parsers::name())]
     event_type: String,
-    /// What the items are, such as Order
-    #[arg(value_parser = values::name())]
+    /// The resource type of the items, such as Order
+    #[arg(value_parser = value_parsers::name())]
     resource_type: String,
-    /// A file with the items, JSON, one a line; or - for stdin
+    /// A file with one JSON item per line, or - for stdin
     items: PathBuf,
-    /// How many items are in a batch
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Items per batch
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = value_parsers::whole_number::<u32>(1, u32::MAX.into()))]
     batch_size: u32,
-    /// Leave out so many items at the beginning, which went out in an earlier run
+    /// Skip this many items, which an earlier run has sent
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     skip: u64,
 }
 
-/// Stores and emits, batch by batch, and says how much is out, whatever ends it.
+/// Stores and emits batch by batch. Reports how much was sent, even after a failure or a signal.
 pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let client = session.client(|settings| settings)?;
-    let interrupt = session.interrupt.politely();
+    let interrupt = session.interrupt.handle_first();
     let items = Items::open(&options.items, options.skip, interrupt)?;
     let bar = progress::bar(items.total, "items");
     let begun = Instant::now();
@@ -63,13 +62,13 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         Ok(progress) => *progress,
         Err(ended) => ended.progress(),
     };
-    tell(session, options, out, rebuilt.is_ok(), begun.elapsed())?;
+    report(session, options, out, rebuilt.is_ok(), begun.elapsed())?;
     rebuilt.map(drop).map_err(|ended| failure(ended, why.take(), options.skip))
 }
 
-/// What is out, as JSON.
+/// What was sent, as JSON.
 #[derive(Serialize)]
-struct Out<'a> {
+struct Sent<'a> {
     event_type: &'a str,
     resource_type: &'a str,
     batches: u64,
@@ -78,7 +77,7 @@ struct Out<'a> {
     complete: bool,
 }
 
-fn tell(
+fn report(
     session: &Session,
     options: &Options,
     RebuildProgress { batches, items, .. }: RebuildProgress,
@@ -88,37 +87,36 @@ fn tell(
     if session.output.is_json() {
         let (event_type, resource_type) = (&*options.event_type, &*options.resource_type);
         let skipped = options.skip;
-        return session.output.json(&Out { event_type, resource_type, batches, items, skipped, complete });
+        return session.output.json(&Sent { event_type, resource_type, batches, items, skipped, complete });
     }
     let seconds = took.as_secs_f64();
     let (items, batches) = (counted(items, "item", "items"), counted(batches, "batch", "batches"));
     session.output.text(format_args!("{items} in {batches} {GOOD}stored and confirmed{GOOD:#} in {seconds:.2} s"))
 }
 
-/// Why it ended, and where to go on. What was wrong with an item is told as it was found.
+/// Why the rebuild ended, and where to resume. `why` is the failure of an item, if there was one.
 fn failure(ended: RebuildError, why: Option<Failure>, skipped: u64) -> Failure {
     let next = skipped + ended.progress().items;
     let failure = why.unwrap_or_else(|| Failure::from(zc_events::Error::from(ended)));
     if failure.text().is_empty() {
-        note(format_args!("interrupted; --skip {next} goes on from here"));
+        note(format_args!("interrupted; resume with --skip {next}"));
         return failure;
     }
     match failure.outcome {
         Outcome::NotSent if next == 0 => failure,
-        Outcome::Unknown => failure.hint(format!(
-            "whether the batch behind the first {next} items is out is not known; --skip {next} goes on with it"
-        )),
-        _ => failure.hint(format!("once that is mended, --skip {next} goes on behind what is out")),
+        Outcome::Unknown => failure
+            .hint(format!("the batch after the first {next} items may have been sent; --skip {next} sends it again")),
+        _ => failure.hint(format!("after fixing it, resume with --skip {next}")),
     }
 }
 
-/// The items, as they are read.
+/// Reads the items.
 struct Items<'a> {
-    lines: Receiver<Numbered>,
+    lines: Receiver<NumberedLine>,
     interrupt: &'a Interrupt,
-    /// How many are still to be left out.
+    /// How many items to skip.
     skip: u64,
-    /// How many there are behind those, where that can be known before.
+    /// The number of the other items; `None` if the input is not a file.
     total: Option<u64>,
 }
 
@@ -126,26 +124,26 @@ impl<'a> Items<'a> {
     fn open(path: &Path, skip: u64, interrupt: &'a Interrupt) -> Result<Self, Failure> {
         if path == Path::new("-") {
             if io::stdin().is_terminal() {
-                note("reading items from this terminal, JSON, one a line; Ctrl-D ends");
+                note("reading items from the terminal, one JSON value per line; press Ctrl-D to end");
             }
-            return Ok(Self { lines: lines::of_stdin()?, interrupt, skip, total: None });
+            return Ok(Self { lines: line_reader::of_stdin()?, interrupt, skip, total: None });
         }
         let name = path.display().to_string();
         let cannot = |error: io::Error| Failure::usage(format!("{name} cannot be read: {error}"));
         let counted = File::open(path).map_err(cannot)?;
-        // A pipe is gone once it is read.
+        // A pipe can be read only once, so it is not counted.
         let is_file = counted.metadata().map_err(cannot)?.is_file();
         let (total, file) = if is_file {
             (Some(count(BufReader::new(counted)).map_err(cannot)?), File::open(path).map_err(cannot)?)
         } else {
             (None, counted)
         };
-        let lines = lines::of(&name, move || Box::new(BufReader::new(file)))?;
+        let lines = line_reader::of(&name, move || Box::new(BufReader::new(file)))?;
         Ok(Self { lines, interrupt, skip, total: total.map(|total| total.saturating_sub(skip)) })
     }
 }
 
-/// How many lines have something in them.
+/// The number of lines that are not empty.
 fn count(mut file: impl io::BufRead) -> io::Result<u64> {
     let (mut total, mut line) = (0, Vec::new());
     while file.read_until(b'\n', &mut line)? > 0 {
@@ -174,7 +172,7 @@ impl Iterator for Items<'_> {
                 Ok(_) if self.skip > 0 => self.skip -= 1,
                 Ok(text) => {
                     let item = serde_json::from_str(text.trim());
-                    return Some(item.map_err(|error| about(Failure::usage(format!("it is not JSON: {error}")))));
+                    return Some(item.map_err(|error| about(Failure::usage(format!("not valid JSON: {error}")))));
                 }
                 Err(failure) => return Some(Err(about(failure))),
             }
@@ -187,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_counted_is_what_is_read() {
+    fn the_count_matches_the_items_read() {
         assert_eq!(count(&b"{}\n\n  \n[1]\n\"last\""[..]).unwrap(), 3);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("items.jsonl");
@@ -198,7 +196,7 @@ mod tests {
         let read: Vec<_> = items.collect();
         assert_eq!(read[0].as_ref().unwrap()["id"], 2);
         let failure = read[1].as_ref().unwrap_err();
-        assert!(failure.text().starts_with("line 4: it is not JSON: ") && !failure.text().contains("hunter2"));
+        assert!(failure.text().starts_with("line 4: not valid JSON: ") && !failure.text().contains("hunter2"));
         assert_eq!(read.len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! What every command has: the settings, clients made of them, where results go, and whether it is to end.
+//! One run of the program: output, signals, and clients with the settings of the environment.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Format, Output};
 
-/// How long closing the connections may take at the end.
-const CLOSE: Duration = Duration::from_secs(2);
+/// The limit of closing the connections at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One run of the command.
+/// One run of the program.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) output: Output,
@@ -23,13 +23,13 @@ impl Session {
         Ok(Self { output: Output::new(format), interrupt: Interrupt::listen()? })
     }
 
-    /// A client with the settings of the environment and of `.env`, which `change` has the last word on.
+    /// A client with the settings of the environment and of `.env`, changed by `change`.
     pub(crate) fn client(&self, change: impl FnOnce(SettingsBuilder) -> SettingsBuilder) -> Result<Client, Failure> {
         Ok(Client(EventClient::new(change(Settings::builder_from_env()?).build()?)?))
     }
 }
 
-/// A client that says goodbye to the broker when the command ends.
+/// A client that closes its connections when the command ends.
 pub(crate) struct Client(EventClient);
 
 impl std::ops::Deref for Client {
@@ -42,7 +42,7 @@ impl std::ops::Deref for Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // What was to be done is done, whatever becomes of the connection.
-        let _ = self.0.close(CLOSE);
+        // The command is done: how the connection closes does not matter.
+        let _ = self.0.close(CLOSE_TIMEOUT);
     }
 }

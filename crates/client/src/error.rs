@@ -4,9 +4,11 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use zc_events_protocol::resource::{Document, ErrorObject, ResourceError};
-use zc_events_protocol::{CallReply, DecodeError, EncodeError, ErrorKind, Outcome, RemoteError, Reply, Stage};
+use zc_events_protocol::resource::ResourceError;
+use zc_events_protocol::{CallReply, DecodeError, EncodeError, ErrorKind, Outcome, Reply, Stage};
 use zc_events_transport as transport;
+
+use crate::remote_failure::{CallFailure, RemoteFailure};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -77,7 +79,7 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
         /// The answer. It is not shown, because it may contain secrets.
-        failure: Failure,
+        failure: RemoteFailure,
     },
     /// The function that was called failed.
     #[error("the call of `{key}` failed at the other service{}", ErrorType(failure))]
@@ -189,67 +191,15 @@ impl Error {
     }
 
     pub(crate) fn remote(resource: &str, reply: Reply) -> Self {
-        Error::Remote { resource: resource.to_owned(), status: reply.status, failure: Failure { reply } }
+        Error::Remote { resource: resource.to_owned(), status: reply.status, failure: RemoteFailure::new(reply) }
     }
 
     pub(crate) fn failed_call(key: &str, reply: &CallReply) -> Self {
-        Error::Call { key: key.to_owned(), failure: CallFailure { errors: reply.errors() } }
+        Error::Call { key: key.to_owned(), failure: CallFailure::new(reply.errors()) }
     }
 
     pub(crate) fn decode(what: &str, error: impl StdError + Send + Sync + 'static) -> Self {
         Error::Decode { what: what.to_owned(), source: Box::new(error) }
-    }
-}
-
-/// The answer of a service that failed a request. `Debug` and `Display` do not show it.
-#[derive(Clone, PartialEq)]
-pub struct Failure {
-    reply: Reply,
-}
-
-impl Failure {
-    /// The body as JSON; `None` if it is empty or not JSON.
-    #[must_use]
-    pub fn body(&self) -> Option<serde_json::Value> {
-        self.reply.document().ok().flatten()
-    }
-
-    /// The errors of a JSON:API document, or the `detail` of a Django REST framework answer.
-    #[must_use]
-    pub fn errors(&self) -> Vec<ErrorObject> {
-        self.body().and_then(|body| Document::from_value(body).ok()).map(|document| document.errors).unwrap_or_default()
-    }
-}
-
-impl Failure {
-    pub(crate) fn into_reply(self) -> Reply {
-        self.reply
-    }
-}
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failure").finish_non_exhaustive()
-    }
-}
-
-/// The answer of a function that failed. `Debug` and `Display` do not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct CallFailure {
-    errors: Vec<RemoteError>,
-}
-
-impl CallFailure {
-    /// The errors, with their types and messages, and with traces if the service sends them.
-    #[must_use]
-    pub fn errors(&self) -> &[RemoteError] {
-        &self.errors
-    }
-}
-
-impl fmt::Debug for CallFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallFailure").field("errors", &self.errors.len()).finish()
     }
 }
 
@@ -273,7 +223,7 @@ impl fmt::Display for ErrorType<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_name =
             |kind: &str| kind.len() <= 64 && kind.bytes().all(|it| it.is_ascii_alphanumeric() || b"_.".contains(&it));
-        match self.0.errors.first() {
+        match self.0.errors().first() {
             Some(error) if is_name(&error.kind) => write!(f, ": {}", error.kind),
             _ => Ok(()),
         }
@@ -354,6 +304,39 @@ impl From<ResourceError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn conversion_keeps_the_kind() {
+        use transport::Error as Broker;
+        use zc_events_cache::Error as Store;
+        let text = || "text".to_owned();
+        for error in [
+            Broker::Timeout { stage: Stage::Confirm },
+            Broker::Unroutable { exchange: text(), routing_key: text() },
+            Broker::Nacked { exchange: text() },
+            Broker::Blocked { reason: text() },
+            Broker::Unavailable { what: text(), outcome: Outcome::Unknown, source: None },
+            Broker::Rejected { why: text() },
+            Broker::TooLarge { what: "the body", size: 2, limit: 1 },
+            Broker::Config { why: text() },
+            Broker::Closed,
+        ] {
+            let kind = error.kind();
+            assert_eq!(Error::from(error).kind(), kind);
+        }
+        for error in [
+            Store::Unavailable { what: text(), source: None },
+            Store::Rejected { why: text() },
+            Store::Config { why: text() },
+        ] {
+            let kind = error.kind();
+            assert_eq!(Error::from(error).kind(), kind);
+        }
+        // The client has stages of its own for the reply store.
+        let timeout = |stage| Error::from(Store::Timeout { stage }).kind();
+        assert_eq!(timeout(Stage::Pool), ErrorKind::Timeout(Stage::StorePool));
+        assert_eq!(timeout(Stage::Store), ErrorKind::Timeout(Stage::Store));
+    }
 
     #[test]
     fn only_the_reply_store_is_used_after_the_message_was_sent() {

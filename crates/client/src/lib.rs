@@ -12,7 +12,7 @@ mod message;
 pub mod metrics;
 mod observe;
 mod push;
-mod rebuild;
+mod remote_failure;
 mod sandbox;
 mod service;
 mod settings;
@@ -30,11 +30,11 @@ pub mod blobs {
 
 pub use client::{
     Answer, CallRequest, ClientHealth, EmitReceipt, EventClient, EventClientBuilder, IndexRebuild, Page, Pages,
-    Pending, PendingSet, RemoteRequest,
+    Pending, PendingSet, RebuildError, RebuildProgress, RemoteRequest,
 };
 pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
 pub use email::{Addresses, Email, StoredEmail};
-pub use error::{CallFailure, Error, Failure, Result};
+pub use error::{Error, Result};
 pub use jwt::Jwt;
 pub use message::{Message, MessageKind};
 pub use observe::{
@@ -42,7 +42,7 @@ pub use observe::{
     Replied, ReplyEnding, RequestEnded, Settled, Settlement, Wait, WaitFor,
 };
 pub use push::PushNotification;
-pub use rebuild::{RebuildError, RebuildProgress};
+pub use remote_failure::{CallFailure, RemoteFailure};
 pub use sandbox::Sandbox;
 pub use service::{
     ConsumedQueueSnapshot, Context, HandlerError, Paging, ResourceView, Retry, Served, Service, ServiceBuilder,

@@ -113,7 +113,7 @@ impl fmt::Debug for Sandbox {
 mod tests {
     use super::*;
     use crate::{Context, Error, Event, HandlerError, Retry, Service, Settings, Value};
-    use zc_events_transport::{Standing, Topology};
+    use zc_events_transport::{Presence, Topology};
 
     fn fleet() -> EventClient {
         let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test");
@@ -123,9 +123,9 @@ mod tests {
     fn is_there(client: &EventClient, topology: &Topology) -> Vec<String> {
         let inner = client.inner();
         let found = inner.broker.inspect(topology, inner.deadline(DROP_TIMEOUT)).unwrap();
-        let exchanges = found.exchanges.into_iter().map(|it| (it.name, it.standing));
-        let queues = found.queues.into_iter().map(|it| (it.name, it.standing));
-        exchanges.chain(queues).filter(|(_, standing)| *standing != Standing::Missing).map(|(name, _)| name).collect()
+        let exchanges = found.exchanges.into_iter().map(|it| (it.name, it.presence));
+        let queues = found.queues.into_iter().map(|it| (it.name, it.presence));
+        exchanges.chain(queues).filter(|(_, standing)| *standing != Presence::Missing).map(|(name, _)| name).collect()
     }
 
     #[test]

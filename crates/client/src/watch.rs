@@ -85,7 +85,7 @@ impl EventClient {
             wanted = wanted.exchange(&settings.notifications_exchange, ExchangeKind::Topic);
         }
         let found = inner.broker.inspect(&wanted, inner.deadline(CONNECT))?;
-        let missing = found.exchanges.into_iter().filter(|exchange| !exchange.standing.is_there());
+        let missing = found.exchanges.into_iter().filter(|exchange| !exchange.presence.exists());
         Ok(missing.map(|exchange| exchange.name).collect())
     }
 

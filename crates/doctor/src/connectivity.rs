@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use zc_events::{Result, Settings};
-use zc_events_cache::redis::{Hurdle as RedisHurdle, Reach as RedisReach};
+use zc_events_cache::redis::RedisProbe;
 use zc_events_protocol::Deadline;
 use zc_events_transport::Error as BrokerError;
 use zc_events_transport::amqp::{self, ConnectStep, NodeProbe};
@@ -20,7 +20,7 @@ pub(crate) struct Connectivity {
     /// The nodes of RabbitMQ; `None` if the broker is in memory.
     pub(crate) nodes: Option<Vec<NodeProbe>>,
     /// Redis; `None` if the store is in memory or not set.
-    pub(crate) redis: Option<RedisReach>,
+    pub(crate) redis: Option<RedisProbe>,
     /// The setting that names the broker.
     setting: &'static str,
 }
@@ -45,7 +45,7 @@ impl Connectivity {
     /// Connects to both servers, each within `limit`.
     pub(crate) fn probe(settings: &Settings, limit: impl Fn() -> Deadline) -> Result<Self> {
         let nodes = settings.amqp_options().map(|options| amqp::probe(&options, limit())).transpose()?;
-        let redis = settings.redis_options()?.map(|options| zc_events_cache::redis::reach(&options, limit()));
+        let redis = settings.redis_options()?.map(|options| zc_events_cache::redis::probe(&options, limit()));
         Ok(Self { nodes, redis, setting: settings.broker_setting() })
     }
 
@@ -89,9 +89,9 @@ impl Connectivity {
             Some(it) if it.step == ConnectStep::Resolve => failed(&node.probe.address, &it.reason, setting),
             _ => StepResult::ok(resolved(&node.probe.address, &node.probe.trace.addresses)),
         });
-        let redis = self.redis_step(RedisHurdle::Name, |redis| match &redis.obstacle {
-            Some(it) if it.at == RedisHurdle::Name => failed(&redis.place, &it.said, "EVENTS_REDIS_URL"),
-            _ => StepResult::ok(resolved(&redis.place, &redis.addresses)),
+        let redis = self.redis_step(ConnectStep::Resolve, |redis| match &redis.failure {
+            Some(it) if it.step == ConnectStep::Resolve => failed(&redis.address, &it.reason, "EVENTS_REDIS_URL"),
+            _ => StepResult::ok(resolved(&redis.address, &redis.trace.addresses)),
         });
         self.finding(Check::Dns, nodes, redis)
     }
@@ -110,9 +110,11 @@ impl Connectivity {
             Some(it) if it.step == ConnectStep::Connect => failed(&node.probe.address, &it.reason, "RabbitMQ", setting),
             _ => StepResult::ok(connected(&node.probe.address, node.probe.trace.connected_in)),
         });
-        let redis = self.redis_step(RedisHurdle::Connect, |redis| match &redis.obstacle {
-            Some(it) if it.at == RedisHurdle::Connect => failed(&redis.place, &it.said, "Redis", "EVENTS_REDIS_URL"),
-            _ => StepResult::ok(connected(&redis.place, redis.connected_in)),
+        let redis = self.redis_step(ConnectStep::Connect, |redis| match &redis.failure {
+            Some(it) if it.step == ConnectStep::Connect => {
+                failed(&redis.address, &it.reason, "Redis", "EVENTS_REDIS_URL")
+            }
+            _ => StepResult::ok(connected(&redis.address, redis.trace.connected_in)),
         });
         self.finding(Check::Tcp, nodes, redis)
     }
@@ -133,11 +135,11 @@ impl Connectivity {
             }
             _ => negotiated(&node.probe.address, node.probe.trace.tls_version),
         });
-        let redis = self.redis_step(RedisHurdle::Tls, |redis| match &redis.obstacle {
-            Some(it) if it.at == RedisHurdle::Tls => {
-                tls_failed(&redis.place, &it.said, "`ssl_ca_certs` in EVENTS_REDIS_URL", 6379)
+        let redis = self.redis_step(ConnectStep::Tls, |redis| match &redis.failure {
+            Some(it) if it.step == ConnectStep::Tls => {
+                tls_failed(&redis.address, &it.reason, "`ssl_ca_certs` in EVENTS_REDIS_URL", 6379)
             }
-            _ => negotiated(&format!("Redis at {}", redis.place), redis.agreed),
+            _ => negotiated(&format!("Redis at {}", redis.address), redis.trace.tls_version),
         });
         let found = self.finding(Check::Tls, nodes, redis);
         if found.status == Status::Ok && used.contains(&false) {
@@ -195,9 +197,9 @@ impl Connectivity {
         Some(nodes.iter().filter(got_there).map(result).collect())
     }
 
-    fn redis_step(&self, hurdle: RedisHurdle, result: impl Fn(&RedisReach) -> StepResult) -> Option<StepResult> {
+    fn redis_step(&self, step: ConnectStep, result: impl Fn(&RedisProbe) -> StepResult) -> Option<StepResult> {
         let redis = self.redis.as_ref()?;
-        redis.obstacle.as_ref().is_none_or(|it| it.at >= hurdle).then(|| result(redis))
+        redis.has_reached(step).then(|| result(redis))
     }
 
     /// One finding of all results. If one of several nodes fails, that is a warning: clients use the next node.

@@ -126,7 +126,7 @@ impl<'a> Examination<'a> {
             _ => None,
         };
         let store = match (&connectivity.redis, client) {
-            (Some(redis), _) if redis.obstacle.is_some() => None,
+            (Some(redis), _) if redis.failure.is_some() => None,
             (None, Some(client)) => client.reply_store().cloned(),
             _ => settings.open_reply_store().ok().flatten(),
         };

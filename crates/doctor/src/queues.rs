@@ -1,7 +1,7 @@
 //! The exchanges and queues of a service: whether they match the settings, have consumers, and how full they are.
 
 use zc_events_protocol::names;
-use zc_events_transport::{Difference, InspectedExchange, InspectedQueue, Standing};
+use zc_events_transport::{Difference, InspectedExchange, InspectedQueue, Presence};
 
 use crate::check::Check;
 use crate::finding::{Finding, FindingBuilder, Status};
@@ -24,16 +24,16 @@ impl ServiceTopology<'_> {
         let is_for_events = name == self.settings.events_exchange();
         let (setting, kind) =
             if is_for_events { ("EVENTS_EXCHANGE", "fanout") } else { ("NOTIFICATIONS_EXCHANGE", "topic") };
-        match &exchange.standing {
-            Standing::AsWanted => finding.ok(format!("`{name}` exists: {kind}, durable")),
+        match &exchange.presence {
+            Presence::AsWanted => finding.ok(format!("`{name}` exists: {kind}, durable")),
             // Most fleets have no notifications; the first program that uses them declares the exchange.
-            Standing::Missing if !is_for_events => {}
-            Standing::Missing => finding.problem(
+            Presence::Missing if !is_for_events => {}
+            Presence::Missing => finding.problem(
                 Status::Warning,
                 format!("`{name}` does not exist: the first program that uses it declares it"),
                 format!("if the fleet is already running, STAGING_NAME or {setting} differs from the other services"),
             ),
-            Standing::Different(differences) => {
+            Presence::Different(differences) => {
                 let has_other_type = differences.iter().any(|it| it.what == "type");
                 let (status, remedy) = if has_other_type {
                     let remedy =
@@ -45,7 +45,7 @@ impl ServiceTopology<'_> {
                 };
                 finding.problem(status, format!("`{name}`: {}", listed(differences)), remedy);
             }
-            Standing::Unknown(why) => {
+            Presence::Unknown(why) => {
                 finding.problem(Status::Unknown, format!("`{name}`: {why}"), "look at `rabbitmqctl list_exchanges`");
             }
             _ => {}
@@ -60,7 +60,7 @@ impl ServiceTopology<'_> {
             self.check_queue(queue, &events, &mut finding);
         }
         let others =
-            self.found.queues.iter().filter(|it| it.name != events && it.standing == Standing::AsWanted).count();
+            self.found.queues.iter().filter(|it| it.name != events && it.presence == Presence::AsWanted).count();
         if others > 0 {
             let others = u64::try_from(others).unwrap_or(u64::MAX);
             let verb = if others == 1 { "matches" } else { "match" };
@@ -71,19 +71,19 @@ impl ServiceTopology<'_> {
 
     fn check_queue(&self, queue: &InspectedQueue, events: &str, finding: &mut FindingBuilder) {
         let name = &queue.name;
-        match &queue.standing {
-            Standing::AsWanted if name == events => finding.ok(format!("`{name}` matches the settings")),
-            Standing::Missing if name == events => finding.problem(
+        match &queue.presence {
+            Presence::AsWanted if name == events => finding.ok(format!("`{name}` matches the settings")),
+            Presence::Missing if name == events => finding.problem(
                 Status::Warning,
                 format!("`{name}` does not exist: the service misses all events until it first starts"),
                 "start the service, or check SERVICE_NAME",
             ),
-            Standing::Different(differences) => finding.problem(
+            Presence::Different(differences) => finding.problem(
                 if name == events { Status::Failed } else { Status::Warning },
                 format!("`{name}` differs from the settings, so declaring it fails (406): {}", listed(differences)),
                 remedy(differences, name == events),
             ),
-            Standing::Unknown(why) => finding.problem(
+            Presence::Unknown(why) => finding.problem(
                 Status::Unknown,
                 format!("`{name}`: {why}"),
                 "look at `rabbitmqctl list_queues name arguments`",

@@ -2,7 +2,7 @@
 
 use zc_events::Error;
 use zc_events_cache::StoreInspection;
-use zc_events_cache::redis::{Hurdle, Reach};
+use zc_events_cache::redis::{ConnectStep, RedisProbe};
 
 use crate::check::Check;
 use crate::connectivity::IN_MEMORY;
@@ -11,29 +11,29 @@ use crate::finding::Finding;
 /// Seen if there is no store.
 const NOT_SET: &str = "EVENTS_REDIS_URL is not set";
 
-/// Whether the login succeeds and replies can be stored. `reach` is `None` if the store is in memory or not set.
-pub(crate) fn login(reach: Option<&Reach>, inspected: Option<&Result<StoreInspection, Error>>) -> Finding {
+/// Whether the login succeeds and replies can be stored. `probe` is `None` if the store is in memory or not set.
+pub(crate) fn login(probe: Option<&RedisProbe>, inspected: Option<&Result<StoreInspection, Error>>) -> Finding {
     const CHECK: Check = Check::Redis;
     const LOGIN: &str = "check user, password and database in EVENTS_REDIS_URL";
-    if let Some(obstacle) = reach.and_then(|reach| reach.obstacle.as_ref()) {
-        return match obstacle.at {
-            Hurdle::Login => Finding::failed(CHECK, obstacle.error.to_string(), LOGIN),
-            Hurdle::Name => Finding::skipped(CHECK, format!("{} failed", Check::Dns)),
-            Hurdle::Tls => Finding::skipped(CHECK, format!("{} failed", Check::Tls)),
+    if let Some(failure) = probe.and_then(|probe| probe.failure.as_ref()) {
+        return match failure.step {
+            ConnectStep::Login => Finding::failed(CHECK, failure.error.to_string(), LOGIN),
+            ConnectStep::Resolve => Finding::skipped(CHECK, format!("{} failed", Check::Dns)),
+            ConnectStep::Tls => Finding::skipped(CHECK, format!("{} failed", Check::Tls)),
             _ => Finding::skipped(CHECK, format!("{} failed", Check::Tcp)),
         };
     }
-    match (reach, inspected) {
+    match (probe, inspected) {
         (_, None) => Finding::skipped(CHECK, NOT_SET),
         (_, Some(Err(error))) => Finding::failed(CHECK, error.to_string(), LOGIN),
         (None, Some(Ok(_))) => Finding::ok(CHECK, IN_MEMORY),
-        (Some(reach), Some(Ok(found))) => {
+        (Some(probe), Some(Ok(found))) => {
             let server = found.server.as_deref().unwrap_or("Redis");
             if found.is_replica == Some(true) {
-                let seen = format!("{server} at {} is a read-only replica: replies cannot be stored", reach.place);
+                let seen = format!("{server} at {} is a read-only replica: replies cannot be stored", probe.address);
                 return Finding::failed(CHECK, seen, "set EVENTS_REDIS_URL to the primary server");
             }
-            Finding::ok(CHECK, format!("{server} at {}: login ok", reach.place))
+            Finding::ok(CHECK, format!("{server} at {}: login ok", probe.address))
         }
     }
 }
@@ -62,6 +62,8 @@ pub(crate) fn eviction(is_set: bool, inspected: Option<&StoreInspection>) -> Fin
 
 #[cfg(test)]
 mod tests {
+    use zc_events_cache::redis::ConnectTrace;
+
     use super::*;
     use crate::finding::Status;
 
@@ -90,11 +92,11 @@ mod tests {
 
     #[test]
     fn a_replica_cannot_store_replies() {
-        let reach = Reach::default();
+        let probe = RedisProbe::new("redis:6379", false, ConnectTrace::default(), None);
         let mut found = StoreInspection::default();
         found.is_replica = Some(true);
-        assert_eq!(login(Some(&reach), Some(&Ok(found))).status, Status::Failed);
-        assert_eq!(login(Some(&reach), Some(&Ok(StoreInspection::default()))).status, Status::Ok);
+        assert_eq!(login(Some(&probe), Some(&Ok(found))).status, Status::Failed);
+        assert_eq!(login(Some(&probe), Some(&Ok(StoreInspection::default()))).status, Status::Ok);
         assert_eq!(login(None, None).status, Status::Skipped);
     }
 }

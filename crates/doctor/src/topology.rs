@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zc_events::{Error, Settings};
 use zc_events_protocol::{Deadline, names};
-use zc_events_transport::{Broker, InspectedQueue, Inspection, Right, Topology};
+use zc_events_transport::{Broker, InspectedQueue, Inspection, Permission, Topology};
 
 use crate::check::Check;
 use crate::finding::Finding;
@@ -57,7 +57,7 @@ impl<'a> ServiceTopology<'a> {
         management: &ManagementApi,
         left: impl Fn() -> Duration,
     ) -> Result<(), String> {
-        for queue in self.found.queues.iter().filter(|queue| queue.standing.is_there()) {
+        for queue in self.found.queues.iter().filter(|queue| queue.presence.exists()) {
             if let Some(info) = management.queue(&queue.name, left())? {
                 self.queue_infos.insert(queue.name.clone(), info);
             }
@@ -67,7 +67,7 @@ impl<'a> ServiceTopology<'a> {
 
     /// A queue, if it exists.
     pub(crate) fn queue(&self, name: &str) -> Option<&InspectedQueue> {
-        self.found.queues.iter().find(|queue| queue.name == name && queue.standing.is_there())
+        self.found.queues.iter().find(|queue| queue.name == name && queue.presence.exists())
     }
 
     /// The queue for events, if it exists.
@@ -86,18 +86,18 @@ impl<'a> ServiceTopology<'a> {
                 || self.service.is_some_and(|service| name == names::notifications_queue(service))
         };
         let exists = |name: &str| {
-            let exchanges = self.found.exchanges.iter().map(|it| (&it.name, &it.standing));
-            let queues = self.found.queues.iter().map(|it| (&it.name, &it.standing));
-            exchanges.chain(queues).any(|(it, standing)| it == name && standing.is_there())
+            let exchanges = self.found.exchanges.iter().map(|it| (&it.name, &it.presence));
+            let queues = self.found.queues.iter().map(|it| (&it.name, &it.presence));
+            exchanges.chain(queues).any(|(it, standing)| it == name && standing.exists())
         };
-        let missing: Vec<(Right, String)> = self
+        let missing: Vec<(Permission, String)> = self
             .found
-            .lacks
+            .missing_permissions
             .iter()
             .filter(|lack| self.has_notifications() || !is_for_notifications(&lack.on))
             // What exists is used as it is, and need not be declared.
-            .filter(|lack| lack.right != Right::Configure || !exists(&lack.on))
-            .map(|lack| (lack.right, format!("{} `{}`", lack.right.as_str(), lack.on)))
+            .filter(|lack| lack.permission != Permission::Configure || !exists(&lack.on))
+            .map(|lack| (lack.permission, format!("{} `{}`", lack.permission.as_str(), lack.on)))
             .collect();
         if missing.is_empty() {
             let needed = if self.service.is_some() { "declare, bind, publish, consume" } else { "declare, publish" };
@@ -166,8 +166,8 @@ impl<'a> ServiceTopology<'a> {
 }
 
 /// Sorts so that the first of each permission come first: a shortened list names all kinds.
-fn in_turns(missing: Vec<(Right, String)>) -> Vec<String> {
-    let mut counts: Vec<(Right, usize)> = Vec::new();
+fn in_turns(missing: Vec<(Permission, String)>) -> Vec<String> {
+    let mut counts: Vec<(Permission, usize)> = Vec::new();
     let mut turns: Vec<(usize, String)> = Vec::new();
     for (right, text) in missing {
         let turn = match counts.iter_mut().find(|(it, _)| *it == right) {
@@ -201,8 +201,8 @@ mod tests {
 
     #[test]
     fn a_shortened_list_names_each_kind_of_permission() {
-        let of = |right: Right| move |number| (right, format!("{} `{number}`", right.as_str()));
-        let missing = in_turns((1..=9).map(of(Right::Write)).chain((1..=9).map(of(Right::Read))).collect());
+        let of = |right: Permission| move |number| (right, format!("{} `{number}`", right.as_str()));
+        let missing = in_turns((1..=9).map(of(Permission::Write)).chain((1..=9).map(of(Permission::Read))).collect());
         assert_eq!(shortened(&missing), "write `1`, read `1`, write `2`, and 15 more");
         assert_eq!(shortened(&missing[..3]), "write `1`, read `1`, write `2`");
     }

@@ -22,7 +22,6 @@ use crate::{EncodeError, EncodeOptions, Encoded, Protocol, json};
 /// # }
 /// ```
 #[derive(Clone, PartialEq)]
-#[must_use = "an event does nothing until it is encoded and sent"]
 pub struct Event {
     id: String,
     event_type: String,
@@ -34,6 +33,7 @@ pub struct Event {
 
 impl Event {
     /// An event of that type, with a fresh id, no arguments and priority 0.
+    #[must_use]
     pub fn new(event_type: impl Into<String>) -> Self {
         Self {
             id: Uuid::new_v4().to_string(),
@@ -46,6 +46,7 @@ impl Event {
     }
 
     /// Replaces the id. An id has at most 255 bytes.
+    #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();
         self
@@ -79,6 +80,7 @@ impl Event {
     }
 
     /// Sets the resource that the event is about: `resource_type` and `resource_id`.
+    #[must_use]
     pub fn resource(mut self, resource_type: &str, resource_id: impl Into<Value>) -> Self {
         self.kwargs.insert("resource_type".to_owned(), resource_type.into());
         self.kwargs.insert("resource_id".to_owned(), resource_id.into());
@@ -86,6 +88,7 @@ impl Event {
     }
 
     /// Sets the user who caused the event: `user_id`.
+    #[must_use]
     pub fn user(mut self, user_id: impl Into<Value>) -> Self {
         self.kwargs.insert("user_id".to_owned(), user_id.into());
         self
@@ -100,18 +103,21 @@ impl Event {
     }
 
     /// Sets the keyword `task_id`, whose default is the id. The id stays the same.
+    #[must_use]
     pub fn task_id(mut self, task_id: impl Into<String>) -> Self {
         self.task_id = Some(task_id.into());
         self
     }
 
     /// Sets the priority. Queues of the fleet use 0 to 10 and treat more as 10.
+    #[must_use]
     pub fn priority(mut self, priority: u8) -> Self {
         self.priority = Some(priority);
         self
     }
 
     /// Sends no priority, as requests do.
+    #[must_use]
     pub fn no_priority(mut self) -> Self {
         self.priority = None;
         self

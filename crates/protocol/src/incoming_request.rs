@@ -11,8 +11,8 @@ use crate::{DecodeError, Limits, Method, Query, json};
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct IncomingRequest {
-    /// The key of the answer in the reply store. `None` if the sender waits for no answer; Python then answers to the key
-    /// `None`.
+    /// The key of the answer in the reply store. `None` if the sender waits for no answer; Python then answers to the
+    /// key `None`.
     pub response_key: Option<String>,
     /// The method; `None` if it is missing or unknown.
     pub method: Option<Method>,
@@ -72,7 +72,8 @@ impl IncomingRequest {
     /// use zc_events_protocol::{EncodeOptions, Limits, ResourceRequest, Task};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// for body in [json!({"data": null}), json!("{\"data\":null}")] {
-    ///     let encoded = ResourceRequest::new("Order").body(body).encode(&EncodeOptions::default())?;
+    ///     let request = ResourceRequest { body, ..ResourceRequest::new("Order") };
+    ///     let encoded = request.encode(&EncodeOptions::default())?;
     ///     let task = Task::decode(&encoded.properties, &encoded.body, &Limits::default())?;
     ///     let request = task.resource_request().ok_or("no request")?;
     ///     assert_eq!(request.document(&Limits::default())?, Some(json!({"data": null})));

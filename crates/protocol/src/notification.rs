@@ -52,7 +52,6 @@ impl Channel {
 
 /// A notification.
 #[derive(Clone, Debug, PartialEq)]
-#[must_use = "a notification does nothing until it is encoded and sent"]
 pub struct Notification {
     /// The channel.
     pub channel: Channel,
@@ -62,6 +61,7 @@ pub struct Notification {
 
 impl Notification {
     /// A notification.
+    #[must_use]
     pub fn new(channel: Channel, event: Event) -> Self {
         Self { channel, event }
     }

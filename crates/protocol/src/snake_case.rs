@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    // Each pair is what inflection.underscore gives.
+    // The expected names are the output of inflection.underscore.
     #[test]
     fn agrees_with_inflection() {
         for (name, expected) in [

@@ -12,8 +12,8 @@ use crate::{DecodeError, Limits, Properties, Protocol, Task, peek_event_type};
 
 /// A received message: properties and body. It is parsed when a method first needs that, and only once.
 ///
-/// [`TaskMessage::peek_event_type`] needs no parsing. [`TaskMessage::head`] has everything by which a service decides what
-/// to do with the message. [`TaskMessage::payload`] is for the handler.
+/// [`TaskMessage::peek_event_type`] needs no parsing. [`TaskMessage::head`] has the fields by which a service routes,
+/// delays or discards the message. [`TaskMessage::payload`] is for the handler.
 ///
 /// ```
 /// use zc_events_protocol::{EncodeOptions, Event, Limits, TaskMessage};
@@ -40,7 +40,7 @@ pub struct TaskMessage {
     task: OnceLock<Result<Task, DecodeError>>,
 }
 
-/// The part of a message by which a service decides what to do with it. The fields are those of [`Task`].
+/// The fields of a message by which a service routes, delays or discards it. They have the same meaning as in [`Task`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskHead<'a> {
@@ -118,7 +118,7 @@ impl TaskMessage {
             .map_err(DecodeError::clone)
     }
 
-    /// The part of the message by which a service decides what to do with it.
+    /// The fields by which a service routes, delays or discards the message.
     ///
     /// # Errors
     /// As for [`TaskMessage::task`].

@@ -1,19 +1,18 @@
-//! Entry points for fuzzing. Each panics where a promise is broken, and on nothing else.
+//! Entry points for fuzzing. Each panics only if a promise is broken.
 
-use crate::amqp::guard::drive;
+use crate::amqp::guard::harness;
 
-/// Sends `bytes` through the guard in front of the AMQP parser, once in one piece and once
-/// sliced as `splits` says (see below), and checks that both give the same, and nothing
-/// but whole frames that the parser accepts.
+/// Sends `bytes` through the guard in front of the AMQP parser, once in one piece and once sliced by `splits`. Checks
+/// that both give the same result, and only whole frames that the parser accepts.
 ///
-/// Each byte of `splits` is how many bytes the next read gives, in turn and over again: 0
-/// is a read that would block, 255 gives all that is left.
+/// Each byte of `splits` is the number of bytes that the next read gives; the list repeats. 0 is a read that would
+/// block, 255 gives all that is left.
 ///
 /// # Panics
-/// When one of that does not hold.
+/// If one of the checks fails.
 pub fn guard(bytes: &[u8], splits: &[u8]) {
-    let whole = drive::run(bytes, &[]);
-    let sliced = drive::run(bytes, splits);
+    let whole = harness::run(bytes, &[]);
+    let sliced = harness::run(bytes, splits);
     assert_eq!(whole, sliced, "slicing changed what was released");
-    drive::assert_frames(&whole.released);
+    harness::assert_frames(&whole.released);
 }

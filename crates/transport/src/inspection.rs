@@ -1,14 +1,15 @@
-//! What a broker tells of a topology: what of it is there, how it differs, and what the user
-//! may not do with it. How it is found out is the implementations' business.
+//! What a broker reports about a topology: which parts exist, how they differ, and which permissions the user lacks.
+//! The implementations of `Broker` find it out.
 
-/// How much of a [`Topology`](crate::Topology) there is; made by [`Broker::inspect`](crate::Broker::inspect).
+/// Which parts of a [`Topology`](crate::Topology) exist, and how they differ. Returned by
+/// [`Broker::inspect`](crate::Broker::inspect).
 ///
 /// ```
 /// use std::sync::Arc;
 /// use std::time::Duration;
 /// use zc_events_protocol::{Clock, SystemClock};
 /// use zc_events_transport::memory::MemoryBroker;
-/// use zc_events_transport::{Broker, Standing, Topology};
+/// use zc_events_transport::{Broker, Presence, Topology};
 ///
 /// let broker = MemoryBroker::new(Arc::new(SystemClock));
 /// let soon = SystemClock.deadline(Duration::from_secs(5));
@@ -16,9 +17,9 @@
 ///
 /// let wanted = Topology::new().queue_with_priority("orders-events", Some(10)).dead_queue("orders-events.dead");
 /// let found = broker.inspect(&wanted, soon)?;
-/// let Standing::Different(differences) = &found.queues[0].standing else { panic!("{found:?}") };
+/// let Presence::Different(differences) = &found.queues[0].presence else { panic!("{found:?}") };
 /// assert_eq!((differences[0].what.as_str(), differences[0].found.as_str()), ("x-max-priority", "5"));
-/// assert_eq!(found.queues[1].standing, Standing::Missing);
+/// assert_eq!(found.queues[1].presence, Presence::Missing);
 /// # Ok::<(), zc_events_transport::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,75 +29,76 @@ pub struct Inspection {
     pub exchanges: Vec<InspectedExchange>,
     /// The queues, in the topology's order.
     pub queues: Vec<InspectedQueue>,
-    /// The bindings, in the topology's order: whether each is there. `None` where the broker
-    /// does not tell: AMQP has no question for it.
+    /// The bindings, in the topology's order: whether each exists. `None` if the broker does not tell: AMQP has no
+    /// method for it.
     pub bindings: Vec<Option<bool>>,
-    /// What the user may not do of all that a service does.
-    pub lacks: Vec<Lack>,
+    /// The permissions that a service needs and that the user lacks.
+    pub missing_permissions: Vec<MissingPermission>,
 }
 
-/// An exchange that was asked about.
+/// An exchange of the topology.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InspectedExchange {
     /// Its name.
     pub name: String,
-    /// How it is.
-    pub standing: Standing,
+    /// Whether it exists, and how it differs.
+    pub presence: Presence,
 }
 
-/// A queue that was asked about.
+/// A queue of the topology.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InspectedQueue {
     /// Its name.
     pub name: String,
-    /// How it is.
-    pub standing: Standing,
-    /// How many messages wait in it, those that are out with consumers not counted; `None`
-    /// where it is missing, or belongs to another connection.
+    /// Whether it exists, and how it differs.
+    pub presence: Presence,
+    /// How many messages are ready, without those that consumers have not acknowledged. `None` if the queue is missing
+    /// or belongs to another connection.
     pub ready: Option<u64>,
-    /// How many subscriptions consume it; `None` as above.
+    /// How many consumers it has. `None` in the same cases.
     pub consumers: Option<u64>,
 }
 
-/// How something is, compared with what was asked about.
+/// Whether a queue or an exchange exists, compared with what would be declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Standing {
-    /// It is not there.
+pub enum Presence {
+    /// It does not exist.
     Missing,
-    /// It is there, and as it would be declared.
+    /// It exists, as it would be declared.
     AsWanted,
-    /// It is there with other properties or arguments: to declare it as wanted would be refused (406).
+    /// It exists with other properties or arguments. The broker would refuse the declaration (406).
     Different(Vec<Difference>),
-    /// It is there, and the broker does not tell more, for this reason.
+    /// It exists, and the broker does not tell more, for this reason.
     Unknown(String),
 }
 
-impl Standing {
-    /// Whether it is there.
+impl Presence {
+    /// Whether it exists.
     #[must_use]
-    pub fn is_there(&self) -> bool {
-        *self != Standing::Missing
+    pub fn exists(&self) -> bool {
+        *self != Presence::Missing
     }
 }
 
-/// A property or an argument that is not as wanted.
+/// A property or an argument that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
     /// Its name, such as `type`, `durable` or `x-max-priority`.
     pub what: String,
-    /// What would be declared; `none` where nothing would.
+    /// The value that would be declared, or `none`.
     pub wanted: String,
-    /// What is there; `none` where nothing is.
+    /// The value that exists, or `none`.
     pub found: String,
 }
 
-/// One of the three rights that RabbitMQ gives for names.
+/// One of RabbitMQ's three permissions, which it grants by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Right {
+#[non_exhaustive]
+pub enum Permission {
     /// To declare and to delete.
     Configure,
     /// To publish to an exchange, and to bind a queue.
@@ -105,24 +107,24 @@ pub enum Right {
     Read,
 }
 
-impl Right {
-    /// The name that RabbitMQ has for it.
+impl Permission {
+    /// RabbitMQ's name for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Right::Configure => "configure",
-            Right::Write => "write",
-            Right::Read => "read",
+            Permission::Configure => "configure",
+            Permission::Write => "write",
+            Permission::Read => "read",
         }
     }
 }
 
-/// Something that the user may not do.
+/// A permission that the user lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Lack {
-    /// Which right it would take.
-    pub right: Right,
-    /// On what: the name of an exchange or a queue.
+pub struct MissingPermission {
+    /// Which permission is missing.
+    pub permission: Permission,
+    /// The name of the exchange or queue.
     pub on: String,
 }

@@ -1,4 +1,4 @@
-//! Seeds of `envelope` and `guard`: messages, and the frames that a broker delivers them in.
+//! Seeds of `envelope` and `guard`: messages, and the frames in which a broker delivers them.
 
 use serde_json::Value;
 use zc_events_protocol::{HeaderValue, Headers, Properties};
@@ -7,7 +7,7 @@ use super::{Seed, bytes};
 use crate::envelope;
 use crate::input::Writer;
 
-/// What a vector of messages holds; nothing where it holds none.
+/// The messages of a vector, if it has any.
 pub(super) fn of(vector: &Value) -> Vec<Seed> {
     let cases = vector["cases"].as_object().into_iter().flat_map(|cases| cases.values());
     let mut seeds = Vec::new();
@@ -58,7 +58,7 @@ fn header(value: &Value) -> HeaderValue {
     }
 }
 
-/// A delivery as the broker sends it: a method, a content header, a body.
+/// A delivery of the broker: a method frame, a content header and a body.
 fn frames(header: &[u8], body: &[u8]) -> Vec<u8> {
     // basic.deliver: consumer tag, delivery tag, redelivered, exchange, routing key.
     let method = [&[0, 60, 0, 60, 1, b't'][..], &7_u64.to_be_bytes(), &[0, 2, b'e', b'x', 0]].concat();

@@ -1,4 +1,4 @@
-//! Seeds of `url`: URLs as they should be, and as people write them. `~` is where the secret goes.
+//! Seeds of `url`: correct URLs, and URLs with common mistakes. The secret replaces `~`.
 
 pub(super) const URLS: [&str; 36] = [
     "amqp://user:~@host",

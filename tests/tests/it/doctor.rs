@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use integration_tests::{broker_url, eventually, redis_url, unique};
-use xtask::rig::Rig;
+use xtask::test_servers::TestServers;
 use zc_events::{Context, Event, EventClient, HandlerError, Retry, Service, Settings, SettingsBuilder, Value};
 use zc_events_doctor::{Check, Doctor, Report, Status};
 
@@ -183,25 +183,25 @@ fn rejections_and_unreachable_servers_are_found_in_time() {
 /// Needs its own server: the management API, policies, users with few permissions, alarms.
 #[test]
 fn management_api_policies_permissions_and_alarms() {
-    let rig = Rig::start_with_management().unwrap();
+    let servers = TestServers::start_with_management().unwrap();
     let service = unique("orders");
-    let on_rig = |service: &str| {
-        let settings = settings(service).broker_url(rig.broker_url()).events_redis_url(rig.redis_url());
-        settings.staging_name("rig").management_url(rig.management_url())
+    let on_servers = |service: &str| {
+        let settings = settings(service).broker_url(servers.broker_url()).events_redis_url(servers.redis_url());
+        settings.staging_name("servers").management_url(servers.management_url())
     };
-    let fleet = client(on_rig(&service));
-    let other = client(on_rig("stock"));
+    let fleet = client(on_servers(&service));
+    let other = client(on_servers("stock"));
     let services = [&fleet, &other].map(|client| Service::builder(client).start().unwrap());
 
     let report = examine(&fleet);
     assert!(report.is_healthy(), "{report}");
     is(&report, Check::Management, Status::Ok, "RabbitMQ ");
-    let bound = format!("`{service}-events` is bound to `microservice-events-rig`, like 1 other queue");
+    let bound = format!("`{service}-events` is bound to `microservice-events-servers`, like 1 other queue");
     is(&report, Check::Bindings, Status::Ok, &bound);
 
     // The management API counts an unacknowledged event after a few seconds.
     let (release, held) = crossbeam_channel::bounded::<()>(0);
-    let holding = client(on_rig("holding"));
+    let holding = client(on_servers("holding"));
     let holder = Service::builder(&holding)
         .on("hold", move |_: &Context, _: Value| {
             // The test releases the handler.
@@ -216,46 +216,53 @@ fn management_api_policies_permissions_and_alarms() {
     assert_eq!(holder.stop(PATIENCE).abandoned, 0);
 
     // A policy that can lose messages.
-    rig.rabbitmqctl(&["set_policy", "short", "^orders-", r#"{"max-length": 100}"#, "--apply-to", "queues"]).unwrap();
+    servers
+        .rabbitmqctl(&["set_policy", "short", "^orders-", r#"{"max-length": 100}"#, "--apply-to", "queues"])
+        .unwrap();
     eventually(PATIENCE, || {
         examine(&fleet).finding(Check::Queues).unwrap().seen.contains("policy `short` sets max-length")
     });
-    rig.rabbitmqctl(&["clear_policy", "short"]).unwrap();
+    servers.rabbitmqctl(&["clear_policy", "short"]).unwrap();
 
     // The queue is bound to another exchange.
     services.into_iter().for_each(|service| assert_eq!(service.stop(PATIENCE).abandoned, 0));
-    let elsewhere = client(on_rig(&service).events_exchange("elsewhere"));
+    let elsewhere = client(on_servers(&service).events_exchange("elsewhere"));
     let report = examine(&elsewhere);
-    fails(&report, Check::Bindings, "not bound to `elsewhere`, but to `microservice-events-rig`", "EVENTS_EXCHANGE");
+    fails(
+        &report,
+        Check::Bindings,
+        "not bound to `elsewhere`, but to `microservice-events-servers`",
+        "EVENTS_EXCHANGE",
+    );
 
     // The service works even if the login of the API is wrong.
-    let wrong = rig.management_url().replace("guest:guest", &format!("guest:{SECRET}"));
-    let report = examine(&client(on_rig(&service).management_url(wrong)));
+    let wrong = servers.management_url().replace("guest:guest", &format!("guest:{SECRET}"));
+    let report = examine(&client(on_servers(&service).management_url(wrong)));
     is(&report, Check::Management, Status::Warning, "401");
     is(&report, Check::Bindings, Status::Unknown, "");
 
-    permissions(&rig, &service, &on_rig);
-    alarm(&rig, &fleet);
+    permissions(&servers, &service, &on_servers);
+    alarm(&servers, &fleet);
 }
 
 /// Users without some of the permissions that a service needs.
-fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilder) {
+fn permissions(servers: &TestServers, service: &str, on_servers: &dyn Fn(&str) -> SettingsBuilder) {
     let user = |name: &str| {
-        let url = rig.broker_url().replace("guest:guest", &format!("{name}:{SECRET}"));
-        client(on_rig(service).broker_url(url))
+        let url = servers.broker_url().replace("guest:guest", &format!("{name}:{SECRET}"));
+        client(on_servers(service).broker_url(url))
     };
     let own = format!("^({service}-.*)$");
-    let with_exchange = format!("^({service}-.*|microservice-events-rig|amq\\.default)$");
+    let with_exchange = format!("^({service}-.*|microservice-events-servers|amq\\.default)$");
     for (name, rights) in [
         ("all", [own.as_str(), &with_exchange, &with_exchange]),
         ("unread", [&own, &with_exchange, &own]),
         ("unwritten", [&own, &own, &with_exchange]),
         ("stranger", ["", "", ""]),
     ] {
-        rig.rabbitmqctl(&["add_user", name, SECRET]).unwrap();
-        rig.rabbitmqctl(&["set_permissions", name, rights[0], rights[1], rights[2]]).unwrap();
+        servers.rabbitmqctl(&["add_user", name, SECRET]).unwrap();
+        servers.rabbitmqctl(&["set_permissions", name, rights[0], rights[1], rights[2]]).unwrap();
     }
-    rig.rabbitmqctl(&["add_user", "outside", SECRET]).unwrap();
+    servers.rabbitmqctl(&["add_user", "outside", SECRET]).unwrap();
 
     let report = examine(&user("all"));
     is(&report, Check::Permissions, Status::Ok, "has all required permissions (declare, bind, publish, consume)");
@@ -264,11 +271,16 @@ fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilde
     fails(
         &report,
         Check::Permissions,
-        "lacks permissions: read `microservice-events-rig`",
+        "lacks permissions: read `microservice-events-servers`",
         "rabbitmqctl set_permissions -p / unread",
     );
     let report = examine(&user("unwritten"));
-    fails(&report, Check::Permissions, "lacks permissions: write `microservice-events-rig`", "CONFIGURE WRITE READ");
+    fails(
+        &report,
+        Check::Permissions,
+        "lacks permissions: write `microservice-events-servers`",
+        "CONFIGURE WRITE READ",
+    );
     let report = examine(&user("stranger"));
     for right in ["write", "read"] {
         fails(&report, Check::Permissions, &format!("{right} `{service}-events`"), "");
@@ -283,13 +295,13 @@ fn permissions(rig: &Rig, service: &str, on_rig: &dyn Fn(&str) -> SettingsBuilde
 }
 
 /// A broker that blocks publishers.
-fn alarm(rig: &Rig, fleet: &EventClient) {
-    rig.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]).unwrap();
+fn alarm(servers: &TestServers, fleet: &EventClient) {
+    servers.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]).unwrap();
     // The broker checks its memory every few seconds.
     let report = eventually(PATIENCE, || {
         let report = examine(fleet);
         (report.finding(Check::RoundTrip).unwrap().status == Status::Failed).then_some(report)
     });
     fails(&report, Check::RoundTrip, "memory", "rabbitmq-diagnostics alarms");
-    rig.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]).unwrap();
+    servers.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]).unwrap();
 }

@@ -43,8 +43,10 @@ fn count(lines: &[(Level, String)], level: Level, parts: &[&str]) -> usize {
 }
 
 #[test]
-fn each_event_of_a_services_life_is_one_line() {
-    in_own_process(|| the_life_of_a_service());
+fn each_lifecycle_event_of_a_service_is_one_log_line() {
+    in_own_process(|| {
+        the_life_of_a_service();
+    });
 }
 
 fn the_life_of_a_service() {

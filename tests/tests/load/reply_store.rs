@@ -1,15 +1,15 @@
-//! The reply store on a real Redis under pressure and through a network that fails: more
-//! callers than connections, connections cut and stalled. Run by `cargo xtask integration`.
+//! The reply store on a real Redis under load and through a network that fails: more callers than connections, connections
+//! cut and stalled. Run by `cargo xtask integration`.
 //!
-//! The network is a proxy in this process, so that nobody else who uses the server notices.
+//! The network is a proxy in this process, so that other users of the server notice nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use integration_tests::chaos::{Lateness, Sleeper};
 use integration_tests::proxy::{Ending, Mode, Proxy, Way};
+use integration_tests::scheduler_delay::{DelayMonitor, SchedulerDelay};
 use integration_tests::{eventually, redis_url, unique};
 use zc_events_cache::redis::{RedisOptions, RedisReplyStore, RedisUrl};
 use zc_events_cache::{Error, ReplyStore};
@@ -20,7 +20,7 @@ use crate::alone;
 const TTL: Duration = Duration::from_secs(60);
 const CALLERS: usize = 200;
 const POOL: u32 = 8;
-/// How late the slowest of all calls may end, beside what the machine itself is late by.
+/// How late the slowest of all calls may end, beside the machine's own lateness.
 const ALL: Duration = Duration::from_millis(500);
 
 fn within(millis: u64) -> Deadline {
@@ -38,31 +38,31 @@ fn proxy() -> (Proxy, String) {
     Proxy::before(&redis_url()).unwrap()
 }
 
-/// How late `call` ended, and what it said.
+/// How late `call` ended, and its result.
 fn timed<T>(deadline: Deadline, call: impl FnOnce() -> T) -> (Duration, T) {
     let result = call();
     (Instant::now().saturating_duration_since(deadline.instant()), result)
 }
 
 /// How late this machine is from now on.
-fn lateness() -> Lateness {
-    static SLEEPER: LazyLock<Sleeper> = LazyLock::new(Sleeper::start);
-    SLEEPER.lateness()
+fn delay() -> SchedulerDelay {
+    static MONITOR: LazyLock<DelayMonitor> = LazyLock::new(DelayMonitor::start);
+    MONITOR.delay()
 }
 
 /// All end by [`ALL`].
-fn on_time(late: &[Duration], machine: &Lateness) {
+fn on_time(late: &[Duration], machine: &SchedulerDelay) {
     let worst = late.iter().max().copied().unwrap_or_default();
     assert!(worst <= ALL + machine.worst(), "one ended {worst:?} late, the machine is {:?}", machine.worst());
 }
 
 #[test]
-fn two_hundred_callers_on_eight_connections_each_get_their_own_answer() {
+fn two_hundred_callers_on_eight_connections_get_their_own_answers() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let store = store(&redis_url());
     let pushing = store.clone();
-    let keys: Vec<String> = (0..CALLERS).map(|_| unique("zc-crowd")).collect();
+    let keys: Vec<String> = (0..CALLERS).map(|_| unique("zc-many")).collect();
     for _ in 0..5 {
         thread::scope(|scope| {
             let waiting: Vec<_> =
@@ -85,23 +85,23 @@ fn two_hundred_callers_on_eight_connections_each_get_their_own_answer() {
 }
 
 #[test]
-fn two_hundred_callers_without_an_answer_end_on_time() {
+fn two_hundred_callers_without_a_reply_end_on_time() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let store = store(&redis_url());
     store.ping(within(20_000)).unwrap();
     thread::scope(|scope| {
         let waiting: Vec<_> = (0..CALLERS)
             .map(|_| {
                 scope.spawn(|| {
-                    let (key, deadline) = (unique("zc-crowd"), within(1_500));
+                    let (key, deadline) = (unique("zc-many"), within(1_500));
                     timed(deadline, || store.pop(&[&key], deadline))
                 })
             })
             .collect();
         let ended: Vec<_> = waiting.into_iter().map(|thread| thread.join().unwrap()).collect();
-        // On a machine that stands still for a while, Redis may seem to be late.
-        let is_late = |result: &Result<_, Error>| matches!(result, Err(Error::Timeout { stage: Stage::Store }));
+        // On a busy machine, Redis may be late.
+        let is_late = |result: &Result<_, Error>| result.as_ref().is_err_and(Error::is_timeout);
         assert!(ended.iter().all(|(_, result)| matches!(result, Ok(None)) || is_late(result)), "{ended:?}");
         assert!(ended.iter().any(|(_, result)| matches!(result, Ok(None))), "{ended:?}");
         on_time(&Vec::from_iter(ended.into_iter().map(|(late, _)| late)), &machine);
@@ -109,7 +109,7 @@ fn two_hundred_callers_without_an_answer_end_on_time() {
 }
 
 #[test]
-fn an_answer_that_comes_as_its_caller_leaves_is_there_for_the_next_call() {
+fn reply_that_races_the_timeout_is_there_for_the_next_call() {
     let _alone = alone();
     let store = store(&redis_url());
     thread::scope(|scope| {
@@ -126,10 +126,13 @@ fn an_answer_that_comes_as_its_caller_leaves_is_there_for_the_next_call() {
                             let _ = alarm.recv();
                             store.push(&key, b"v", TTL, within(20_000)).unwrap();
                         });
-                        let first = store.pop(&[&key], deadline).unwrap();
-                        let found = match first {
-                            Some(found) => found,
-                            None => store.pop(&[&key], within(20_000)).unwrap().expect("the answer is lost"),
+                        let found = match store.pop(&[&key], deadline) {
+                            Ok(Some(found)) => found,
+                            // On a busy machine, the server or the new connection is late for such a deadline.
+                            Ok(None) | Err(Error::Timeout { .. }) => {
+                                store.pop(&[&key], within(20_000)).unwrap().expect("the answer is lost")
+                            }
+                            Err(other) => panic!("{other}"),
                         };
                         assert_eq!(found.1, b"v");
                     });
@@ -141,9 +144,9 @@ fn an_answer_that_comes_as_its_caller_leaves_is_there_for_the_next_call() {
 }
 
 #[test]
-fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() {
+fn cut_connections_give_an_answer_or_an_error_and_never_another_callers_answer() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let (proxy, url) = proxy();
     let (store, direct) = (store(&url), store(&redis_url()));
     let (answered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
@@ -175,10 +178,13 @@ fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() 
         let cutting = scope.spawn(|| {
             let mut cuts = 0;
             while !over.load(Ordering::SeqCst) {
+                // Some calls succeed between two cuts, however slow the machine is.
+                let next = answered.load(Ordering::Relaxed) + 10;
+                eventually(Duration::from_secs(60), || {
+                    answered.load(Ordering::Relaxed) >= next || over.load(Ordering::SeqCst)
+                });
                 proxy.cut_all(Ending::Fin);
                 cuts += 1;
-                // tidy: allow(thread::sleep) because cuts come at some rate, and wait for nothing.
-                thread::sleep(Duration::from_millis(7));
             }
             cuts
         });
@@ -191,18 +197,18 @@ fn cut_connections_give_an_answer_or_an_error_and_never_the_answer_of_another() 
     let (answered, failed) = (answered.into_inner(), failed.into_inner());
     assert_eq!(answered + failed, 4000);
     assert!(answered > 0 && failed > 0, "{answered} answered, {failed} failed");
-    // Whatever the last cut left: the next call works.
+    // The next call works after the last cut.
     store.ping(within(5_000)).unwrap();
 }
 
 #[test]
-fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
+fn a_stalled_server_crosses_no_answers_and_holds_no_caller() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let (proxy, url) = proxy();
     let (store, direct) = (store(&url), store(&redis_url()));
     store.ping(within(20_000)).unwrap();
-    for round in 0..3 {
+    for _ in 0..3 {
         proxy.set(Way::Both, Mode::Hold);
         let keys: Vec<String> = (0..CALLERS).map(|_| unique("zc-stall")).collect();
         let late: Vec<Duration> = thread::scope(|scope| {
@@ -222,11 +228,11 @@ fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
         });
         on_time(&late, &machine);
         proxy.set(Way::Both, Mode::Pass);
-        // Round by round: what the late answers of one do to the next.
+        // Late answers of this round must not reach callers of the next.
         for key in &keys {
             match store.pop(&[key], within(1_000)) {
                 Ok(Some((found, value))) => assert_eq!((&found, value.as_slice()), (key, key.as_bytes())),
-                Ok(None) | Err(Error::Timeout { .. } | Error::Unavailable { .. }) => assert!(round < 3),
+                Ok(None) | Err(Error::Timeout { .. } | Error::Unavailable { .. }) => {}
                 Err(other) => panic!("{other}"),
             }
         }
@@ -234,14 +240,14 @@ fn a_stalled_server_crosses_no_answers_and_keeps_nobody() {
 }
 
 #[test]
-fn whoever_finds_no_free_connection_for_a_push_is_told_that_it_was_the_pool() {
+fn a_push_without_a_free_connection_names_the_pool() {
     let _alone = alone();
-    let machine = lateness();
+    let machine = delay();
     let (proxy, url) = proxy();
     let store = store(&url);
     store.ping(within(20_000)).unwrap();
     proxy.set(Way::Both, Mode::Hold);
-    // One for all: a caller with a later one would get the place of one that is late.
+    // All have one deadline: a later one would get the permit of a call that has left.
     let deadline = within(1_000);
     let ended: Vec<(Duration, Stage)> = thread::scope(|scope| {
         let pushing: Vec<_> = (0..CALLERS)
@@ -265,7 +271,7 @@ fn whoever_finds_no_free_connection_for_a_push_is_told_that_it_was_the_pool() {
 }
 
 #[test]
-fn after_a_cut_the_first_call_works_and_health_tells_both() {
+fn after_a_cut_the_first_call_works_and_health_shows_both() {
     let _alone = alone();
     let (proxy, url) = proxy();
     let store = store(&url);
@@ -278,7 +284,7 @@ fn after_a_cut_the_first_call_works_and_health_tells_both() {
     }
     thread::scope(|scope| {
         let waiting = scope.spawn(|| store.pop(&[&key], within(20_000)));
-        // Until it is out; a cut before that goes unnoticed, and the next one does not.
+        // A cut before the BLPOP is sent goes unnoticed; a later one does not.
         eventually(Duration::from_secs(20), || {
             proxy.cut_all(Ending::Fin);
             waiting.is_finished()
@@ -292,7 +298,7 @@ fn after_a_cut_the_first_call_works_and_health_tells_both() {
 }
 
 #[test]
-fn a_key_that_is_refused_concerns_nobody_else_who_waits() {
+fn a_refused_key_fails_no_other_waiting_call() {
     let _alone = alone();
     let store = store(&redis_url());
     let (keys, record) = ((0..30).map(|_| unique("zc-type")).collect::<Vec<_>>(), unique("zc-type"));
@@ -300,7 +306,7 @@ fn a_key_that_is_refused_concerns_nobody_else_who_waits() {
     thread::scope(|scope| {
         let waiting: Vec<_> = keys.iter().map(|key| scope.spawn(|| store.pop(&[key], within(20_000)))).collect();
         eventually(Duration::from_secs(20), || store.health().waiting == keys.len());
-        // All places are taken: this one waits together with the others.
+        // Each connection has waiting calls: this one shares a connection with some.
         let refused = store.pop(&[&record], within(20_000));
         assert!(matches!(&refused, Err(Error::Rejected { why }) if why.contains("something else")), "{refused:?}");
         for key in &keys {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::native;
+use super::executables;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::process::run_quietly;
@@ -21,7 +21,7 @@ const ASK: Duration = Duration::from_secs(10);
 
 /// Installs both servers. Needs root and apt. Blocks: 10 s and more.
 pub(super) fn install(interrupt: &Interrupt) -> Result<()> {
-    if native::are_installed() {
+    if executables::are_installed() {
         return Err(Failure::says("nothing to install: both servers are here"));
     }
     install_packages(&PACKAGES, interrupt)

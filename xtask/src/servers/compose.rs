@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::given::until_ready;
-use super::{Urls, ports, ready};
+use super::urls::Urls;
+use super::{ports, ready};
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::process::{Process, last_lines, run_quietly};

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Urls, ready};
+use super::ready;
+use super::urls::Urls;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 

@@ -3,12 +3,15 @@
 //! One file for each place they can come from (`given`, `native`, `compose`, `apt`); this one picks.
 
 mod apt;
+mod cleanup_guard;
 mod compose;
+mod executables;
 mod given;
 mod native;
+mod node_home;
 mod ports;
 mod ready;
-mod warden;
+mod urls;
 
 use std::time::{Duration, Instant};
 
@@ -63,33 +66,14 @@ pub(crate) enum Place {
 /// Nodes of this machine, for programs that kill them and start them again.
 pub(crate) use native::{Nodes, start as start_nodes};
 
-/// Packages of Debian and Ubuntu, for others who need some.
+/// Packages of Debian and Ubuntu.
 pub(crate) use apt::install_packages;
+pub(crate) use urls::Urls;
 
 /// Installs the servers where they are missing and that can be done.
 pub(crate) fn install_if_missing(interrupt: &Interrupt) -> Result<()> {
-    if native::are_installed() { Ok(()) } else { apt::install(interrupt) }
+    if executables::are_installed() { Ok(()) } else { apt::install(interrupt) }
 }
-
-/// Where to reach the two.
-#[derive(Clone)]
-pub(crate) struct Urls {
-    pub(crate) broker: String,
-    pub(crate) redis: String,
-}
-
-impl Urls {
-    /// The variables in which the tests find the servers.
-    pub(crate) fn environment(&self) -> [(String, std::ffi::OsString); 2] {
-        [(TEST_BROKER_URL, &self.broker), (TEST_REDIS_URL, &self.redis)]
-            .map(|(name, url)| (name.to_owned(), url.into()))
-    }
-}
-
-/// The variables that the tests in `tests/` read.
-const TEST_BROKER_URL: &str = "ZC_EVENTS_TEST_BROKER_URL";
-/// See [`TEST_BROKER_URL`].
-const TEST_REDIS_URL: &str = "ZC_EVENTS_TEST_REDIS_URL";
 
 /// A running RabbitMQ and Redis that answer. Dropping it stops what was started.
 pub(crate) struct Servers {
@@ -183,7 +167,7 @@ fn first_that_works<T>(places: &[Place], mut start: impl FnMut(Place) -> Result<
         }
     }
     Err(Failure::says(format!(
-        "no RabbitMQ and Redis to be had:\n{}\n\
+        "no RabbitMQ and Redis found:\n{}\n\
          Install the servers (Debian and Ubuntu: `apt-get install rabbitmq-server redis-server`; macOS: `brew install \
          rabbitmq redis`) or Docker with compose; or name running ones: `cargo xtask integration --broker-url \
          amqp://USER:PASSWORD@HOST:5672/%2F --redis-url redis://HOST:6379/0`.",
@@ -205,7 +189,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let servers = Servers::obtain(&GivenUrls::default(), &options.wanted, &interrupt)?;
     let Urls { broker, redis } = servers.urls();
     println!("export BROKER_URL={broker} EVENTS_REDIS_URL={redis}");
-    println!("export {TEST_BROKER_URL}={broker} {TEST_REDIS_URL}={redis}");
+    let variables = servers.urls().environment().map(|(name, url)| format!("{name}={}", url.to_string_lossy()));
+    println!("export {}", variables.join(" "));
     match options.seconds {
         Some(seconds) => log::info!("up for {seconds} s; Ctrl-C stops them sooner"),
         None => log::info!("up; Ctrl-C stops them"),

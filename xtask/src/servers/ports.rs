@@ -13,7 +13,7 @@ const COUNT: u16 = 6_000;
 
 /// `N` different ports that nobody listens on at this moment, chosen at random, so that runs side by side seldom meet.
 ///
-/// Somebody may still take one before it is used: whoever starts a server must cope.
+/// Another program may still take one before it is used: a start that fails for it is repeated with other ports.
 pub(crate) fn free<const N: usize>() -> Result<[u16; N]> {
     let mut chosen = BTreeSet::new();
     for attempt in 0_u32..10_000 {

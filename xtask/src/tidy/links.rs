@@ -1,17 +1,34 @@
-//! Links between documents lead to files that exist, and `docs/SUMMARY.md` (the table of contents of the docs site) lists
-//! every page of `docs`.
+//! Links between documents, and paths in `ARCHITECTURE.md`, lead to files that exist. `docs/SUMMARY.md` (the table of
+//! contents of the docs site) lists every page of `docs`.
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{File, Finding, Tree};
+use super::finding::Finding;
+use super::tree::{File, Tree};
 
 const SUMMARY: &str = "docs/SUMMARY.md";
+const ARCHITECTURE: &str = "ARCHITECTURE.md";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let exists = |path: &Path| tree.root.join(path).exists();
     let documents = tree.files.iter().filter(|file| file.is("md"));
-    let mut findings: Vec<Finding> =
-        documents.flat_map(|document| broken(document, |path| tree.root.join(path).exists())).collect();
+    let mut findings: Vec<Finding> = documents.flat_map(|document| broken(document, exists)).collect();
+    findings.extend(tree.file(ARCHITECTURE).into_iter().flat_map(|document| gone(document, exists)));
     findings.extend(unlisted(tree));
+    findings
+}
+
+/// A finding for each path between backticks that does not exist. A path begins with a folder of the workspace.
+fn gone(document: &File, exists: impl Fn(&Path) -> bool) -> Vec<Finding> {
+    const FOLDERS: [&str; 4] = ["crates/", "docs/", "tests/", "xtask/"];
+    let mut findings = Vec::new();
+    for (index, line) in document.text.lines().enumerate() {
+        let words = line.split('`').skip(1).step_by(2);
+        let paths = words.filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)));
+        for path in paths.filter(|path| !exists(Path::new(path))) {
+            findings.push(Finding::new(&document.path, index + 1, format!("{path}: there is no such file")));
+        }
+    }
     findings
 }
 
@@ -68,11 +85,11 @@ fn resolve(document: &Path, target: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::tests::texts;
+    use crate::tidy::finding::texts;
 
     fn found(text: &str) -> Vec<String> {
-        let document = File { path: "docs/page.md".into(), text: text.to_owned() };
-        texts(&broken(&document, |path| path == Path::new("README.md") || path == Path::new("docs/other.md")))
+        let tree = Tree::made_up(&[("docs/page.md", text)]);
+        texts(&broken(&tree.files[0], |path| path == Path::new("README.md") || path == Path::new("docs/other.md")))
     }
 
     #[test]
@@ -91,6 +108,14 @@ mod tests {
                 "docs/page.md:2: ../gone/file.rs: there is no such file",
             ]
         );
+    }
+
+    #[test]
+    fn a_path_that_does_not_exist_is_found() {
+        let text = "`crates/a/src/lib.rs` and `crates/b`\nare files, `Fleet` and `cargo test` are not.\n";
+        let tree = Tree::made_up(&[(ARCHITECTURE, text)]);
+        let findings = gone(&tree.files[0], |path| path == Path::new("crates/b"));
+        assert_eq!(texts(&findings), ["ARCHITECTURE.md:1: crates/a/src/lib.rs: there is no such file"]);
     }
 
     #[test]

@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use clap::Parser;
-use clap::error::ErrorKind;
-
-use super::{File, Finding, Tree};
+use super::finding::Finding;
+use super::tree::{File, Tree};
 use crate::failure::Result;
-use crate::{Cli, workspace};
+use crate::workspace;
 
-pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
+/// Whether words form a command of `cargo xtask`; the error says why not.
+pub(crate) type IsCommand = fn(&[String]) -> std::result::Result<(), String>;
+
+pub(super) fn check(tree: &Tree, is_command: IsCommand) -> Result<Vec<Finding>> {
     let documents: Vec<&File> = tree.files.iter().filter(|file| file.is("md") && is_for_readers(&file.path)).collect();
     if documents.is_empty() {
         return Ok(Vec::new());
     }
     let packages = workspace::manifests(&tree.root)?.iter().filter_map(|it| Some(it.name()?.to_owned())).collect();
-    Ok(check_documents(&documents, &packages, &examples(tree)))
+    Ok(check_documents(&documents, &Known { packages, examples: examples(tree), is_command }))
 }
 
 /// The documents of the root and of `docs`, and the README of each crate. The changelog and the decisions are left out:
@@ -43,11 +44,18 @@ fn examples(tree: &Tree) -> BTreeSet<String> {
     names
 }
 
-fn check_documents(documents: &[&File], packages: &BTreeSet<String>, examples: &BTreeSet<String>) -> Vec<Finding> {
+/// What a command may name.
+struct Known {
+    packages: BTreeSet<String>,
+    examples: BTreeSet<String>,
+    is_command: IsCommand,
+}
+
+fn check_documents(documents: &[&File], known: &Known) -> Vec<Finding> {
     let mut findings = Vec::new();
     for document in documents {
         for (line, command) in commands(&document.text) {
-            if let Some(why) = wrong(&command, packages, examples) {
+            if let Some(why) = wrong(&command, known) {
                 findings.push(Finding::new(&document.path, line, format!("`{}`: {why}", command.join(" "))));
             }
         }
@@ -55,21 +63,18 @@ fn check_documents(documents: &[&File], packages: &BTreeSet<String>, examples: &
     findings
 }
 
-/// What is wrong with a `cargo` command.
-fn wrong(command: &[String], packages: &BTreeSet<String>, examples: &BTreeSet<String>) -> Option<String> {
+/// The reason why a `cargo` command is wrong.
+fn wrong(command: &[String], known: &Known) -> Option<String> {
     if command.get(1).is_some_and(|it| it == "xtask") {
-        let refused = Cli::try_parse_from(&command[1..]).err()?;
-        let help =
-            matches!(refused.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
-        return (!help).then(|| refused.to_string().lines().next().unwrap_or_default().to_owned());
+        return (known.is_command)(&command[1..]).err();
     }
     let ours = command.iter().take_while(|word| *word != "--");
     for (option, value) in ours.clone().zip(ours.skip(1)) {
-        if option == "--example" && !examples.contains(value) {
+        if option == "--example" && !known.examples.contains(value) {
             return Some(format!("there is no example {value}"));
         }
         let names_a_package = ["-p", "--package"].contains(&option.as_str());
-        if names_a_package && !packages.contains(value) {
+        if names_a_package && !known.packages.contains(value) {
             return Some(format!("there is no package {value}"));
         }
     }
@@ -102,7 +107,7 @@ fn commands(text: &str) -> Vec<(usize, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::tests::texts;
+    use crate::tidy::finding::texts;
 
     fn found(text: &str) -> Vec<String> {
         let tree = Tree::made_up(&[
@@ -111,11 +116,12 @@ mod tests {
             ("crates/client/examples/shop/main.rs", ""),
         ]);
         let packages = BTreeSet::from(["zc-events-cli".to_owned()]);
-        texts(&check_documents(&[&tree.files[0]], &packages, &examples(&tree)))
+        let known = Known { packages, examples: examples(&tree), is_command: crate::is_command };
+        texts(&check_documents(&[&tree.files[0]], &known))
     }
 
     #[test]
-    fn commands_that_exist_are_fine() {
+    fn commands_that_exist_pass() {
         let text = "Run `cargo xtask integration --keep -- my_test -- --nocapture`, `cargo xtask --help` or `cargo xtask`.\n\
                     ```sh\n$ cargo run --example marketplace # the demo\nA=b cargo run --example shop -- -p x\n\
                     cargo run -p zc-events-cli -- listen && cargo xtask ci\n```\nSee cargo xtask nothing.";
@@ -136,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn history_is_left_alone() {
+    fn the_changelog_and_the_decisions_are_left_out() {
         for path in ["README.md", "crates/cache/README.md", "docs/cli.md"] {
             assert!(is_for_readers(Path::new(path)), "{path}");
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{File, Finding, Tree};
+use super::finding::Finding;
+use super::tree::{File, Tree};
 
 const DOCUMENT: &str = "docs/settings.md";
 const SAMPLE: &str = ".env.sample";
@@ -101,7 +102,7 @@ fn is_name(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::tests::texts;
+    use crate::tidy::finding::texts;
 
     const TABLE: &str = "| setting | default |\n|---|---|\n| `BROKER_URL`, `OTHER_URL` | none |\n| `EVENTS_TTL` | 60 |\n| `retry` | `NOT_ONE` |\n";
     const ENV: &str = "# Where.\nBROKER_URL=amqp://h\n# OTHER_URL=\nEVENTS_TTL=60\n";

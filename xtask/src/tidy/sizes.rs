@@ -1,6 +1,7 @@
 //! Files small enough to read, each saying first what it holds.
 
-use super::{Finding, Tree};
+use super::finding::Finding;
+use super::tree::Tree;
 
 /// About 200 is the habit; from here on a file holds more than one noun.
 const MOST_LINES: usize = 600;

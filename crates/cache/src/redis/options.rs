@@ -1,14 +1,14 @@
-//! What can be set for a reply store on Redis. Reads no environment.
+//! The settings of a reply store on Redis. Reads no environment.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use zc_events_protocol::Clock;
 
-use super::RedisUrl;
+use super::url::RedisUrl;
 
-/// Settings of a [`RedisReplyStore`](super::RedisReplyStore). Made with the defaults; the
-/// fields may be changed. `Debug` shows no password.
+/// The settings of a [`RedisReplyStore`](super::RedisReplyStore). [`RedisOptions::new`] sets the defaults; change the fields
+/// as you need. `Debug` shows no password.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -25,17 +25,15 @@ use super::RedisUrl;
 pub struct RedisOptions {
     /// The server.
     pub url: RedisUrl,
-    /// How many connections may wait for answers, and how many may push, at the same time, opened
-    /// as they are needed. More calls than that may wait: they share one more
-    /// connection, so up to twice this number and one are open. Pushes, and calls about
-    /// records, wait for a free connection by their deadlines. 16.
+    /// How many connections send commands at the same time, and how many wait for answers: up to twice this number are
+    /// open, each opened when it is first needed. Any number of calls may wait for answers: beyond this number they share
+    /// these connections. Pushes, and calls about records, wait for a free connection by their deadlines. 16.
     pub pool_size: u32,
-    /// How long opening a connection may take, with lookup and login, when the caller's
-    /// deadline leaves more. 3 s.
+    /// How long opening a connection may take, with name resolution and login, if the caller's deadline is later. 3 s.
     pub connect_timeout: Duration,
-    /// The largest answer in bytes that is read; a larger value is lost when it is popped. 64 MiB.
+    /// The largest answer that is read, in bytes. A larger answer is lost when it is popped. 64 MiB.
     pub max_reply: usize,
-    /// Where time comes from.
+    /// The clock of all deadlines.
     pub clock: Arc<dyn Clock>,
 }
 

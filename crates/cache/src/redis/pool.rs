@@ -1,6 +1,5 @@
-//! Lends connections. What r2d2 keeps here are places for a connection, and making an
-//! empty place takes no time and cannot fail; whoever borrows a place that is empty
-//! connects it himself. The module above says why.
+//! The pool: r2d2 holds, counts and drops the connections. A connection that is new is dialled by the caller that borrows
+//! it. The documentation of this module says why.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -10,97 +9,89 @@ use std::time::Duration;
 use r2d2::ManageConnection;
 use zc_events_protocol::{Deadline, Stage};
 
-use super::connect::Connector;
-use super::gate::{Gate, Place};
-use super::link::Link;
+use super::connection::RedisConnection;
+use super::connector::RedisConnector;
+use super::fair_semaphore::{FairSemaphore, Permit};
 use crate::{Error, Result};
 
-/// A place for a connection.
-#[derive(Default)]
-pub(super) struct Slot(Option<Link>);
+/// How long r2d2 may take to lend a connection. It has one for each permit, and makes a new one at once.
+const LEND: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(1);
 
-struct Slots;
+/// A connection of the pool. It is dialled when it is first lent, since r2d2 would dial on threads of its own, knows no
+/// caller's deadline, hides the reason of a failure, and tries again in the background.
+#[derive(Debug, Default)]
+pub(super) struct LazyConnection(Option<RedisConnection>);
 
-impl ManageConnection for Slots {
-    type Connection = Slot;
+/// Makes connections for r2d2, and says which of them are broken.
+struct ConnectionManager;
+
+impl ManageConnection for ConnectionManager {
+    type Connection = LazyConnection;
     type Error = Infallible;
 
-    fn connect(&self) -> Result<Slot, Infallible> {
-        Ok(Slot::default())
+    fn connect(&self) -> Result<LazyConnection, Infallible> {
+        Ok(LazyConnection::default())
     }
 
-    fn is_valid(&self, _: &mut Slot) -> Result<(), Infallible> {
+    fn is_valid(&self, _: &mut LazyConnection) -> Result<(), Infallible> {
         Ok(())
     }
 
-    /// Called with each slot that comes back: a broken connection does not survive it, the slot does.
-    fn has_broken(&self, slot: &mut Slot) -> bool {
-        slot.0 = slot.0.take().filter(Link::is_clean);
-        false
+    fn has_broken(&self, connection: &mut LazyConnection) -> bool {
+        connection.0.as_ref().is_some_and(|connection| !connection.is_clean())
     }
 }
 
-pub(super) struct Pool {
-    connector: Arc<Connector>,
-    slots: r2d2::Pool<Slots>,
-    gate: Arc<Gate>,
+pub(super) struct RedisPool {
+    pub(super) connector: Arc<RedisConnector>,
+    connections: r2d2::Pool<ConnectionManager>,
+    permits: Arc<FairSemaphore>,
 }
 
-/// A borrowed connection. The slot goes back before the place at the gate does.
-pub(super) struct Lease {
-    slot: r2d2::PooledConnection<Slots>,
-    _place: Place,
+/// A borrowed connection. r2d2 gets the connection back before the next caller gets the permit.
+pub(super) struct ConnectionLease {
+    connection: r2d2::PooledConnection<ConnectionManager>,
+    _permit: Permit,
 }
 
-impl Pool {
-    pub(super) fn new(connector: Arc<Connector>, size: u32) -> Self {
-        let slots = r2d2::Pool::builder()
+impl RedisPool {
+    pub(super) fn new(connector: Arc<RedisConnector>, size: u32) -> Self {
+        let connections = r2d2::Pool::builder()
             .max_size(size)
             .min_idle(Some(0))
+            // Without these two there is no thread that closes idle connections.
             .idle_timeout(None)
             .max_lifetime(None)
             .test_on_check_out(false)
-            .build_unchecked(Slots);
-        Self { connector, slots, gate: Gate::new(size) }
+            .build_unchecked(ConnectionManager);
+        Self { connector, connections, permits: FairSemaphore::new(size) }
     }
 
-    /// A connection that works as far as is known, by the deadline.
-    pub(super) fn lend(&self, deadline: Deadline) -> Result<Lease> {
+    /// Lends a connection that works as far as this side knows, by the deadline.
+    pub(super) fn lend(&self, deadline: Deadline) -> Result<ConnectionLease> {
         let clock = &*self.connector.clock;
-        let place = self.gate.enter(clock, deadline).ok_or(Error::Timeout { stage: Stage::Pool })?;
-        self.connected(place, deadline)
-    }
-
-    /// The same, if nobody has to give one back for it.
-    pub(super) fn lend_at_once(&self, deadline: Deadline) -> Result<Option<Lease>> {
-        self.gate.try_enter().map(|place| self.connected(place, deadline)).transpose()
-    }
-
-    fn connected(&self, place: Place, deadline: Deadline) -> Result<Lease> {
-        let clock = &*self.connector.clock;
-        // Whoever is inside has a slot; one that is new comes from a thread of r2d2, at once.
-        let wait = deadline.remaining(clock).clamp(Duration::from_millis(50), Duration::from_secs(1));
-        let slot = self.slots.get_timeout(wait).map_err(|_| Error::Timeout { stage: Stage::Pool })?;
-        let mut lease = Lease { slot, _place: place };
-        let alive = lease.slot.0.as_mut().is_some_and(|link| self.connector.is_alive(link, deadline));
+        let no_connection = || Error::Timeout { stage: Stage::Pool };
+        let permit = self.permits.acquire(clock, deadline).ok_or_else(no_connection)?;
+        let wait = deadline.remaining(clock).clamp(*LEND.start(), *LEND.end());
+        let mut connection = self.connections.get_timeout(wait).map_err(|_| no_connection())?;
+        let alive = connection.0.as_mut().is_some_and(|connection| self.connector.is_alive(connection, deadline));
         if !alive {
-            lease.slot.0 = None;
-            lease.slot.0 = Some(self.connector.connect(deadline)?);
+            connection.0 = None;
+            connection.0 = Some(self.connector.connect(deadline)?);
         }
-        Ok(lease)
+        Ok(ConnectionLease { connection, _permit: permit })
     }
 }
 
-impl Lease {
-    /// The connection.
-    pub(super) fn link(&mut self) -> Result<&mut Link> {
+impl ConnectionLease {
+    pub(super) fn connection(&mut self) -> Result<&mut RedisConnection> {
         let what = || Error::Unavailable { what: "there is no connection to Redis".to_owned(), source: None };
-        self.slot.0.as_mut().ok_or_else(what)
+        self.connection.0.as_mut().ok_or_else(what)
     }
 }
 
-impl fmt::Debug for Pool {
+impl fmt::Debug for RedisPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.slots.state().fmt(f)
+        self.connections.state().fmt(f)
     }
 }

@@ -1,8 +1,8 @@
-//! `zc-events bench`: how fast publishing, consuming and asking are on the servers of the settings. In a sandbox: nothing
-//! of the fleet's is touched, and nothing is left, whatever ends it. What is measured is in `phases`, how it is shown in
-//! `measured`.
+//! `zc-events bench`: measures publishing, consuming and calls in a sandbox on the servers of the settings. The fleet is not
+//! affected, and the sandbox is removed in any case. `phases` measures, `measurement` prints.
 
-mod measured;
+mod measurement;
+mod options;
 mod phases;
 
 use std::thread::{Builder, JoinHandle};
@@ -15,44 +15,27 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, counted, note};
 use crate::session::Session;
-use crate::values;
-use measured::Measured;
+use measurement::Measurement;
+pub(crate) use options::Options;
 use phases::Bench;
 
-/// How long removing the sandbox may take.
-const GOODBYE: Duration = Duration::from_secs(10);
-/// How often it is looked whether it is time to end.
-const LOOK: Duration = Duration::from_millis(50);
-/// How long what is being measured may take to notice that: whoever waits for a server that says nothing does not.
+/// The limit of removing the sandbox.
+const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the command checks for signals and the timeout.
+const TICK: Duration = Duration::from_millis(50);
+/// How long the benchmark may take to stop by itself. A benchmark that waits for a silent server is abandoned.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How much is measured.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub(crate) struct Options {
-    /// How many events are published and consumed; of calls a tenth
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    messages: u32,
-    /// How many bytes the text in each of them has
-    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(0..=8 << 20))]
-    size: u32,
-    /// How many events are out at once, and how many callers there are, up to 16
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    in_flight: u32,
-    /// How long all of it may take: 500ms, 5s, 2m
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = values::duration)]
-    timeout: Duration,
-}
-
-/// Measures, and removes what it took.
+/// Measures, and removes the sandbox.
 pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let client = session.client(|settings| settings)?;
-    // From here on a signal ends the measuring, and what follows is the clearing up.
-    session.interrupt.politely();
+    // From here on, a signal ends the measurement, and the sandbox is removed.
+    session.interrupt.handle_first();
     let sandbox = client.sandbox("bench")?;
     let exchange = sandbox.client().settings().events_exchange().to_owned();
     if !session.output.is_json() {
         note(format_args!(
-            "{} of {} bytes, up to {} out at once, through `{exchange}`, which is removed afterwards",
+            "{} of {} bytes, up to {} unconfirmed at once, through `{exchange}`, which is removed afterwards",
             counted(options.messages.into(), "event", "events"),
             options.size,
             options.in_flight
@@ -60,9 +43,9 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     }
     let bench = Bench::new(sandbox.client().clone(), *options, session.interrupt.clone())?;
     let done = Running::start(bench).and_then(|running| running.watch(session.output, &session.interrupt));
-    let removed = sandbox.remove(GOODBYE).map_err(|error| {
-        let about = format!("`{exchange}` and its queues may still be there");
-        Failure::from(error).about(&about).hint("they go by themselves in ten minutes")
+    let removed = sandbox.remove(REMOVE_TIMEOUT).map_err(|error| {
+        let about = format!("`{exchange}` and its queues may still exist");
+        Failure::from(error).about(&about).hint("the broker deletes them in ten minutes")
     });
     match (done, removed) {
         (Err(failure), Err(left)) => {
@@ -73,10 +56,10 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     }
 }
 
-/// A benchmark on a thread of its own: what waits for a server there holds up neither a signal nor the end of the time.
+/// A benchmark on its own thread, so that the command notices signals and the timeout while the benchmark waits for a server.
 struct Running {
     ends: Instant,
-    measured: Receiver<Measured>,
+    measured: Receiver<Measurement>,
     thread: JoinHandle<Result<(), Failure>>,
 }
 
@@ -86,31 +69,30 @@ impl Running {
         let ends = bench.ends;
         let run = move || {
             bench.run(|measured| {
-                // Nobody listens any more once it is over.
+                // The receiver is gone if the benchmark was abandoned.
                 let _ = tell.send(measured);
             })
         };
         let thread = Builder::new().name("bench".to_owned()).spawn(run);
-        let thread =
-            thread.map_err(|error| Failure::new(Exit::Failed, format!("the system gives no thread: {error}")))?;
+        let thread = thread.map_err(|error| Failure::new(Exit::Failed, format!("cannot start a thread: {error}")))?;
         Ok(Self { ends, measured, thread })
     }
 
-    /// Shows each phase as soon as it is measured. Where the end comes and is not noticed there, it is left alone.
+    /// Shows each phase as soon as it is measured. Abandons the benchmark if it does not end in time.
     fn watch(self, output: Output, interrupt: &Interrupt) -> Result<(), Failure> {
         let mut over = None;
         loop {
-            match self.measured.recv_timeout(LOOK) {
+            match self.measured.recv_timeout(TICK) {
                 Ok(measured) => measured.show(output)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    let panicked = || Err(Failure::new(Exit::Failed, "the benchmark has panicked"));
+                    let panicked = || Err(Failure::new(Exit::Failed, "the benchmark panicked"));
                     return self.thread.join().unwrap_or_else(|_| panicked());
                 }
             }
             let is_over = interrupt.check().is_err() || Instant::now() >= self.ends;
             if is_over && over.get_or_insert_with(Instant::now).elapsed() >= GRACE {
-                return interrupt.check().and_then(|()| Err(phases::too_late("waiting for a server")));
+                return interrupt.check().and_then(|()| Err(phases::timed_out("waiting for a server")));
             }
         }
     }

@@ -1,7 +1,6 @@
-//! `zc-events dead`: the dead letters of a service. What is done with them is the library's; how they are shown is in
-//! `show`.
+//! `zc-events dead`: lists, shows, replays and purges the dead letters of a service. `letter_view` prints them.
 
-mod show;
+mod letter_view;
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -14,12 +13,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{GOOD, Line, note};
 use crate::session::{Client, Session};
-use crate::values;
+use crate::value_parsers;
 
-/// How many the library looks at in one call; see [`DeadLetters`].
+/// The limit of dead letters in one listing; see [`DeadLetters`].
 const AT_MOST: u16 = 20_000;
 
-/// Whose, and what is done.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The service [default: SERVICE_NAME]
@@ -31,29 +29,29 @@ pub(crate) struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List them, the oldest first
+    /// List the dead letters, oldest first
     List,
-    /// Show all of one, its payload included
+    /// Show one dead letter with its payload
     Show {
-        /// As `list` shows it
+        /// The id, as `list` shows it
         id: String,
     },
-    /// Put them into the service's queue again; each is confirmed there before it is removed here
+    /// Send dead letters to the service again; each is removed once its copy is confirmed
     Replay {
         #[command(flatten)]
         which: Which,
-        /// Under this event type in place of their own
-        #[arg(long, value_name = "EVENT_TYPE", value_parser = values::name())]
+        /// Replace the event type
+        #[arg(long, value_name = "EVENT_TYPE", value_parser = value_parsers::name())]
         to: Option<String>,
-        /// Leave those alone that were replayed so often already: they would come back
+        /// Skip dead letters that were already replayed this many times
         #[arg(long, value_name = "N", default_value_t = 3)]
         most: u32,
     },
-    /// Throw them away
+    /// Delete dead letters
     Purge {
         #[command(flatten)]
         which: Which,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -62,10 +60,10 @@ enum Action {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// These, as `list` shows them
+    /// The ids, as `list` shows them
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// All
+    /// All dead letters
     #[arg(long)]
     all: bool,
 }
@@ -75,7 +73,7 @@ impl Which {
         self.all || letter.id().is_some_and(|id| self.ids.iter().any(|it| it == id))
     }
 
-    /// Fails where one that was named is not among the ids.
+    /// Fails if an id of the command line does not exist.
     fn check(&self, found: &BTreeSet<String>, queue: &str) -> Result<(), Failure> {
         match self.ids.iter().find(|id| !found.contains(*id)) {
             Some(id) => Err(missing(id, queue)),
@@ -85,8 +83,8 @@ impl Which {
 }
 
 fn missing(id: &str, queue: &str) -> Failure {
-    Failure::new(Exit::Failed, format!("no letter in {queue} has the id {id}"))
-        .hint("`zc-events dead list` shows those that are there")
+    Failure::new(Exit::Failed, format!("no dead letter in {queue} has the id {id}"))
+        .hint("`zc-events dead list` shows the ids")
 }
 
 /// Lists, shows, replays or purges.
@@ -99,21 +97,21 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         client.dead_letters().map_err(|error| Failure::from(error).hint("name the service with --service"))?;
     let letters = letters.at_most(AT_MOST);
     if letters.count()?.is_none() {
-        return Err(Failure::new(Exit::Failed, format!("there is no queue {}", letters.queue()))
-            .hint("a service declares it when it starts: look at the name of the service, and at the virtual host"));
+        return Err(Failure::new(Exit::Failed, format!("the queue {} does not exist", letters.queue()))
+            .hint("a service declares it when it starts: check the service's name and the virtual host"));
     }
     match &options.action {
         Action::List => list(session, &letters),
         Action::Show { id } => {
             let queue = letters.queue();
             let letter = letters.list()?.into_iter().find(|letter| letter.id() == Some(id));
-            Ok(show::whole(session.output, &letter.ok_or_else(|| missing(id, &queue))?)?)
+            Ok(letter_view::whole(session.output, &letter.ok_or_else(|| missing(id, &queue))?)?)
         }
         Action::Replay { which, to, most } => {
             let replay = Replay::new().most(*most);
             let replay = to.iter().fold(replay, |replay, to| replay.event_type(to));
             let replay = if which.all { replay } else { replay.only(&which.ids) };
-            replay_these(session, &letters, &replay, *most)
+            replay_letters(session, &letters, &replay, *most)
         }
         Action::Purge { which, yes } => purge(session, &letters, which, *yes),
     }
@@ -121,18 +119,18 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
 
 fn list(session: &Session, letters: &DeadLetters) -> Result<(), Failure> {
     let listed = letters.list()?;
-    show::table(session.output, &listed)?;
+    letter_view::table(session.output, &listed)?;
     if !session.output.is_json() {
         note(format_args!("{} in {}", counted(listed.len()), letters.queue()));
     }
     if listed.len() >= AT_MOST.into() {
-        note("there may be more: no look sees more than that");
+        note(format_args!("there may be more: a listing shows at most {AT_MOST}"));
     }
     Ok(())
 }
 
-fn replay_these(session: &Session, letters: &DeadLetters, replay: &Replay, most: u32) -> Result<(), Failure> {
-    let interrupt = session.interrupt.politely();
+fn replay_letters(session: &Session, letters: &DeadLetters, replay: &Replay, most: u32) -> Result<(), Failure> {
+    let interrupt = session.interrupt.handle_first();
     let mut often = false;
     let replayed = letters.replay(replay, |letter| {
         often |= letter.replays >= most;
@@ -167,9 +165,9 @@ fn replay_these(session: &Session, letters: &DeadLetters, replay: &Replay, most:
             Ok(())
         }
         left => {
-            let failure = Failure::new(Exit::Failed, stayed(left));
+            let failure = Failure::new(Exit::Failed, not_replayed(left));
             Err(if often {
-                failure.hint("what was replayed so often fails each time; --most allows more")
+                failure.hint("dead letters that were replayed so often failed each time; --most allows more")
             } else {
                 failure
             })
@@ -177,11 +175,11 @@ fn replay_these(session: &Session, letters: &DeadLetters, replay: &Replay, most:
     }
 }
 
-fn stayed(left: usize) -> String {
-    format!("{} stayed where {}", counted(left), if left == 1 { "it was" } else { "they were" })
+fn not_replayed(count: usize) -> String {
+    format!("{} {} not replayed", counted(count), if count == 1 { "was" } else { "were" })
 }
 
-/// A line of JSON about a letter that was to be replayed.
+/// A line of JSON about a replay.
 #[derive(Serialize)]
 struct Replayed<'a> {
     id: &'a str,
@@ -195,26 +193,28 @@ fn purge(session: &Session, letters: &DeadLetters, which: &Which, yes: bool) -> 
     let found: BTreeSet<String> = listed.iter().filter_map(DeadLetter::id).map(str::to_owned).collect();
     which.check(&found, &letters.queue())?;
     let count = listed.iter().filter(|letter| which.has(letter)).count();
-    if !yes && count > 0 && !is_sure(&format!("Throw away {} in {}?", counted(count), letters.queue()))? {
-        return Err(Failure::new(Exit::Failed, "nothing was thrown away"));
+    if !yes && count > 0 && !confirm(&format!("Delete {} in {}?", counted(count), letters.queue()))? {
+        return Err(Failure::new(Exit::Failed, "nothing was deleted"));
     }
-    // Those that came since were not among those that were asked about.
+    // Dead letters that arrived after the question stay.
     let purged = letters.purge(|letter| which.has(letter) && letter.id().is_none_or(|id| found.contains(id)))?;
     if session.output.is_json() {
         return Ok(session.output.json(&json!({"purged": purged}))?);
     }
-    Ok(session.output.text(format_args!("{} thrown away", counted(purged)))?)
+    Ok(session.output.text(format_args!("{} deleted", counted(purged)))?)
 }
 
-/// Asks whoever sits there.
-fn is_sure(question: &str) -> Result<bool, Failure> {
+/// Asks on the terminal.
+fn confirm(question: &str) -> Result<bool, Failure> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return Err(Failure::usage(format!("{question} Nobody is here to ask: say --yes")));
+        return Err(Failure::usage(format!("{question} Not a terminal; pass --yes")));
     }
     let mut err = io::stderr();
-    write!(err, "{question} They cannot be brought back. [y/N] ").and_then(|()| err.flush())?;
+    write!(err, "{question} This cannot be undone. [y/N] ").and_then(|()| err.flush())?;
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(|error| Failure::new(Exit::Failed, format!("no answer: {error}")))?;
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot read the answer: {error}")))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 

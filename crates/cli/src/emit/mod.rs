@@ -1,7 +1,7 @@
-//! `zc-events emit`: events of the command line, or of lines on stdin. What these hold is in `line`, how many are out
-//! at once in `pipeline`, what is said of each in `report`.
+//! `zc-events emit`: emits events from the command line or from lines on stdin. `event_line` parses the lines, `pipeline` limits
+//! how many events are unconfirmed, and `report` prints the results.
 
-mod line;
+mod event_line;
 mod pipeline;
 mod report;
 
@@ -13,39 +13,38 @@ use serde_json::{Map, Value};
 use zc_events::{Event, Protocol};
 
 use crate::failure::Failure;
-use crate::lines::{self, TICK};
+use crate::line_reader::{self, TICK};
 use crate::output::note;
 use crate::session::Session;
-use crate::values::{self, Json};
+use crate::value_parsers::{self, Json};
 use pipeline::Pipeline;
 use report::Report;
 
-/// What is emitted, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The type of the event, such as order_created; `-` for whole events from stdin, one JSON object a line
+    /// The event type, such as order_created; `-` reads whole events from stdin, one JSON object per line
     ///
-    /// Each line has `event_type`, and where it needs them `args` (a list), `kwargs` (an object) and `priority`. Lines that
-    /// `zc-events listen` has printed will do.
-    #[arg(value_parser = values::name())]
+    /// Each line has `event_type` and, if needed, `args` (a list), `kwargs` (an object) and `priority`. Lines that
+    /// `zc-events listen` printed are accepted.
+    #[arg(value_parser = value_parsers::name())]
     event_type: String,
-    /// A positional argument behind the type; may be given several times
+    /// A positional argument after the event type; may be repeated
     #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
     arg: Vec<String>,
-    /// The keyword arguments: a JSON object, @file, or - for objects from stdin, one a line and an event each
+    /// The keyword arguments: a JSON object, @file, or - for stdin (one object per line, one event for each)
     #[arg(long, value_name = "JSON", value_parser = Json::parse)]
     kwargs: Option<Json>,
-    /// How urgent it is: 0 to 10 in the fleet's queues [default: 0]
+    /// The priority, 0 to 10 [default: 0]
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
     /// Celery's task protocol, 1 or 2 [default: EVENTS_PROTOCOL]
     #[arg(long, value_name = "N", value_parser = protocol)]
     protocol: Option<Protocol>,
-    /// How often, each time with another id
-    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Number of copies, each with a new id
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true, value_parser = value_parsers::whole_number::<u64>(1, u64::MAX))]
     count: u64,
-    /// How long each may take to be confirmed: 500ms, 5s [default: EVENTS_PUBLISH_TIMEOUT]
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    /// How long to wait for each confirm: 500ms, 5s [default: EVENTS_PUBLISH_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = value_parsers::duration)]
     timeout: Option<Duration>,
 }
 
@@ -53,21 +52,21 @@ fn protocol(text: &str) -> Result<Protocol, String> {
     match text {
         "1" => Ok(Protocol::V1),
         "2" => Ok(Protocol::V2),
-        _ => Err("use 1 or 2".to_owned()),
+        _ => Err("expected 1 or 2".to_owned()),
     }
 }
 
 /// Where the events come from.
 enum Source {
-    /// As often as is asked for.
-    Line(Template, Map<String, Value>),
-    /// Lines of keyword arguments.
+    /// One event, once or several times.
+    CommandLine(Template, Map<String, Value>),
+    /// Lines of stdin with keyword arguments.
     Kwargs(Template),
-    /// Lines of whole events.
+    /// Lines of stdin with whole events.
     Events(Option<u8>),
 }
 
-/// What all events of one command have in common.
+/// What all events of one command share.
 struct Template {
     event_type: String,
     args: Vec<Value>,
@@ -76,7 +75,7 @@ struct Template {
 
 impl Template {
     fn event(&self, kwargs: Map<String, Value>) -> Result<Event, Failure> {
-        line::event(&self.event_type, self.args.clone(), kwargs, self.priority)
+        event_line::event(&self.event_type, self.args.clone(), kwargs, self.priority)
     }
 }
 
@@ -84,33 +83,31 @@ impl Options {
     fn source(&self) -> Result<Source, Failure> {
         let is_stream = matches!(self.kwargs, Some(Json::Stdin)) || self.event_type == "-";
         if is_stream && self.count > 1 {
-            return Err(Failure::usage("--count is for one event; of stdin each line is emitted once"));
+            return Err(Failure::usage("--count cannot be used with stdin: each line is emitted once"));
         }
         if self.event_type == "-" {
             return match (self.arg.as_slice(), &self.kwargs) {
                 ([], None) => Ok(Source::Events(self.priority)),
-                _ => Err(Failure::usage(
-                    "--arg and --kwargs are those of one type of event: with `-` the lines have them",
-                )),
+                _ => Err(Failure::usage("--arg and --kwargs cannot be used with `-`: each line has its own")),
             };
         }
-        let args = self.arg.iter().map(|arg| values::json("--arg", arg)).collect::<Result<_, _>>()?;
+        let args = self.arg.iter().map(|arg| value_parsers::json("--arg", arg)).collect::<Result<_, _>>()?;
         let template = Template { event_type: self.event_type.clone(), args, priority: self.priority };
         let kwargs = match &self.kwargs {
             None => Map::new(),
             Some(Json::Stdin) => {
-                template.event(Map::new())?;
+                template.event(Map::new()).map(drop)?;
                 return Ok(Source::Kwargs(template));
             }
             Some(kwargs) => kwargs.read_object("--kwargs")?,
         };
-        // What makes no event is told before anything is asked for.
-        template.event(kwargs.clone())?;
-        Ok(Source::Line(template, kwargs))
+        // Invalid events fail before the command connects.
+        template.event(kwargs.clone()).map(drop)?;
+        Ok(Source::CommandLine(template, kwargs))
     }
 }
 
-/// Emits, and prints for each event whether the broker has confirmed it.
+/// Emits the events, and prints for each whether the broker confirmed it.
 pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let source = options.source()?;
     let client = session.client(|mut settings| {
@@ -123,32 +120,32 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         settings
     })?;
     match source {
-        Source::Line(template, kwargs) if options.count == 1 => {
+        Source::CommandLine(template, kwargs) if options.count == 1 => {
             let event = template.event(kwargs)?;
-            // Not `emit`, which logs the failure that is told here.
+            // `emit` would log the failure, which is printed here.
             let emitted = client.start_emit(&event).and_then(|receipt| receipt.wait());
             let emitted = emitted.map_err(|error| Failure::sending(&client, error));
             report::one(session.output, &event, &emitted)?;
             emitted
         }
-        Source::Line(template, kwargs) => {
-            let interrupt = session.interrupt.politely();
+        Source::CommandLine(template, kwargs) => {
+            let interrupt = session.interrupt.handle_first();
             let report = Report::new(session.output, Some(options.count));
             let mut pipeline = Pipeline::of_one_event(&client, report);
             for number in 0..options.count {
                 if interrupt.check().is_err() || pipeline.is_pointless() {
                     break;
                 }
-                pipeline.take(None, template.event(kwargs.clone()))?;
-                // As the first one ends, so do the others.
+                pipeline.send(None, template.event(kwargs.clone()))?;
+                // If the first event fails, the others fail too.
                 if number == 0 {
                     pipeline.settle_first()?;
                 }
             }
             pipeline.end(interrupt)
         }
-        Source::Kwargs(template) => stream(session, &client, |text| template.event(line::object(text)?)),
-        Source::Events(priority) => stream(session, &client, |text| line::read(text, priority)),
+        Source::Kwargs(template) => stream(session, &client, |text| template.event(event_line::object(text)?)),
+        Source::Events(priority) => stream(session, &client, |text| event_line::read(text, priority)),
     }
 }
 
@@ -159,10 +156,10 @@ fn stream(
     read: impl Fn(&str) -> Result<Event, Failure>,
 ) -> Result<(), Failure> {
     if io::stdin().is_terminal() {
-        note("reading events from this terminal, one JSON object a line; Ctrl-D ends");
+        note("reading events from the terminal, one JSON object per line; press Ctrl-D to end");
     }
-    let interrupt = session.interrupt.politely();
-    let lines = lines::of_stdin()?;
+    let interrupt = session.interrupt.handle_first();
+    let lines = line_reader::of_stdin()?;
     let mut pipeline = Pipeline::new(client, Report::new(session.output, None));
     while interrupt.check().is_ok() && !pipeline.is_pointless() {
         let next = if pipeline.is_empty() {
@@ -183,7 +180,7 @@ fn stream(
         };
         match next {
             (number, Ok(text)) if text.trim().is_empty() => pipeline.skip(number),
-            (number, text) => pipeline.take(Some(number), text.and_then(|text| read(&text)))?,
+            (number, text) => pipeline.send(Some(number), text.and_then(|text| read(&text)))?,
         }
     }
     pipeline.end(interrupt)

@@ -1,4 +1,4 @@
-//! Many events out at once, up to a bound, each waited for in its turn.
+//! Emits many events with a limited number of unconfirmed ones, and waits for the confirms in order.
 
 use std::collections::VecDeque;
 
@@ -10,57 +10,57 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::note;
 
-/// How many events are out at once.
+/// The limit of unconfirmed events.
 const WINDOW: usize = 1000;
 
-/// Events under way.
+/// The unconfirmed events.
 pub(super) struct Pipeline<'a> {
     client: &'a EventClient,
-    out: VecDeque<Out>,
+    unconfirmed: VecDeque<Unconfirmed>,
     report: Report,
-    /// The last line that was looked at.
+    /// The number of the last line or event.
     last: u64,
-    /// Whether they are all the same but for their ids.
+    /// Whether the events differ only in their ids.
     is_one_event: bool,
-    /// Whether what follows would fail, too.
+    /// Whether all following events would fail too.
     is_pointless: bool,
 }
 
-struct Out {
+struct Unconfirmed {
     number: Option<u64>,
-    /// `None` where the line is no event.
+    /// `None` if the line is not an event.
     event: Option<Event>,
-    /// Its receipt, or why it was not sent. It is told in its turn.
+    /// The receipt, or why the event was not sent. It is reported in order.
     sent: Result<EmitReceipt, Failure>,
 }
 
 impl<'a> Pipeline<'a> {
     pub(super) fn new(client: &'a EventClient, report: Report) -> Self {
-        Self { client, out: VecDeque::new(), report, last: 0, is_one_event: false, is_pointless: false }
+        Self { client, unconfirmed: VecDeque::new(), report, last: 0, is_one_event: false, is_pointless: false }
     }
 
-    /// Of events that are the same but for their ids: what fails of one fails of all.
+    /// For copies of one event: if one copy fails, all copies fail.
     pub(super) fn of_one_event(client: &'a EventClient, report: Report) -> Self {
         Self { is_one_event: true, ..Self::new(client, report) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.out.is_empty()
+        self.unconfirmed.is_empty()
     }
 
-    /// Whether whatever is taken now would fail as the last one did.
+    /// Whether all following events would fail too.
     pub(super) fn is_pointless(&self) -> bool {
         self.is_pointless
     }
 
-    /// A line with nothing in it.
+    /// Counts an empty line.
     pub(super) fn skip(&mut self, number: u64) {
         self.last = number;
     }
 
-    /// Sends an event, once there is room for it. Why it is none, or was not sent, is told in its turn.
-    pub(super) fn take(&mut self, number: Option<u64>, event: Result<Event, Failure>) -> Result<(), Failure> {
-        if self.out.len() >= WINDOW {
+    /// Sends an event as soon as the limit allows it. Failures are reported in order.
+    pub(super) fn send(&mut self, number: Option<u64>, event: Result<Event, Failure>) -> Result<(), Failure> {
+        if self.unconfirmed.len() >= WINDOW {
             self.settle_first()?;
         }
         self.last = number.unwrap_or(self.last + 1);
@@ -72,26 +72,26 @@ impl<'a> Pipeline<'a> {
             Err(failure) => (None, Err(failure)),
         };
         if let Err(failure) = &sent {
-            self.learn_from(failure);
+            self.check_pointless(failure);
         }
-        self.out.push_back(Out { number, event, sent });
+        self.unconfirmed.push_back(Unconfirmed { number, event, sent });
         Ok(())
     }
 
-    /// Waits for the first that is out.
+    /// Waits for the oldest unconfirmed event.
     pub(super) fn settle_first(&mut self) -> Result<(), Failure> {
-        let Some(Out { number, event, sent }) = self.out.pop_front() else { return Ok(()) };
+        let Some(Unconfirmed { number, event, sent }) = self.unconfirmed.pop_front() else { return Ok(()) };
         match sent.and_then(|receipt| receipt.wait().map_err(|error| Failure::sending(self.client, error))) {
             Ok(()) => self.report.confirmed(number, event.as_ref()),
             Err(failure) => {
-                self.learn_from(&failure);
+                self.check_pointless(&failure);
                 self.report.failed(number, event.as_ref(), &failure)
             }
         }
     }
 
-    /// What is about the connection, and not about this event, ends it all; and so does what is about all of them.
-    fn learn_from(&mut self, failure: &Failure) {
+    /// Failures of the connection affect all events; some failures of one event affect all its copies.
+    fn check_pointless(&mut self, failure: &Failure) {
         self.is_pointless |= match failure.exit {
             Exit::Config | Exit::Unavailable | Exit::Refused => true,
             Exit::Usage | Exit::Undelivered => self.is_one_event,
@@ -99,10 +99,10 @@ impl<'a> Pipeline<'a> {
         };
     }
 
-    /// Waits for all that is out, and says how it went. A signal that has come is how it ends, whatever else failed.
+    /// Waits for all confirms and reports. A signal determines the exit code, even if events failed.
     pub(super) fn end(mut self, interrupt: &Interrupt) -> Result<(), Failure> {
         if interrupt.check().is_err() && !self.is_empty() {
-            note("interrupted; waiting for the broker to confirm what was sent (Ctrl-C once more: not even that)");
+            note("interrupted; waiting for the broker's confirms (press Ctrl-C again to stop now)");
         }
         while !self.is_empty() {
             self.settle_first()?;

@@ -1,4 +1,4 @@
-//! What is said of the events: of each where that is JSON, of all together where it is for people, of failures always.
+//! Prints the results: each event as JSON, a summary for people, and failures in both cases.
 
 use std::io;
 use std::time::Instant;
@@ -45,7 +45,7 @@ impl<'a> Emitted<'a> {
     }
 }
 
-/// Of one event alone; its failure is the command's.
+/// Reports a single event; its failure is the command's.
 pub(super) fn one(output: Output, event: &Event, emitted: &Result<(), Failure>) -> Result<(), Failure> {
     if output.is_json() {
         output.json(&Emitted::new(None, Some(event), emitted.as_ref().err()))?;
@@ -56,7 +56,7 @@ pub(super) fn one(output: Output, event: &Event, emitted: &Result<(), Failure>) 
     Ok(())
 }
 
-/// Of many.
+/// Reports many events.
 pub(super) struct Report {
     output: Output,
     bar: ProgressBar,
@@ -64,15 +64,15 @@ pub(super) struct Report {
     confirmed: u64,
     failed: u64,
     worst: Option<Failure>,
-    /// What was said of the last failure: of events that are all the same it is said once.
-    told: String,
+    /// The text of the last failure; copies of an event report the same failure once.
+    last_failure: String,
 }
 
 impl Report {
-    /// Of so many, where that is known.
+    /// `total` is `None` if the number of events is not known.
     pub(super) fn new(output: Output, total: Option<u64>) -> Self {
         let bar = progress::bar(total, "events");
-        Self { output, bar, begun: Instant::now(), confirmed: 0, failed: 0, worst: None, told: String::new() }
+        Self { output, bar, begun: Instant::now(), confirmed: 0, failed: 0, worst: None, last_failure: String::new() }
     }
 
     pub(super) fn confirmed(&mut self, number: Option<u64>, event: Option<&Event>) -> Result<(), Failure> {
@@ -89,14 +89,14 @@ impl Report {
     ) -> Result<(), Failure> {
         self.failed += 1;
         self.json(&Emitted::new(number, event, Some(failure)))?;
-        let told = match (number, event) {
+        let failed = match (number, event) {
             (Some(number), _) => failure.clone().about(&format!("line {number}")),
             (None, Some(event)) => failure.clone().about(event.effective_task_id()),
             (None, None) => failure.clone(),
         };
-        if number.is_some() || self.told != failure.text() {
-            self.bar.suspend(|| told.without_hint().print());
-            self.told = failure.text().to_owned();
+        if number.is_some() || self.last_failure != failure.text() {
+            self.bar.suspend(|| failed.without_hint().print());
+            self.last_failure = failure.text().to_owned();
         }
         let is_worse = self.worst.as_ref().is_none_or(|worst| severity(failure.exit) > severity(worst.exit));
         if is_worse {
@@ -112,8 +112,8 @@ impl Report {
         Ok(())
     }
 
-    /// Says how many there were; the worst failure is that of all. Given up after this line, if it was.
-    pub(super) fn end(self, given_up: Option<u64>) -> Result<(), Failure> {
+    /// Prints the summary; the worst failure is the command's. `stopped_after` is the last line or event if the command gave up.
+    pub(super) fn end(self, stopped_after: Option<u64>) -> Result<(), Failure> {
         self.bar.finish_and_clear();
         let Self { output, begun, confirmed, failed, worst, .. } = self;
         if !output.is_json() {
@@ -123,22 +123,22 @@ impl Report {
             output.text(format_args!("{events} {GOOD}confirmed{GOOD:#} in {seconds:.2} s ({rate:.0}/s)"))?;
         }
         let Some(worst) = worst else { return Ok(()) };
-        let rest =
-            given_up.map_or_else(String::new, |last| format!("; given up after {last}, nothing behind it was sent"));
+        let rest = stopped_after
+            .map_or_else(String::new, |last| format!("; stopped after number {last}, the rest was not sent"));
         let were = if failed == 1 { "was" } else { "were" };
-        Err(worst.retold(format!(
+        Err(worst.with_text(format!(
             "{failed} of {} {were} not confirmed{rest}",
             counted(confirmed + failed, "event", "events")
         )))
     }
 }
 
-/// Whoever is told no more has not seen all events confirmed: other than with what only looks, that is no good end.
+/// A closed stdout is a failure here: the user has not seen all confirms.
 fn closed(error: io::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("given up, for nobody reads what is printed: {error}"))
+    Failure::new(Exit::Failed, format!("stopped because stdout is closed: {error}"))
 }
 
-/// Which of several failures is told by the exit code: what has to be changed before what may pass by itself.
+/// Which of several failures determines the exit code: first those that the user must fix.
 fn severity(exit: Exit) -> u8 {
     match exit {
         Exit::Config => 7,
@@ -157,7 +157,7 @@ mod tests {
     use crate::output::Format;
 
     #[test]
-    fn the_worst_is_that_of_all() {
+    fn the_worst_failure_determines_the_exit_code() {
         let mut report = Report::new(Output::new(Some(Format::Pretty)), None);
         let event = Event::new("e");
         for exit in [Exit::Usage, Exit::Timeout, Exit::Undelivered] {
@@ -166,6 +166,6 @@ mod tests {
         report.confirmed(Some(8), Some(&event)).unwrap();
         let failure = report.end(Some(9)).unwrap_err();
         assert_eq!(failure.exit, Exit::Timeout);
-        assert_eq!(failure.text(), "3 of 4 events were not confirmed; given up after 9, nothing behind it was sent");
+        assert_eq!(failure.text(), "3 of 4 events were not confirmed; stopped after number 9, the rest was not sent");
     }
 }

@@ -1,7 +1,7 @@
-//! `zc-events listen`: a live view of what passes over the exchanges, through a temporary queue that takes nothing from
-//! any service. How a message is shown is in `show`.
+//! `zc-events listen`: shows the messages of the exchanges. It consumes a temporary queue, so services still receive all
+//! messages. `message_view` prints a message.
 
-pub(crate) mod show;
+pub(crate) mod message_view;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,40 +12,39 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::note;
 use crate::session::Session;
-use crate::values;
+use crate::value_parsers;
 
-/// How soon the end of the time, and a signal, are noticed while nothing passes.
+/// How often a waiting command checks for signals and the end of the time.
 const TICK: Duration = Duration::from_millis(50);
-/// Between two attempts to look on again, at first and at last.
+/// The first and the longest pause between two attempts to reconnect.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(5)];
 
-/// What is looked at, and for how long.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Only these: types of events such as order_created, or order_request; keys of calls. What cannot be read has none
+    /// Show only these event types (such as order_created or order_request) and keys of calls
     #[arg(value_name = "EVENT_TYPE")]
     event_types: Vec<String>,
-    /// End after so many
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Stop after this many messages
+    #[arg(long, value_name = "N", value_parser = value_parsers::whole_number::<u64>(1, u64::MAX))]
     count: Option<u64>,
-    /// End after this time: 30s, 5m; it is a failure (exit code 5) where --count were not seen in it
-    #[arg(long = "for", value_name = "TIME", value_parser = values::duration)]
+    /// Stop after this time: 30s, 5m; exit with code 5 if --count is not reached
+    #[arg(long = "for", value_name = "TIME", value_parser = value_parsers::duration)]
     duration: Option<Duration>,
-    /// Look at the exchange for notifications, too
+    /// Also watch the exchange for notifications
     #[arg(long)]
     notifications: bool,
 }
 
-/// Shows what passes until it is enough.
+/// Shows messages until the count, the time or a signal ends the command.
 pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let client = session.client(|settings| settings)?;
     let mut view = View::new(session, &client, options);
     let missing = client.missing_exchanges(view.watched)?;
     let mut watch = client.watch(view.watched)?;
-    view.say_that_it_begins();
-    say_what_is_new(&missing);
-    // From here on there is a connection to say goodbye on.
-    session.interrupt.politely();
+    view.note_start();
+    note_new_exchanges(&missing);
+    // From here on, a signal closes the connection first.
+    session.interrupt.handle_first();
     loop {
         if view.is_over()? {
             return Ok(());
@@ -54,10 +53,7 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
             Ok(Some(message)) => view.show(&message)?,
             Ok(None) => {}
             Err(error) => {
-                note(format_args!(
-                    "{} Looking on again; what passes until then is not seen.",
-                    Sentence(&error.to_string())
-                ));
+                note(format_args!("{} Reconnecting; messages until then are missed.", Sentence(&error.to_string())));
                 match view.watch_again()? {
                     Some(again) => watch = again,
                     None => return Ok(()),
@@ -67,12 +63,10 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     }
 }
 
-/// Says which exchanges were not there before: in a fleet that runs, their names are wrong.
-pub(crate) fn say_what_is_new(exchanges: &[String]) {
+/// Names the exchanges that did not exist: if the fleet is running, their names are wrong.
+pub(crate) fn note_new_exchanges(exchanges: &[String]) {
     for exchange in exchanges {
-        note(format_args!(
-            "the exchange {exchange} is new, nobody has used it so far: is STAGING_NAME that of the fleet?"
-        ));
+        note(format_args!("the exchange {exchange} did not exist before: check that STAGING_NAME is the fleet's"));
     }
 }
 
@@ -99,16 +93,16 @@ impl<'a> View<'a> {
         }
     }
 
-    fn say_that_it_begins(&self) {
+    fn note_start(&self) {
         let settings = self.client.settings();
         let notifications = match self.watched {
             Watched::Events => String::new(),
             _ => format!(" and {}", settings.notifications_exchange()),
         };
-        note(format_args!("looking on at {}{notifications}; Ctrl-C ends", settings.events_exchange()));
+        note(format_args!("watching {}{notifications}; press Ctrl-C to stop", settings.events_exchange()));
     }
 
-    /// Whether it is enough. A signal, and a time that was too short, are failures.
+    /// Whether the count or the time is reached. A signal, and a time without enough messages, are failures.
     fn is_over(&self) -> Result<bool, Failure> {
         self.session.interrupt.check()?;
         if self.count.is_some_and(|count| self.seen >= count) {
@@ -120,7 +114,7 @@ impl<'a> View<'a> {
         match self.count {
             None => Ok(true),
             Some(count) => {
-                Err(Failure::new(Exit::Timeout, format!("{} of {count} messages passed in the time given", self.seen)))
+                Err(Failure::new(Exit::Timeout, format!("saw {} of {count} messages in the given time", self.seen)))
             }
         }
     }
@@ -130,13 +124,13 @@ impl<'a> View<'a> {
             return Ok(());
         }
         self.seen += 1;
-        Ok(show::message(self.session.output, SystemTime::now(), message)?)
+        Ok(message_view::print(self.session.output, SystemTime::now(), message)?)
     }
 
-    /// Tries until the broker is back; `None` where the time is over before.
+    /// Retries until the broker is back; `None` if the command ends before.
     fn watch_again(&self) -> Result<Option<Watch>, Failure> {
         let [mut pause, longest] = PAUSES;
-        let mut told = String::new();
+        let mut last = String::new();
         loop {
             let again = Instant::now() + pause;
             while Instant::now() < again {
@@ -147,14 +141,14 @@ impl<'a> View<'a> {
             }
             match self.client.watch(self.watched) {
                 Ok(watch) => {
-                    note("looking on again");
+                    note("watching again");
                     return Ok(Some(watch));
                 }
                 Err(error) => {
                     let failure = Failure::from(error);
-                    if failure.text() != told {
-                        told = failure.text().to_owned();
-                        note(format_args!("{} Trying again.", Sentence(&told)));
+                    if failure.text() != last {
+                        last = failure.text().to_owned();
+                        note(format_args!("{} Retrying.", Sentence(&last)));
                     }
                 }
             }

@@ -1,7 +1,7 @@
-//! `zc-events stub`: stands in for remote services as a file says. What the file holds is in `file`; who answers what is
-//! the library's `zc_events::testing`.
+//! `zc-events stub`: answers requests in place of other services. `expectation_file` reads the file; the library matches requests
+//! and replies.
 
-mod file;
+mod expectation_file;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,28 +12,27 @@ use zc_events::Watched;
 use zc_events::testing::{Answers, Stub, StubLine};
 
 use crate::failure::Failure;
-use crate::listen::say_what_is_new;
+use crate::listen::note_new_exchanges;
 use crate::output::{BAD, FAINT, GOOD, Line, Output, note, time};
 use crate::session::Session;
-use file::File;
+use expectation_file::ExpectationFile;
 
-/// How soon a change of the file is noticed.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often the command checks the file for changes.
+const FILE_CHECK: Duration = Duration::from_millis(250);
 
-/// What is answered.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// What is answered: .toml with [[expect]] tables, or .json with a list; read again whenever it changes
+    /// The expectations: .toml with [[expect]] tables, or .json with a list; reloaded when it changes
     ///
-    /// Each entry names what is asked (`resource` or `call`, `method`, `pk`, `query`, ..) and the answer (`status` and `body`,
-    /// `result`, `errors` or `silent`, `delay`, `error_rate`), and holds always, or as often as its `times` says. The
-    /// first that fits answers; what none fits is left to others.
+    /// Each entry describes a request (`resource` or `call`, `method`, `pk`, `query`, ..) and its reply (`status` and `body`,
+    /// `result`, `errors` or `silent`, `delay`, `error_rate`). It replies always, or as often as its `times` says. The
+    /// first entry that matches replies; requests without a match get no reply from the stub.
     file: PathBuf,
 }
 
-/// Stands in until a signal comes.
+/// Answers requests until a signal ends the command.
 pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
-    let mut file = File::new(options.file.clone());
+    let mut file = ExpectationFile::new(options.file.clone());
     let expected = file.read()?;
     let count = expected.len();
     let answers = Arc::new(Answers::standing(expected));
@@ -42,13 +41,17 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let (sender, asked) = crossbeam_channel::unbounded();
     let missing = client.missing_exchanges(Watched::Events)?;
     let stub = Stub::temporary(&client, Arc::clone(&answers), move |line| {
-        // Its receiver lives as long as the stub.
+        // The receiver lives as long as the stub.
         let _ = sender.send((SystemTime::now(), line));
     })?;
-    note(format_args!("answering {} on {}; Ctrl-C ends", expectations(count), client.settings().events_exchange()));
-    say_what_is_new(&missing);
-    let interrupt = session.interrupt.politely();
-    let look = crossbeam_channel::tick(LOOK);
+    note(format_args!(
+        "answering {} on {}; press Ctrl-C to stop",
+        expectations(count),
+        client.settings().events_exchange()
+    ));
+    note_new_exchanges(&missing);
+    let interrupt = session.interrupt.handle_first();
+    let look = crossbeam_channel::tick(FILE_CHECK);
     while interrupt.check().is_ok() {
         crossbeam_channel::select! {
             recv(asked) -> line => if let Ok((at, line)) = line {
@@ -57,12 +60,12 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
             recv(look) -> _ => match file.read_if_changed() {
                 None => {}
                 Some(Ok(expected)) => {
-                    note(format_args!("{} was read again: {}", file.name(), expectations(expected.len())));
+                    note(format_args!("reloaded {}: {}", file.name(), expectations(expected.len())));
                     answers.replace(expected);
                 }
                 Some(Err(failure)) => {
                     failure.print();
-                    note("the answers stay as they were");
+                    note("keeping the previous expectations");
                 }
             },
         }
@@ -78,7 +81,7 @@ fn expectations(count: usize) -> String {
     if count == 1 { "1 expectation".to_owned() } else { format!("{count} expectations") }
 }
 
-/// A line of JSON about something that was asked.
+/// A line of JSON about a request.
 #[derive(Serialize)]
 struct Asked<'a> {
     time: String,

@@ -1,4 +1,4 @@
-//! How results are printed, and what is made of the command line itself: no server, no setting.
+//! The output formats, completions, manual pages and invalid command lines: no server, no settings.
 
 use std::process::{Command, Output};
 
@@ -15,7 +15,7 @@ fn stdout(words: &[&str]) -> String {
     String::from_utf8(ended.stdout).unwrap()
 }
 
-/// The commands that the help lists.
+/// The commands of the help.
 fn commands() -> Vec<String> {
     let help = stdout(&["-h"]);
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
@@ -24,7 +24,7 @@ fn commands() -> Vec<String> {
 }
 
 #[test]
-fn elsewhere_than_on_a_terminal_a_result_is_an_object_a_line_without_colours() {
+fn without_a_terminal_results_are_json_lines_without_colours() {
     let printed = stdout(&["demo"]);
     for line in printed.lines() {
         let told: Value = serde_json::from_str(line).unwrap();
@@ -35,7 +35,7 @@ fn elsewhere_than_on_a_terminal_a_result_is_an_object_a_line_without_colours() {
 }
 
 #[test]
-fn colours_are_there_where_they_are_wanted() {
+fn colours_can_be_forced_and_turned_off() {
     let words = ["demo", "--output", "pretty"];
     let coloured = run(&words, &[("CLICOLOR_FORCE", "1")]);
     assert!(String::from_utf8(coloured.stdout).unwrap().contains("\u{1b}["));
@@ -44,7 +44,7 @@ fn colours_are_there_where_they_are_wanted() {
 }
 
 #[test]
-fn completions_and_manual_pages_know_every_command() {
+fn completions_and_manual_pages_have_every_command() {
     let commands = commands();
     assert!(commands.len() > 8, "{commands:?}");
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
@@ -64,7 +64,7 @@ fn completions_and_manual_pages_know_every_command() {
 }
 
 #[test]
-fn what_makes_no_sense_is_told_before_anything_is_asked_for() {
+fn invalid_command_lines_fail_before_connecting() {
     for words in [
         &["emit"][..],
         &["emit", ""],
@@ -104,7 +104,7 @@ fn what_makes_no_sense_is_told_before_anything_is_asked_for() {
 }
 
 #[test]
-fn a_number_below_zero_is_a_value() {
+fn a_negative_number_is_a_value() {
     let env = [("BROKER_URL", "memory://"), ("EVENTS_REDIS_URL", "memory://"), ("STAGING_NAME", "test")];
     for words in [
         &["emit", "e", "--arg", "-5", "--arg", "-1.5e3"][..],
@@ -119,10 +119,13 @@ fn a_number_below_zero_is_a_value() {
 }
 
 #[test]
-fn of_many_that_are_the_same_the_first_that_goes_to_nobody_is_the_last() {
+fn copies_of_an_event_stop_at_the_first_that_is_not_delivered() {
     let ended = run(&["emit", "e", "--count", "1000000"], &[("BROKER_URL", "memory://"), ("STAGING_NAME", "test")]);
     assert_eq!(ended.status.code(), Some(7), "{ended:?}");
     let (told, said) = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
     assert_eq!(told.lines().count(), 1, "{told}");
-    assert!(said.contains("1 of 1 event was not confirmed; given up after 1,") && said.lines().count() <= 3, "{said}");
+    assert!(
+        said.contains("1 of 1 event was not confirmed; stopped after number 1,") && said.lines().count() <= 3,
+        "{said}"
+    );
 }

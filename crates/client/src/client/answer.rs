@@ -1,4 +1,4 @@
-//! What another service answered, and the ways to read it.
+//! The answer of another service to a request for a resource, and the ways to read it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,15 +8,16 @@ use serde_json::Value;
 use zc_events_protocol::Reply;
 use zc_events_protocol::resource::{Document, Resource};
 
-use super::{Page, RemoteRequest};
-use crate::{Error, Failure, Result};
+use super::page::Page;
+use super::remote_request::RemoteRequest;
+use crate::{Error, RemoteFailure, Result};
 
 /// An answer: a status and a JSON:API document. `Debug` does not show the body.
 #[derive(Clone)]
 pub struct Answer {
     resource: String,
     reply: Reply,
-    /// What it is the answer to.
+    /// The request that it answers.
     request: Option<Arc<RemoteRequest>>,
 }
 
@@ -25,13 +26,13 @@ impl Answer {
         Self { resource: request.resource().to_owned(), reply, request: Some(request) }
     }
 
-    /// HTTP's status.
+    /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.reply.status
     }
 
-    /// The body as JSON; `None` where it is empty, as with a status of 204.
+    /// The body as JSON; `None` for an empty body, as with a status of 204.
     ///
     /// # Errors
     /// [`Error::Decode`].
@@ -39,7 +40,7 @@ impl Answer {
         self.reply.document().map_err(|error| self.unreadable(error))
     }
 
-    /// The document. [`Document::remote_resource`] asks it by names, for those who have no type for it.
+    /// The document. [`Document::remote_resource`] reads its parts by name, for programs that have no type for it.
     ///
     /// # Errors
     /// [`Error::Decode`].
@@ -48,16 +49,16 @@ impl Answer {
         Document::from_value(data).map_err(|error| self.unreadable(error))
     }
 
-    /// The attributes of the one resource, with what its relationships lead to where `T` has fields for that; see
+    /// The attributes of the resource, with its included resources if `T` has fields for them; see
     /// [`EventClient::get_remote_resource`](crate::EventClient::get_remote_resource).
     ///
     /// # Errors
-    /// [`Error::Decode`], which names the field that does not fit, and not its value.
+    /// [`Error::Decode`], which names the field that does not match, but not its value.
     pub fn attributes<T: DeserializeOwned>(&self) -> Result<T> {
         self.document()?.attributes().map_err(|error| self.unreadable(error))
     }
 
-    /// The one resource, with its id, type, relationships, links and meta.
+    /// The resource with its id, type, relationships, links and meta.
     ///
     /// # Errors
     /// As for [`Answer::attributes`].
@@ -75,15 +76,15 @@ impl Answer {
         Ok(Page::new(items, document, self.request.clone()))
     }
 
-    /// The answer that an error was made of.
-    pub(super) fn of_failure(resource: String, failure: Failure) -> Self {
+    /// The answer that an error was created from.
+    pub(super) fn of_failure(resource: String, failure: RemoteFailure) -> Self {
         Self { resource, reply: failure.into_reply(), request: None }
     }
 
-    /// The answer, where it is none of a failure: for those who looked at what it says first.
+    /// The answer, unless it reports a failure.
     ///
     /// # Errors
-    /// [`Error::Remote`] for a status of 400 and above.
+    /// [`Error::Remote`] for a status of 400 or above.
     pub fn or_remote_error(self) -> Result<Self> {
         if self.reply.is_error() { Err(Error::remote(&self.resource, self.reply)) } else { Ok(self) }
     }
@@ -94,7 +95,7 @@ impl Answer {
 }
 
 impl PartialEq for Answer {
-    /// By what it says, whichever request it answers.
+    /// Compares the resource and the reply. The requests may differ.
     fn eq(&self, other: &Self) -> bool {
         self.resource == other.resource && self.reply == other.reply
     }

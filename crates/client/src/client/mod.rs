@@ -1,22 +1,29 @@
-//! The client: what callers hold. Emitting is in `emit`, notifying in `notify`, e-mails in `email`, index rebuilds in
-//! `rebuild`, what these store in `blob_stores`, asking for resources in `remote`, calling functions in `call`, waiting for
-//! their answers in `pending` and `gather`, answers in `answer` and `page`; what calls inherit from the handler that makes
-//! them, in `scope`; how the connections are, in `health`.
+//! The client that a program holds. One file for each thing that it does:
+//!
+//! - events: `emit`; notifications: `notify`; e-mails: `send_email`; index rebuilds: `index_rebuild` and
+//!   `rebuild_progress`, and the stores of their blobs: `blob_stores`;
+//! - resources: `remote_request` and `fetch`, with `answer`, `page` and `pages`; functions: `call_request`;
+//! - waiting for answers: `pending` and `pending_set`;
+//! - the rest: `builder`, the ids and deadline that calls inherit from a handler in `scope`, the state of the connections
+//!   in `health`.
 
 mod answer;
 mod blob_stores;
 mod builder;
-mod call;
-mod email;
+mod call_request;
 mod emit;
-mod gather;
+mod fetch;
 mod health;
+mod index_rebuild;
 mod notify;
 mod page;
+mod pages;
 mod pending;
-mod rebuild;
-mod remote;
+mod pending_set;
+mod rebuild_progress;
+mod remote_request;
 mod scope;
+mod send_email;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +32,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use zc_events_cache::ReplyStore;
 use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Outcome, Stage};
 use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
@@ -39,14 +45,16 @@ use pending::Sent;
 
 pub use answer::Answer;
 pub use builder::EventClientBuilder;
-pub use call::CallRequest;
+pub use call_request::CallRequest;
 pub use emit::EmitReceipt;
-pub use gather::PendingSet;
 pub use health::ClientHealth;
-pub use page::{Page, Pages};
+pub use index_rebuild::IndexRebuild;
+pub use page::Page;
+pub use pages::Pages;
 pub use pending::Pending;
-pub use rebuild::IndexRebuild;
-pub use remote::RemoteRequest;
+pub use pending_set::PendingSet;
+pub use rebuild_progress::{RebuildError, RebuildProgress};
+pub use remote_request::RemoteRequest;
 pub(crate) use scope::Scope;
 
 /// Beyond the deadline, until a request that clocks may have delayed is discarded by its readers.
@@ -115,67 +123,6 @@ impl EventClient {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
-    }
-
-    /// Asks the service that serves `resource` for the one with this `pk`, and gives its
-    /// attributes as a `T`, with `id` and `type` where `T` has such fields. Attributes that
-    /// are written otherwise on the wire (`created-at`, `createdAt`) go to T's snake_case field.
-    ///
-    /// Fields of `T` that are named after relationships get what comes along; see [`Resource`](crate::Resource). For
-    /// everything else that can be asked, and for those who have no type, see [`EventClient::remote`].
-    ///
-    /// ```no_run
-    /// # use zc_events::EventClient;
-    /// #[derive(serde::Deserialize)]
-    /// struct Order {
-    ///     name: String,
-    /// }
-    /// # fn main() -> zc_events::Result<()> {
-    /// let client = EventClient::from_env()?;
-    /// println!("Order name: {}", client.get_remote_resource::<Order>("Order", "23131024")?.name);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As for [`RemoteRequest::fetch`].
-    pub fn get_remote_resource<T: DeserializeOwned>(&self, resource: &str, pk: impl Into<crate::Value>) -> Result<T> {
-        self.remote(resource).pk(pk).fetch()
-    }
-
-    /// Asks for the one resource with this `pk`, and gives the document as plain JSON, with Python's priority for that.
-    /// Python's returns a status of 400 and above as any other, which is [`RemoteRequest::fetch_any`].
-    ///
-    /// # Errors
-    /// As for [`RemoteRequest::fetch`].
-    pub fn get_remote_resource_data(&self, resource: &str, pk: impl Into<crate::Value>) -> Result<crate::Value> {
-        const PRIORITY: u8 = 9;
-        Ok(self.remote(resource).pk(pk).priority(PRIORITY).fetch_any()?.or_remote_error()?.data()?.unwrap_or_default())
-    }
-
-    /// A request that a service makes on its own account: with the role `service`, and Python's priority for that.
-    /// Python's gives failures as answers, which is [`RemoteRequest::fetch_any`].
-    ///
-    /// ```
-    /// # use zc_events::{Error, EventClient, Method, Settings};
-    /// # let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").build()?;
-    /// # let client = EventClient::new(settings)?;
-    /// let order = serde_json::json!({"data": {"type": "Order", "attributes": {"name": "Lunch"}}});
-    /// let created = client.make_service_request("Order").method(Method::Post).body(order).fetch_document();
-    /// assert!(matches!(created, Err(Error::Unroutable { .. }))); // no service is there
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn make_service_request(&self, resource: &str) -> RemoteRequest {
-        const PRIORITY: u8 = 5;
-        self.remote(resource).roles(["service"]).priority(PRIORITY)
-    }
-
-    /// A request for a resource, to be refined and then sent: what is an argument of a function in Python (`pk`,
-    /// `include`, `page_size`, `user_id`, `roles`, `data`, ..) is a method of [`RemoteRequest`].
-    #[doc(alias = "async_resource_request")]
-    #[doc(alias = "get_remote_resource_async")]
-    pub fn remote(&self, resource: &str) -> RemoteRequest {
-        RemoteRequest::new(self.clone(), resource)
     }
 
     /// Closes the connections. Calls made afterwards, on this client and its clones, fail

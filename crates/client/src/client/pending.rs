@@ -1,5 +1,5 @@
 //! A request or a call that was sent and whose answer is still out. How the answer is read is the business of who sent
-//! it; how many are awaited at once, of `gather`.
+//! it; how many are awaited at once, of `pending_set`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,8 +36,8 @@ pub struct Pending<T = Answer> {
     what: String,
     response_key: String,
     receipt: Receipt,
-    /// What the broker has said against it, once.
-    doubt: Option<Error>,
+    /// Why the broker did not deliver it to all queues, if the broker said so.
+    delivery_failure: Option<Error>,
     deadline: Deadline,
     metered: TrackedRequest,
     read: Arc<dyn Read<T>>,
@@ -56,7 +56,7 @@ impl<T> Pending<T> {
         match sent {
             Ok(Sent { receipt, deadline, bytes }) => {
                 metered.sent(bytes);
-                Ok(Self { client, what, response_key, receipt, doubt: None, deadline, metered, read })
+                Ok(Self { client, what, response_key, receipt, delivery_failure: None, deadline, metered, read })
             }
             Err(error) => {
                 metered.end(Err::<(), _>(&error), client.inner().clock());
@@ -113,7 +113,7 @@ impl<T> Pending<T> {
 
     fn reply(&mut self) -> Result<Vec<u8>> {
         // Where it is known already that nobody gets it, nobody waits at all.
-        self.look_for_refusal()?;
+        self.check_delivery()?;
         let first_look = self.client.inner().deadline(FIRST_LOOK).min(self.deadline);
         let mut reply = match self.pop(first_look) {
             // A store that was slow for the first look has until the deadline.
@@ -121,32 +121,32 @@ impl<T> Pending<T> {
             popped => popped?,
         };
         if reply.is_none() {
-            self.look_for_refusal()?;
+            self.check_delivery()?;
             reply = self.pop(self.deadline)?;
         }
         match reply {
             Some(bytes) => Ok(bytes),
-            None => Err(self.doubt().unwrap_or(Error::Timeout { stage: Stage::Reply })),
+            None => Err(self.take_delivery_failure().unwrap_or(Error::Timeout { stage: Stage::Reply })),
         }
     }
 
-    /// Fails where the broker has said that the message went nowhere. With any other outcome somebody may have it, and
-    /// answer: that is kept as the doubt.
-    pub(super) fn look_for_refusal(&mut self) -> Result<()> {
-        match self.refused() {
+    /// Fails if the broker says that the message reached no queue. With any other outcome a service may have it and
+    /// answer, so the error is kept as the delivery failure.
+    pub(super) fn check_delivery(&mut self) -> Result<()> {
+        match self.failed_verdict() {
             Some(error) if error.outcome() == Outcome::NotSent => return Err(error),
-            Some(error) => self.doubt = Some(error),
+            Some(error) => self.delivery_failure = Some(error),
             None => {}
         }
         Ok(())
     }
 
-    /// Why an answer that has not come may never come, where the broker has said so.
-    pub(super) fn doubt(&mut self) -> Option<Error> {
-        self.doubt.take().or_else(|| self.refused())
+    /// Why an answer may never come, if the broker said so.
+    pub(super) fn take_delivery_failure(&mut self) -> Option<Error> {
+        self.delivery_failure.take().or_else(|| self.failed_verdict())
     }
 
-    fn refused(&mut self) -> Option<Error> {
+    fn failed_verdict(&mut self) -> Option<Error> {
         self.receipt.verdict().and_then(std::result::Result::err).map(Error::from)
     }
 

@@ -1,7 +1,7 @@
 //! The dead letters of a service: looking at them, handling them again, throwing them away. How a message becomes one is
 //! the business of `service`.
 
-mod letter;
+mod dead_letter;
 mod replay;
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use zc_events_protocol::{Deadline, names};
 use zc_events_transport::{ConsumeOptions, Delivery, Settler, Subscription, Topology, Verdict};
 
-pub use letter::DeadLetter;
+pub use dead_letter::DeadLetter;
 pub use replay::{Replay, Replayed};
 
 use crate::observe::WaitFor;

@@ -1,14 +1,14 @@
 //! What a program is configured with. How the values are read and checked is in
-//! `builder`, `blobs` and `check`; what they lead to, in `client` and `service`.
+//! `settings_builder`, `blobs` and `check`; what they lead to, in `client` and `service`.
 
 mod blob_store;
 mod blobs;
-mod builder;
 mod check;
 mod declarations;
 mod dedup;
 mod env_file;
 mod environment;
+mod settings_builder;
 #[cfg(test)]
 mod tests;
 
@@ -29,9 +29,9 @@ use crate::{Error, Result};
 pub(crate) use blob_store::{BlobBucket, shared_bucket};
 use blobs::BlobSettings;
 pub(crate) use blobs::EMAIL_BUCKET;
-pub use builder::SettingsBuilder;
 pub use dedup::Dedup;
 pub use environment::{Environment, SettingSource};
+pub use settings_builder::SettingsBuilder;
 
 /// The settings of a client and of the services made from it. Made by
 /// [`Settings::from_env`] or [`Settings::builder`]; `Debug` shows no password.

@@ -120,7 +120,7 @@ impl Capped {
         }
     }
 
-    /// Python quotes with `"` only what holds a `'` and no `"`.
+    /// Python uses double quotes only for a string that contains a `'` and no `"`.
     fn string(&mut self, text: &str) {
         let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
         let mut buffer = String::new();
@@ -137,7 +137,7 @@ impl Capped {
                 '\t' => write!(buffer, "\\t"),
                 c if c == quote => write!(buffer, "\\{c}"),
                 c if c.is_control() || c == '\u{ad}' => write!(buffer, "\\x{:02x}", u32::from(c)),
-                // Blanks other than the common one, and what changes the direction of text.
+                // White space other than a space, and characters that change the direction of text.
                 c if c != ' ' && c.is_whitespace() && u32::from(c) < 0x100 => write!(buffer, "\\x{:02x}", u32::from(c)),
                 c if c != ' '
                     && (c.is_whitespace()
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn it_reads_like_pythons() {
-        // What Python 3.11 answers.
+        // The output of Python 3.11.
         let value = json!([null, true, false, 1, -1, 1.5, 1.0, 1e16, 1e-7, 1.5e300, 123456789012345.6, 0.0001, "a", "it's", "\"it's\"", "a\nb\\\u{7}\u{a0}\u{200b}é", [], {}, {"k": [1]}]);
         assert_eq!(
             args("e", value.as_array().unwrap()),

@@ -25,7 +25,8 @@ const MAX_PARAMETERS: usize = 1000;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads a query string. A parameter without `=` has an empty value. Invalid UTF-8 becomes the replacement character.
+    /// Reads a query string. A parameter without `=` has an empty value. Invalid UTF-8 becomes the replacement
+    /// character.
     ///
     /// # Errors
     /// [`DecodeError::BadField`] for more than 1000 parameters, which Django refuses too.
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn it_quotes_as_python_does() {
-        // What Python 3.11 answers.
+        // The output of Python 3.11.
         let query = Query(vec![
             ("filter[name]".to_owned(), "café & co".to_owned()),
             ("a/b".to_owned(), "~_.-!*'()+%\n🍕".to_owned()),
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn it_reads_as_django_does() {
-        // Each is what `QueryDict(text)` of Django 4.2 holds.
+        // The expected pairs are those of `QueryDict(text)` in Django 4.2.
         let own = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };

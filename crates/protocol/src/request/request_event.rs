@@ -7,8 +7,13 @@ use crate::truthiness::is_falsy;
 use crate::{EncodeError, EncodeOptions, Encoded, Event};
 
 impl ResourceRequest {
-    /// The event that carries the request.
-    pub fn to_event(&self) -> Event {
+    /// The event that the request is sent as.
+    ///
+    /// # Errors
+    /// [`EncodeError::BadName`] for an empty resource or response key, and for primary keys that services would answer
+    /// with the whole list.
+    pub fn to_event(&self) -> Result<Event, EncodeError> {
+        self.check()?;
         let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::String);
         let mut kwargs = Map::new();
         let mut put = |key: &str, value| kwargs.insert(key.to_owned(), value);
@@ -23,39 +28,35 @@ impl ResourceRequest {
         if self.relationship.is_some() {
             put("relationship", text(&self.relationship));
         }
-        let event = Event::from_kwargs(self.event_type.clone(), kwargs).with_id(self.id.clone());
-        match self.priority {
+        let event = Event::from_kwargs(self.event_type(), kwargs).with_id(self.id.clone());
+        Ok(match self.priority {
             Some(priority) => event.priority(priority),
             None => event.no_priority(),
-        }
+        })
     }
 
-    /// Encodes the request, in protocol 1 unless the options name another.
+    /// Encodes the message, in protocol 1 unless the options say otherwise.
     ///
     /// # Errors
-    /// As for [`Event::encode`]; [`EncodeError::BadName`] for an empty resource or response key, and for ids to which
-    /// services would return the whole list.
+    /// As for [`ResourceRequest::to_event`] and [`Event::encode`].
     pub fn encode(&self, options: &EncodeOptions) -> Result<Encoded, EncodeError> {
+        self.to_event()?.encode(options)
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
         if self.resource.is_empty() {
             return Err(EncodeError::BadName { what: "resource", why: "is empty" });
         }
         if self.response_key.is_empty() {
             return Err(EncodeError::BadName { what: "response key", why: "is empty" });
         }
-        if self.no_ids {
-            return Err(EncodeError::BadName {
-                what: "list of ids",
-                why: "must not be empty: services would return the whole list",
-            });
-        }
-        // A list or an object is not an id.
-        let is_invalid = !self.pk.is_null() && is_falsy(&self.pk) || self.pk.is_array() || self.pk.is_object();
-        if is_invalid {
+        // A list or an object is not an id either.
+        if !self.pk.is_null() && is_falsy(&self.pk) || self.pk.is_array() || self.pk.is_object() {
             return Err(EncodeError::BadName {
                 what: "id",
-                why: "must not be empty or 0: services would return the whole list",
+                why: "must not be empty, 0, a list or an object: services would return the whole list",
             });
         }
-        self.to_event().encode(options)
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use zc_events_protocol::{
-    Call, CallReply, EncodeOptions, Event, HeaderValue, Headers, Limits, Method, Properties, Protocol, Reply,
+    Call, CallReply, EncodeOptions, Event, HeaderValue, Headers, Limits, Method, Properties, Protocol, Query, Reply,
     ReplyBody, ResourceRequest, Task, peek_event_type,
 };
 
@@ -67,12 +67,17 @@ fn request() -> impl Strategy<Value = ResourceRequest> {
     let names = (prop::option::of(".{1,8}"), prop::option::of(".{1,8}"));
     let who = (prop_oneof![Just(Value::Null), ".{1,8}".prop_map(Value::from)], prop::collection::vec(".{0,8}", 0..4));
     ("[A-Z][a-z]{1,9}", method, pk, query, names, who, value(), prop::option::of(0_u8..=10)).prop_map(
-        |(resource, method, pk, query, (related, relationship), (user, roles), body, priority)| {
-            let request = ResourceRequest::new(resource).method(method).pk(pk).user(user).roles(roles).body(body);
-            let request = query.into_iter().fold(request, |request, (name, value)| request.query_param(name, value));
-            let request = related.into_iter().fold(request, ResourceRequest::related_resource);
-            let request = relationship.into_iter().fold(request, ResourceRequest::relationship);
-            priority.into_iter().fold(request, ResourceRequest::priority)
+        |(resource, method, pk, query, (related, relationship), (user, roles), body, priority)| ResourceRequest {
+            method,
+            pk,
+            query: query.into_iter().fold(Query::default(), |query, (name, value)| query.with(name, value)),
+            related_resource: related,
+            relationship,
+            user_id: user,
+            roles,
+            body,
+            priority,
+            ..ResourceRequest::new(resource)
         },
     )
 }
@@ -138,7 +143,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn an_event_comes_back_as_it_was(event in event(), eta in moment(), expires in moment(), second in any::<bool>()) {
+    fn event_roundtrips(event in event(), eta in moment(), expires in moment(), second in any::<bool>()) {
         let protocol = if second { Protocol::V2 } else { Protocol::V1 };
         let options = EncodeOptions {
             protocol: Some(protocol),
@@ -172,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn a_call_comes_back_as_it_was(data in value(), headers in value(), wait in any::<bool>(), second in any::<bool>()) {
+    fn call_roundtrips(data in value(), headers in value(), wait in any::<bool>(), second in any::<bool>()) {
         let call = Call::new("key", Method::Put).data(&data).unwrap().headers(&headers).unwrap();
         let call = if wait { call } else { call.no_wait() };
         let protocol = Some(if second { Protocol::V2 } else { Protocol::V1 });
@@ -185,16 +190,17 @@ proptest! {
     }
 
     #[test]
-    fn a_request_comes_back_as_it_was(request in request(), second in any::<bool>()) {
+    fn request_roundtrips(request in request(), second in any::<bool>()) {
         let protocol = Some(if second { Protocol::V2 } else { Protocol::V1 });
         let encoded = request.encode(&EncodeOptions { protocol, ..EncodeOptions::default() }).unwrap();
         let task = Task::decode(&encoded.properties, &encoded.body, &Limits::default()).unwrap();
-        prop_assert_eq!((task.id.as_deref(), task.event_type()), (Some(request.id()), Some(request.event_type())));
+        prop_assert_eq!(task.id.as_deref(), Some(request.id.as_str()));
+        prop_assert_eq!(task.event_type().map(str::to_owned), Some(request.event_type()));
         let incoming = task.resource_request().unwrap();
-        prop_assert_eq!(incoming.response_key.as_deref(), Some(request.response_key()));
-        prop_assert_eq!(incoming.method, Some(request.http_method()));
+        prop_assert_eq!(incoming.response_key.as_deref(), Some(request.response_key.as_str()));
+        prop_assert_eq!(incoming.method, Some(request.method));
         prop_assert_eq!(&incoming.query_string, &request.query_string());
-        let event = request.to_event();
+        let event = request.to_event().unwrap();
         let sent = |name: &str| event.kwargs().get(name).filter(|value| !value.is_null()).cloned();
         prop_assert_eq!((&incoming.pk, &incoming.user_id, &incoming.body), (&sent("pk"), &sent("user_id"), &sent("body")));
         prop_assert_eq!(Some(Value::from(incoming.roles)), sent("roles"));
@@ -203,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn a_reply_comes_back_as_it_was(status in any::<u16>(), document in value(), text in ".{0,40}") {
+    fn reply_roundtrips(status in any::<u16>(), document in value(), text in ".{0,40}") {
         let reply = Reply::new(status, &document).unwrap();
         let read = Reply::decode(&reply.encode().unwrap(), &Limits::default()).unwrap();
         prop_assert_eq!(&read, &reply);
@@ -215,7 +221,7 @@ proptest! {
     }
 
     #[test]
-    fn peeking_agrees_with_decoding(properties in properties(), body in body()) {
+    fn peek_agrees_with_decode(properties in properties(), body in body()) {
         let twice = body.windows(6).filter(|window| window == b"\"args\"").count() > 1;
         if let Ok(task) = Task::decode(&properties, &body, &Limits::default())
             && let Some(peeked) = peek_event_type(&properties, &body)
@@ -226,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_arrives_panics(properties in properties(), body in body()) {
+    fn arbitrary_input_never_panics(properties in properties(), body in body()) {
         let _ = peek_event_type(&properties, &body);
         if let Ok(task) = Task::decode(&properties, &body, &Limits::default()) {
             let _ = (task.call(), task.resource_request(), task.task_id());

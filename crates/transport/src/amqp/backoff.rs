@@ -1,21 +1,21 @@
-//! How long to wait before the next attempt: exponential, with full jitter, so that a
-//! fleet does not come back all at once. Nothing here waits.
+//! How long to wait before the next attempt: exponential, with full jitter, so that a fleet does not reconnect all at
+//! once. It only computes.
 
 use std::time::Duration;
 
-/// Upper bounds of the first and of the longest pause. An attempt costs a broker little, and a broker that is back
-/// should not be waited for: even a long outage is over for us within these 3 s and the time that connecting takes.
+/// Upper bounds of the first and of the longest pause. An attempt costs a broker little, so the longest pause is short:
+/// after an outage of any length, the connection is back within 3 s and the time that connecting takes.
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(3);
 
-/// The pauses of one run of failures.
+/// The pauses of one series of failures.
 #[derive(Default)]
 pub(super) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// The next pause: anything between nothing and the bound, which doubles each time.
+    /// The next pause: between 0 and the bound, which doubles each time.
     pub(super) fn next(&mut self) -> Duration {
         let bound = FIRST.saturating_mul(2u32.saturating_pow(self.failures)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_within_their_bounds_and_begin_anew() {
+    fn pauses_grow_within_their_bounds_and_start_over() {
         let mut longest = Duration::ZERO;
         for _ in 0..100 {
             let mut backoff = Backoff::default();

@@ -1,67 +1,46 @@
-//! A channel in confirm mode and its ledger: publishing on it, and finding the confirm.
-//! There is no thread that reads confirms: whoever waits for one reads them all, and hands
-//! on those of others. Which channel is used is decided in `publisher`.
+//! A channel in confirm mode: publishes on it, and finds the confirms. No thread reads confirms on its own: a caller
+//! that waits for one reads all that arrive and completes the receipts of others. `publisher` chooses the channel.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use amiquip::{Channel, Confirm, Publish, Return};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select_biased};
 use zc_events_protocol::{Deadline, Outcome, Stage};
 
+use super::closing_channel::{CLOSE_CHANNEL, ClosingChannel};
 use super::connection::BrokerConnection;
 use super::convert;
 use super::failure::{self, reason};
-use super::in_flight::{Room, Source};
-use super::ledger::{Entry, Ledger};
+use super::in_flight::{ConfirmSource, InFlightPermit};
+use super::unconfirmed::{Unconfirmed, UnconfirmedMessage};
 use crate::{Confirmation, Error, Outgoing, Receipt, Result};
 
-/// How long closing a channel may take.
-const CLOSE: Duration = Duration::from_secs(5);
-
-/// A channel in confirm mode. It lives until its last receipt is gone, so that a channel
-/// that is not lent any more still confirms what was sent on it.
+/// A channel in confirm mode. It lives until its last receipt is dropped, so a channel that has left the pool still
+/// confirms the messages that were sent on it.
 pub(super) struct ConfirmChannel {
     /// `None` only while being dropped.
     channel: Mutex<Option<Channel>>,
-    ledger: Mutex<Ledger>,
+    unconfirmed: Mutex<Unconfirmed>,
     confirms: Receiver<Confirm>,
     returns: Receiver<Return>,
     retired: AtomicBool,
-    /// How many receipts there are.
+    /// How many receipts exist.
     receipts: AtomicUsize,
     connection: Arc<BrokerConnection>,
-    bin: Sender<Discarded>,
-}
-
-/// A channel that is not needed any more. Dropping it closes it, which may take a while:
-/// that is left to a thread that has time.
-pub(super) struct Discarded {
-    channel: Option<Channel>,
-    connection: Arc<BrokerConnection>,
-}
-
-impl Discarded {
-    /// What to wait for before it is dropped: a broker that blocks a connection reads nothing from it, and a channel
-    /// whose closing is not answered would cost the connection.
-    pub(super) fn hindrance(&self) -> Option<Receiver<()>> {
-        self.connection.gate.opening()
-    }
-}
-
-impl Drop for Discarded {
-    fn drop(&mut self) {
-        let _guard = self.connection.patient_guard(self.connection.clock().deadline(CLOSE));
-        self.channel = None;
-    }
+    closing_channels: Sender<ClosingChannel>,
 }
 
 impl ConfirmChannel {
-    /// `bin` is where it goes in the end. It takes longer than the deadline where the broker
-    /// stops reading meanwhile.
-    pub(super) fn open(connection: &Arc<BrokerConnection>, bin: Sender<Discarded>, deadline: Deadline) -> Result<Self> {
-        // Outlives the channel, whose end is a call, too.
+    /// `closing_channels` receives the channel when it is no longer needed. Opening takes longer than the deadline if
+    /// the broker stops reading meanwhile.
+    pub(super) fn open(
+        connection: &Arc<BrokerConnection>,
+        closing_channels: Sender<ClosingChannel>,
+        deadline: Deadline,
+    ) -> Result<Self> {
+        // Outlives the channel, since closing the channel is a blocking call, too.
         let guard = connection.patient_guard(deadline);
         let channel = connection.open_channel(Stage::Pool, &guard)?;
         let prepared = channel
@@ -71,13 +50,13 @@ impl ConfirmChannel {
         match prepared {
             Ok((confirms, returns)) => Ok(Self {
                 channel: Mutex::new(Some(channel)),
-                ledger: Mutex::default(),
+                unconfirmed: Mutex::default(),
                 confirms,
                 returns,
                 retired: AtomicBool::new(false),
                 receipts: AtomicUsize::new(0),
                 connection: Arc::clone(connection),
-                bin,
+                closing_channels,
             }),
             Err(_) if guard.has_fired() => Err(failure::timeout(Stage::Pool)),
             Err(error) => Err(failure::failed(&error, "opening a channel", Outcome::NotSent)),
@@ -88,24 +67,24 @@ impl ConfirmChannel {
         &self.connection
     }
 
-    /// Whether it may be lent (again).
+    /// Whether the pool may lend it.
     pub(super) fn is_usable(&self) -> bool {
-        !self.retired.load(Ordering::Acquire) && self.connection.is_alive() && !self.ledger().has_ended()
+        !self.retired.load(Ordering::Acquire) && self.connection.is_alive() && !self.unconfirmed().has_ended()
     }
 
-    /// Hands a message to the broker. `None`: the channel was given up since it was lent, and
-    /// nothing was sent; it is not lent again.
+    /// Sends a message to the broker. `None` if the channel was given up after it was lent: the message was not sent,
+    /// and the channel is not lent again.
     ///
-    /// An error means that it was not sent: amiquip fails only before it has taken all of
-    /// a message, and the broker does nothing with a part of one.
+    /// An error means that the message was not sent: amiquip fails only before it has accepted all of a message, and
+    /// the broker ignores a part of one.
     pub(super) fn publish(
         self: &Arc<Self>,
         message: &Outgoing<'_>,
         message_id: &str,
-        room: Room,
+        permit: InFlightPermit,
         deadline: Deadline,
     ) -> Result<Option<Receipt>> {
-        self.take_arrived();
+        self.handle_arrived();
         let mut properties = convert::to_amqp(message.properties);
         if message.properties.message_id.is_none() {
             properties = properties.with_message_id(message_id.to_owned());
@@ -119,30 +98,30 @@ impl ConfirmChannel {
         };
         let (done, receipt) = bounded(1);
         let guard = self.connection.guard(deadline);
-        // Held across both, so that numbers are given in the order of publishing.
+        // The lock is held across both, so that delivery tags are given in the order of publishing.
         let channel = self.channel();
         let Some(channel) = channel.as_ref() else {
             return Ok(None);
         };
-        let tag = self.ledger().enter(Entry {
+        let tag = self.unconfirmed().add(UnconfirmedMessage {
             message_id: message_id.to_owned(),
             exchange: message.exchange.to_owned(),
             routing_key: message.routing_key.to_owned(),
             returned: false,
             since: self.connection.clock().now(),
-            _room: room,
+            _permit: permit,
             done,
         });
         match channel.basic_publish(message.exchange, publish) {
             Ok(()) => {
-                // Under the channel's lock, as `discard` counts them.
+                // Under the channel's lock, since `close_if_unused` reads the count under it.
                 self.receipts.fetch_add(1, Ordering::AcqRel);
-                Ok(Some(Receipt::new(Box::new(Waiting { channel: Arc::clone(self), receipt }))))
+                Ok(Some(Receipt::new(Box::new(PendingConfirm { channel: Arc::clone(self), receipt }))))
             }
             Err(error) => {
-                let mut ledger = self.ledger();
-                ledger.strike(tag);
-                ledger.end(&reason(&error));
+                let mut unconfirmed = self.unconfirmed();
+                unconfirmed.remove_unsent(tag);
+                unconfirmed.end(&reason(&error));
                 if !matches!(error, amiquip::Error::ServerClosedChannel { .. }) {
                     self.connection.note_dead();
                 }
@@ -154,8 +133,8 @@ impl ConfirmChannel {
         }
     }
 
-    /// Enters what the broker has answered so far.
-    fn take_arrived(&self) {
+    /// Handles the confirms that have arrived.
+    fn handle_arrived(&self) {
         loop {
             match self.confirms.try_recv() {
                 Ok(confirm) => self.apply(confirm),
@@ -166,122 +145,122 @@ impl ConfirmChannel {
     }
 
     fn apply(&self, confirm: Confirm) {
-        let mut ledger = self.ledger();
-        // A message's return was there before its confirm; under the lock, because another
-        // thread may have taken it and must have entered it first.
+        let mut unconfirmed = self.unconfirmed();
+        // The return of a message arrives before its confirm. Read under the lock, since another thread that has read
+        // the return must have marked it first.
         while let Ok(returned) = self.returns.try_recv() {
             if let Some(id) = returned.properties.message_id() {
-                ledger.returned(id, &returned.exchange, &returned.routing_key);
+                unconfirmed.mark_returned(id, &returned.exchange, &returned.routing_key);
             }
         }
         match confirm {
-            Confirm::Ack(payload) => ledger.confirmed(payload.delivery_tag, payload.multiple, true),
+            Confirm::Ack(payload) => unconfirmed.settle(payload.delivery_tag, payload.multiple, true),
             Confirm::Nack(payload) => {
-                // After a nack, RabbitMQ 3.10 may go on nacking on this channel.
+                // After a nack, RabbitMQ 3.10 may keep nacking on this channel.
                 self.retired.store(true, Ordering::Release);
-                ledger.confirmed(payload.delivery_tag, payload.multiple, false);
+                unconfirmed.settle(payload.delivery_tag, payload.multiple, false);
             }
         }
     }
 
-    /// The channel is gone. Its reason comes with the next call on it, and only once.
+    /// The channel has ended. The next call on it returns the reason, and only once.
     fn take_end(&self) {
-        let _guard = self.connection.guard(self.connection.clock().deadline(CLOSE));
+        let _guard = self.connection.guard(self.connection.clock().deadline(CLOSE_CHANNEL));
         let channel = self.channel();
-        if self.ledger().has_ended() {
+        if self.unconfirmed().has_ended() {
             return;
         }
         let why = match channel.as_ref().map(Channel::enable_publisher_confirms) {
             Some(Err(error)) => reason(&error),
             _ => "the channel was closed".to_owned(),
         };
-        self.ledger().end(&why);
+        self.unconfirmed().end(&why);
     }
 
-    /// Gives it up where nothing is expected of it any more. What is out on it would else
-    /// take up its room for as long as the channel lies in the pool.
-    fn discard_if_useless(&self) {
+    /// Closes a retired channel without receipts. Otherwise its unconfirmed messages would hold their permits for as
+    /// long as the channel stays in the pool.
+    fn close_if_unused(&self) {
         if !self.retired.load(Ordering::Acquire) {
             return;
         }
         let mut channel = match self.channel.try_lock() {
             Ok(channel) => channel,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // Somebody publishes, and will have a receipt.
+            // Another thread publishes on it, and will have a receipt.
             Err(TryLockError::WouldBlock) => return,
         };
         if self.receipts.load(Ordering::Acquire) == 0 {
-            self.discard(channel.take());
+            self.close(channel.take());
         }
     }
 
-    fn discard(&self, channel: Option<Channel>) {
-        self.ledger().end("the channel was given up");
-        // Where the bin is gone, it is dropped here.
-        let _ = channel.map(|channel| {
-            self.bin.send(Discarded { channel: Some(channel), connection: Arc::clone(&self.connection) })
-        });
+    fn close(&self, channel: Option<Channel>) {
+        self.unconfirmed().end("the channel was given up");
+        // If the receiver is gone, the channel is closed here.
+        let _ = channel
+            .map(|channel| self.closing_channels.send(ClosingChannel::new(channel, Arc::clone(&self.connection))));
     }
 
     fn channel(&self) -> MutexGuard<'_, Option<Channel>> {
         self.channel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unconfirmed(&self) -> MutexGuard<'_, Unconfirmed> {
+        self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for ConfirmChannel {
     fn drop(&mut self) {
         let channel = self.channel().take();
-        self.discard(channel);
+        self.close(channel);
     }
 }
 
-impl Source for ConfirmChannel {
-    fn arrivals(&self) -> Option<Receiver<Confirm>> {
-        (!self.ledger().has_ended()).then(|| self.confirms.clone())
+impl ConfirmSource for ConfirmChannel {
+    fn confirms(&self) -> Option<Receiver<Confirm>> {
+        (!self.unconfirmed().has_ended()).then(|| self.confirms.clone())
     }
 
-    fn arrived(&self, first: Option<Confirm>) {
+    fn handle_confirms(&self, first: Option<Confirm>) {
         match first {
             Some(confirm) => {
                 self.apply(confirm);
-                self.take_arrived();
+                self.handle_arrived();
             }
             None => self.take_end(),
         }
     }
 
-    fn sweep(&self, stale: Option<Instant>) {
-        if !self.ledger().has_ended() {
-            self.take_arrived();
+    fn collect_confirms(&self, stale: Option<Instant>) {
+        if !self.unconfirmed().has_ended() {
+            self.handle_arrived();
         }
-        let is_stale = stale.is_some_and(|stale| self.ledger().oldest().is_some_and(|oldest| oldest < stale));
+        let is_stale =
+            stale.is_some_and(|stale| self.unconfirmed().oldest_since().is_some_and(|oldest| oldest < stale));
         if is_stale && self.receipts.load(Ordering::Acquire) == 0 {
             self.retired.store(true, Ordering::Release);
         }
-        self.discard_if_useless();
+        self.close_if_unused();
     }
 }
 
-impl Drop for Waiting {
+impl Drop for PendingConfirm {
     fn drop(&mut self) {
         self.channel.receipts.fetch_sub(1, Ordering::AcqRel);
-        self.channel.discard_if_useless();
+        self.channel.close_if_unused();
     }
 }
 
-/// A published message, to be waited for.
-struct Waiting {
+/// A published message that waits for its confirm.
+struct PendingConfirm {
     channel: Arc<ConfirmChannel>,
     receipt: Receiver<Result<()>>,
 }
 
-impl Confirmation for Waiting {
+impl Confirmation for PendingConfirm {
     fn verdict(&mut self) -> Option<Result<()>> {
-        self.channel.take_arrived();
+        self.channel.handle_arrived();
         self.receipt.try_recv().ok()
     }
 
@@ -301,9 +280,9 @@ impl Confirmation for Waiting {
                     }
                 },
                 recv(alarm) -> _ => {
-                    // Not lent any more: what one message waits for in vain, the next may, too.
+                    // The pool must not lend it again: the next message may wait in vain, too.
                     channel.retired.store(true, Ordering::Release);
-                    // Its entry stays: it takes up its room until its confirm comes or the channel ends.
+                    // The message keeps its permit until its confirm comes or the channel ends.
                     return Err(failure::timeout(Stage::Confirm));
                 }
             }

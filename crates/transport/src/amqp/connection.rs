@@ -11,13 +11,13 @@ use zc_events_net::ConnectTrace;
 use zc_events_protocol::{Clock, Deadline, Outcome, Stage};
 
 use super::failure;
-use super::guard::Watch;
+use super::guard::GuardReport;
 use super::handshake::{self, Opened};
 use super::node::Node;
 use super::options::AmqpOptions;
-use super::watchdog::{Guard, Lifeline, Watchdog};
+use super::watchdog::{Guard, SocketHandle, Watchdog};
 use crate::Result;
-use crate::gate::Gate;
+use crate::flow_control::FlowControl;
 
 /// How long a connection that is dropped, not closed, may take for the closing handshake.
 const CLOSE_ON_DROP: Duration = Duration::from_secs(1);
@@ -33,16 +33,17 @@ pub(super) struct BrokerConnection {
     node: String,
     /// For the log.
     what: String,
-    lifeline: Arc<Lifeline>,
+    socket_handle: Arc<SocketHandle>,
     watchdog: Arc<Watchdog>,
     clock: Arc<dyn Clock>,
     alive: Arc<AtomicBool>,
-    pub(super) gate: Arc<Gate>,
-    pub(super) watch: Arc<Watch>,
+    pub(super) flow_control: Arc<FlowControl>,
+    pub(super) guard_report: Arc<GuardReport>,
 }
 
 impl BrokerConnection {
-    /// Opens a connection to the first node that accepts one, by the deadline. `purpose` is for the log, such as `publishing`.
+    /// Opens a connection to the first node that accepts one, by the deadline. `purpose` is for the log, such as
+    /// `publishing`.
     pub(super) fn open(
         options: &AmqpOptions,
         watchdog: &Arc<Watchdog>,
@@ -81,20 +82,20 @@ impl BrokerConnection {
         on_end: Option<OnEnd>,
         deadline: Deadline,
     ) -> Result<Self> {
-        let Opened { mut connection, lifeline, watch } = opened;
-        let guard = watchdog.watch(&lifeline, deadline);
+        let Opened { mut connection, socket_handle, guard_report } = opened;
+        let guard = watchdog.watch(&socket_handle, deadline);
         let notifications = connection.listen_for_connection_blocked();
         drop(guard);
         let opened = Self {
             connection: Arc::new(Mutex::new(Some(connection))),
             node: node.address(),
             what: format!("the connection to the broker at {} for {purpose}", node.address()),
-            lifeline,
+            socket_handle,
             watchdog: Arc::clone(watchdog),
             clock: Arc::clone(&options.clock),
             alive: Arc::new(AtomicBool::new(true)),
-            gate: Arc::default(),
-            watch,
+            flow_control: Arc::default(),
+            guard_report,
         };
         let notifications =
             notifications.map_err(|error| failure::failed(&error, "opening a connection", Outcome::NotSent))?;
@@ -103,9 +104,9 @@ impl BrokerConnection {
             what: opened.what.clone(),
             connection: Arc::clone(&opened.connection),
             alive: Arc::clone(&opened.alive),
-            gate: Arc::clone(&opened.gate),
+            flow_control: Arc::clone(&opened.flow_control),
             clock: Arc::clone(&options.clock),
-            watch: Arc::clone(&opened.watch),
+            guard_report: Arc::clone(&opened.guard_report),
             on_end,
         };
         thread::Builder::new()
@@ -125,21 +126,25 @@ impl BrokerConnection {
         self.alive.load(Ordering::Acquire)
     }
 
-    /// Marks the connection as lost before its monitor has noticed.
+    /// MessageIds the connection as lost before its monitor has noticed.
     pub(super) fn note_dead(&self) {
         self.alive.store(false, Ordering::Release);
     }
 
-    /// Cuts this connection at the deadline, unless the guard is dropped before. Each call gets at least 500 ms, since callers share
-    /// the connection, and a cut ends it for all of them.
+    /// Cuts this connection at the deadline, unless the guard is dropped before. Each call gets at least 500 ms, since
+    /// callers share the connection, and a cut ends it for all of them.
     pub(super) fn guard(&self, deadline: Deadline) -> Guard<'_> {
-        self.watchdog.watch(&self.lifeline, deadline.max(self.clock.deadline(LEAST_TIME)))
+        self.watchdog.watch(&self.socket_handle, deadline.max(self.clock.deadline(LEAST_TIME)))
     }
 
-    /// [`BrokerConnection::guard`] for calls that no caller waits for. It does not cut while the broker blocks the connection and
-    /// therefore cannot answer.
+    /// [`BrokerConnection::guard`] for calls that no caller waits for. It does not cut while the broker blocks the
+    /// connection and therefore cannot answer.
     pub(super) fn patient_guard(&self, deadline: Deadline) -> Guard<'_> {
-        self.watchdog.watch_patiently(&self.lifeline, deadline.max(self.clock.deadline(LEAST_TIME)), &self.gate)
+        self.watchdog.watch_patiently(
+            &self.socket_handle,
+            deadline.max(self.clock.deadline(LEAST_TIME)),
+            &self.flow_control,
+        )
     }
 
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
@@ -167,12 +172,12 @@ impl BrokerConnection {
     /// Closes the connection, and cuts it if the broker does not answer by the deadline.
     pub(super) fn close(&self, deadline: Deadline) -> Result<()> {
         // Before the lock, since the holder of the lock may wait for the broker, too.
-        let guard = self.watchdog.watch(&self.lifeline, deadline);
+        let guard = self.watchdog.watch(&self.socket_handle, deadline);
         let connection = self.lock().take();
         let closed = connection.map(Connection::close);
         let fired = guard.has_fired();
         drop(guard);
-        self.lifeline.cut();
+        self.socket_handle.cut();
         self.alive.store(false, Ordering::Release);
         match closed {
             _ if fired => log::info!("{} was cut, since it did not close in time", self.what),
@@ -205,9 +210,9 @@ struct ConnectionMonitor {
     what: String,
     connection: Arc<Mutex<Option<Connection>>>,
     alive: Arc<AtomicBool>,
-    gate: Arc<Gate>,
+    flow_control: Arc<FlowControl>,
     clock: Arc<dyn Clock>,
-    watch: Arc<Watch>,
+    guard_report: Arc<GuardReport>,
     on_end: Option<OnEnd>,
 }
 
@@ -218,24 +223,24 @@ impl ConnectionMonitor {
             match notification {
                 ConnectionBlockedNotification::Blocked(reason) => {
                     log::warn!("{}: the broker accepts no messages: {reason}", self.what);
-                    self.gate.shut(reason, self.clock.now());
+                    self.flow_control.block(reason, self.clock.now());
                 }
                 ConnectionBlockedNotification::Unblocked => {
                     log::info!("{}: the broker accepts messages again", self.what);
-                    self.gate.open();
+                    self.flow_control.unblock();
                 }
             }
         }
         self.alive.store(false, Ordering::Release);
-        self.gate.open();
-        // If the connection is still here, it was lost and not closed. Its I/O thread has ended or is about to end, so closing returns
-        // at once with the reason. A panic of that thread is such a reason.
+        self.flow_control.unblock();
+        // If the connection is still here, it was lost and not closed. Its I/O thread has ended or is about to end, so
+        // closing returns at once with the reason. A panic of that thread is such a reason.
         let connection = lock(&self.connection).take();
         // Otherwise `close` has taken it, and has logged it.
         let Some(connection) = connection else { return };
         let why = match connection.close() {
             Ok(()) => "it ended without a reason".to_owned(),
-            Err(error) => self.watch.refusal().map_or_else(|| failure::reason(&error), str::to_owned),
+            Err(error) => self.guard_report.refusal().map_or_else(|| failure::reason(&error), str::to_owned),
         };
         log::warn!("{} was lost: {why}", self.what);
         if let Some(on_end) = self.on_end {

@@ -14,7 +14,7 @@ use super::connection::BrokerConnection;
 use super::consumer_thread::{self, Cancel, Started};
 use super::convert;
 use super::failure;
-use super::guard::Watch;
+use super::guard::GuardReport;
 use super::settlements::Settlements;
 use crate::subscription::{self, Polled};
 use crate::{ConsumeOptions, Delivery, Error, Result, Subscription, Verdict};
@@ -23,7 +23,7 @@ use crate::{ConsumeOptions, Delivery, Error, Result, Subscription, Verdict};
 pub(super) struct AmqpSubscription {
     messages: Receiver<ConsumerMessage>,
     settlements: Arc<Settlements>,
-    watch: Arc<Watch>,
+    guard_report: Arc<GuardReport>,
     /// `None` once dropped, which stops the thread.
     control: Option<Sender<Cancel>>,
     thread: Option<JoinHandle<()>>,
@@ -40,13 +40,13 @@ impl AmqpSubscription {
         closing: Receiver<()>,
         deadline: Deadline,
     ) -> Result<Self> {
-        let (clock, watch) = (Arc::clone(connection.clock()), Arc::clone(&connection.watch));
+        let (clock, guard_report) = (Arc::clone(connection.clock()), Arc::clone(&connection.guard_report));
         let Started { settlements, control, ready, thread } =
             consumer_thread::start(connection, queue, options, closing, deadline)?;
         match clock::receive(&*clock, &ready, deadline) {
             Ok(Ok(messages)) => {
                 let (control, thread, cancelled) = (Some(control), Some(thread), AtomicBool::new(false));
-                Ok(Self { messages, settlements, watch, control, thread, clock, cancelled })
+                Ok(Self { messages, settlements, guard_report, control, thread, clock, cancelled })
             }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(failure::timeout(Stage::Subscribe)),
@@ -67,7 +67,7 @@ impl AmqpSubscription {
             Err(None) => return Ok(None),
             Err(Some(ended)) => return Err(ended),
         };
-        let (properties, defect) = convert::delivered(content.properties, &self.watch);
+        let (properties, defect) = convert::delivered(content.properties, &self.guard_report);
         Ok(Some(Delivery {
             exchange: content.exchange,
             routing_key: content.routing_key,
@@ -93,7 +93,7 @@ impl AmqpSubscription {
             }
             Ended::By(_) => gone(),
             Ended::Lost => {
-                let why = self.watch.refusal().unwrap_or("the connection ended").to_owned();
+                let why = self.guard_report.refusal().unwrap_or("the connection ended").to_owned();
                 failure::lost("consuming", why, Outcome::NotSent)
             }
         }

@@ -1,9 +1,9 @@
-//! Between our properties and amiquip's. Values only.
+//! Converts between our properties and amiquip's. Values only.
 
 use amiquip::{AmqpProperties, AmqpValue, FieldTable};
 use zc_events_protocol::{HeaderValue, Headers, Properties};
 
-use super::guard::Watch;
+use super::guard::GuardReport;
 
 /// AMQP's limit for what it calls short strings, in bytes.
 pub(super) const SHORT_STRING: usize = 255;
@@ -52,9 +52,9 @@ pub(super) fn to_amqp(properties: &Properties) -> AmqpProperties {
     out
 }
 
-/// The properties of a delivery, and what the guard found wrong with those it arrived with.
-pub(super) fn delivered(properties: AmqpProperties, watch: &Watch) -> (Properties, Option<&'static str>) {
-    let defect = properties.headers().as_ref().and_then(|headers| watch.defect(headers));
+/// The properties of a delivery, and the defect that the guard found in the original ones.
+pub(super) fn delivered(properties: AmqpProperties, guard_report: &GuardReport) -> (Properties, Option<&'static str>) {
+    let defect = properties.headers().as_ref().and_then(|headers| guard_report.defect(headers));
     let mut properties = from_amqp(properties);
     if defect.is_some() {
         properties.headers = None;
@@ -98,7 +98,7 @@ fn to_value(value: &HeaderValue) -> AmqpValue {
         HeaderValue::Timestamp(seconds) => AmqpValue::Timestamp(*seconds),
         HeaderValue::List(list) => AmqpValue::FieldArray(list.iter().map(to_value).collect()),
         HeaderValue::Table(table) => AmqpValue::FieldTable(to_table(table)),
-        // `Null`, and what a later version of the protocol crate may add.
+        // `Null`, and variants that a later version of the protocol crate may add.
         _ => AmqpValue::Void,
     }
 }
@@ -127,7 +127,7 @@ fn from_value(value: AmqpValue) -> HeaderValue {
     }
 }
 
-/// The length of the longest name among the headers and within them, in bytes.
+/// The length in bytes of the longest name in the headers, at any depth.
 pub(super) fn longest_name(headers: &Headers) -> usize {
     headers.iter().map(|(name, value)| name.len().max(longest_name_within(value))).max().unwrap_or(0)
 }
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn properties_survive_the_way_there_and_back() {
+    fn properties_survive_conversion_in_both_directions() {
         let headers = Headers::from([
             ("null".into(), HeaderValue::Null),
             ("small".into(), HeaderValue::Int(-7)),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_travel_as_python_sends_them() {
+    fn integers_are_encoded_as_python_encodes_them() {
         assert_eq!(to_value(&HeaderValue::Int(10)), AmqpValue::LongInt(10));
         assert_eq!(to_value(&HeaderValue::Int(i64::MAX)), AmqpValue::LongLongInt(i64::MAX));
     }

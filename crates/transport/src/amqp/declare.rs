@@ -1,5 +1,4 @@
-//! Makes a topology exist. What is there is used as it is; only what is missing is
-//! declared. How the broker is asked is in `ask`.
+//! Declares a topology. Existing exchanges and queues are used as they are; only missing ones are created.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,19 +6,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use amiquip::{Channel, ExchangeDeclareOptions, ExchangeType, QueueDeclareOptions};
 use zc_events_protocol::{Deadline, Headers};
 
-use super::ask::{Answer, Asker};
 use super::connection::BrokerConnection;
 use super::convert;
 use super::failure::{NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED};
+use super::throwaway_channel::{Reply, ThrowawayChannel};
 use crate::{Error, Exchange, ExchangeKind, Queue, Result, Topology};
 
-/// The queues whose declaration cost a connection: a broker that knows the type of queue,
-/// but has it turned off, closes all. They get their fallback at once.
+/// The queues whose declaration cost a connection. A broker that knows the queue type but has it disabled closes the
+/// whole connection. On the next connection these queues are declared with their fallback at once.
 #[derive(Default)]
 pub(super) struct Fallbacks(Mutex<BTreeSet<String>>);
 
 impl Fallbacks {
-    /// How many there are: where a failed declaration has added one, it is worth repeating.
+    /// How many there are. If a failed declaration has added one, it is worth repeating.
     pub(super) fn len(&self) -> usize {
         self.lock().len()
     }
@@ -29,8 +28,8 @@ impl Fallbacks {
     }
 }
 
-/// Declares `topology` over `connection`. With `compare`, what exists is held against what was
-/// asked for, and a difference is logged, or is an error where the topology is strict.
+/// Declares `topology` over `connection`. With `compare`, existing queues and exchanges are compared with the topology.
+/// A difference is logged; it is an error if the topology is strict.
 pub(super) fn declare(
     connection: &BrokerConnection,
     topology: &Topology,
@@ -38,7 +37,7 @@ pub(super) fn declare(
     compare: bool,
     deadline: Deadline,
 ) -> Result<()> {
-    let mut declarer = Declarer { asker: Asker::new(connection, deadline), fallbacks };
+    let mut declarer = Declarer { channel: ThrowawayChannel::new(connection, deadline), fallbacks };
     for exchange in &topology.exchanges {
         declarer.exchange(exchange, compare)?;
     }
@@ -50,14 +49,14 @@ pub(super) fn declare(
         let arguments = convert::to_table(&Default::default());
         let (queue, exchange, key) = (&binding.queue, &binding.exchange, &binding.routing_key);
         declarer
-            .ask(&doing, |channel| channel.queue_bind(queue, exchange, key, arguments.clone()))?
+            .call(&doing, |channel| channel.queue_bind(queue, exchange, key, arguments.clone()))?
             .or_refuse(&doing)?;
     }
     Ok(())
 }
 
 struct Declarer<'a> {
-    asker: Asker<'a>,
+    channel: ThrowawayChannel<'a>,
     fallbacks: &'a Fallbacks,
 }
 
@@ -67,23 +66,23 @@ impl Declarer<'_> {
         let doing = format!("declaring exchange `{name}`");
         let declare =
             |channel: &Channel| channel.exchange_declare(kind(exchange.kind), name, properties(exchange)).map(drop);
-        match self.ask(&doing, |channel| channel.exchange_declare_passive(name).map(drop))? {
-            Answer::No { code: NOT_FOUND, .. } => self.ask(&doing, declare)?.or_refuse(&doing),
-            Answer::Yes(()) if compare => match self.ask(&doing, declare)? {
-                // Another type would route our messages to others than those they are meant for.
-                Answer::No { code: PRECONDITION_FAILED, text } if text.contains("'type'") => Err(Error::Rejected {
+        match self.call(&doing, |channel| channel.exchange_declare_passive(name).map(drop))? {
+            Reply::Refused { code: NOT_FOUND, .. } => self.call(&doing, declare)?.or_refuse(&doing),
+            Reply::Ok(()) if compare => match self.call(&doing, declare)? {
+                // An exchange of another type would route messages to the wrong queues.
+                Reply::Refused { code: PRECONDITION_FAILED, text } if text.contains("'type'") => Err(Error::Rejected {
                     why: format!(
-                        "exchange `{name}` exists, but is no {} exchange ({text}): use another name (EVENTS_EXCHANGE, NOTIFICATIONS_EXCHANGE), or delete it",
+                        "exchange `{name}` exists, but is not a {} exchange ({text}): use another name (EVENTS_EXCHANGE, NOTIFICATIONS_EXCHANGE), or delete it",
                         exchange.kind.as_str()
                     ),
                 }),
-                Answer::No { code: PRECONDITION_FAILED, text } => {
+                Reply::Refused { code: PRECONDITION_FAILED, text } => {
                     log::warn!("exchange `{name}` exists with other properties and is used as it is: {text}");
                     Ok(())
                 }
                 _ => Ok(()),
             },
-            Answer::Yes(()) => Ok(()),
+            Reply::Ok(()) => Ok(()),
             no => no.or_refuse(&doing),
         }
     }
@@ -95,32 +94,32 @@ impl Declarer<'_> {
         let fallback = queue.fallback.as_ref();
         let first = fallback.filter(|_| known).unwrap_or(&queue.arguments);
         let second = fallback.filter(|_| !known);
-        match self.probe(name, &doing)? {
-            Answer::No { code: NOT_FOUND, .. } => {
+        match self.exists(name, &doing)? {
+            Reply::Refused { code: NOT_FOUND, .. } => {
                 let refused = match self.declare(queue, first, &doing)? {
-                    refused @ Answer::No { code: PRECONDITION_FAILED | NOT_IMPLEMENTED, .. } => refused,
+                    refused @ Reply::Refused { code: PRECONDITION_FAILED | NOT_IMPLEMENTED, .. } => refused,
                     answer => return answer.or_refuse(&doing),
                 };
-                match (self.probe(name, &doing)?, second) {
-                    // Somebody else was faster; theirs is used as it is.
-                    (Answer::Yes(()), _) => Ok(()),
-                    (Answer::No { .. }, Some(second)) => {
-                        log::warn!("queue `{name}` is declared as a lesser one: {}", refused.text());
+                match (self.exists(name, &doing)?, second) {
+                    // Another client has declared it meanwhile. It is used as it is.
+                    (Reply::Ok(()), _) => Ok(()),
+                    (Reply::Refused { .. }, Some(second)) => {
+                        log::warn!("queue `{name}` is declared with its fallback arguments: {}", refused.text());
                         self.declare(queue, second, &doing)?.or_refuse(&doing)
                     }
-                    (Answer::No { .. }, None) => refused.or_refuse(&doing),
+                    (Reply::Refused { .. }, None) => refused.or_refuse(&doing),
                 }
             }
-            Answer::Yes(()) if compare || strict => match (self.declare(queue, first, &doing)?, second) {
-                (Answer::No { code: PRECONDITION_FAILED, text }, second) => {
+            Reply::Ok(()) if compare || strict => match (self.declare(queue, first, &doing)?, second) {
+                (Reply::Refused { code: PRECONDITION_FAILED, text }, second) => {
                     if let Some(second) = second
-                        && matches!(self.declare(queue, second, &doing)?, Answer::Yes(()))
+                        && matches!(self.declare(queue, second, &doing)?, Reply::Ok(()))
                     {
-                        log::debug!("queue `{name}` exists as a lesser one: {text}");
+                        log::debug!("queue `{name}` exists with its fallback arguments: {text}");
                         return Ok(());
                     }
                     let remedy = if queue.fallback.is_some() {
-                        "delete the queue once it is empty, and it is declared anew"
+                        "delete the queue once it is empty; it is then declared again"
                     } else {
                         "set EVENTS_QUEUE_MAX_PRIORITY to what the queue has (`none` for a queue without x-max-priority), or delete the queue once it is empty"
                     };
@@ -133,27 +132,27 @@ impl Declarer<'_> {
                 }
                 _ => Ok(()),
             },
-            Answer::Yes(()) => Ok(()),
+            Reply::Ok(()) => Ok(()),
             no => no.or_refuse(&doing),
         }
     }
 
-    fn probe(&mut self, name: &str, doing: &str) -> Result<Answer> {
-        self.ask(doing, |channel| channel.queue_declare_passive(name).map(drop))
+    fn exists(&mut self, name: &str, doing: &str) -> Result<Reply> {
+        self.call(doing, |channel| channel.queue_declare_passive(name).map(drop))
     }
 
-    fn declare(&mut self, queue: &Queue, arguments: &Headers, doing: &str) -> Result<Answer> {
+    fn declare(&mut self, queue: &Queue, arguments: &Headers, doing: &str) -> Result<Reply> {
         let options = QueueDeclareOptions {
             durable: queue.durable,
             exclusive: queue.exclusive,
             auto_delete: false,
             arguments: convert::to_table(arguments),
         };
-        let answer = self.ask(doing, |channel| channel.queue_declare(&queue.name, options.clone()).map(drop));
-        // The connection is gone; the next one declares the fallback at once.
-        if self.asker.hung && queue.fallback.is_some() {
+        let answer = self.call(doing, |channel| channel.queue_declare(&queue.name, options.clone()).map(drop));
+        // The connection is lost. The next one declares the fallback at once.
+        if self.channel.cost_connection && queue.fallback.is_some() {
             log::warn!(
-                "the broker ends the connection over queue `{}`, which will be declared as a lesser one",
+                "the broker closed the connection because of queue `{}`; it will be declared with its fallback arguments",
                 queue.name
             );
             self.fallbacks.lock().insert(queue.name.clone());
@@ -161,12 +160,12 @@ impl Declarer<'_> {
         answer
     }
 
-    fn ask(&mut self, doing: &str, question: impl Fn(&Channel) -> amiquip::Result<()>) -> Result<Answer> {
-        self.asker.ask(doing, question)
+    fn call(&mut self, doing: &str, call: impl Fn(&Channel) -> amiquip::Result<()>) -> Result<Reply> {
+        self.channel.call(doing, call)
     }
 }
 
-/// What an exchange is declared with.
+/// The properties that an exchange is declared with.
 pub(super) fn properties(exchange: &Exchange) -> ExchangeDeclareOptions {
     let (durable, auto_delete) = (!exchange.temporary, exchange.temporary);
     ExchangeDeclareOptions { durable, auto_delete, ..ExchangeDeclareOptions::default() }

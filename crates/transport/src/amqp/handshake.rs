@@ -1,5 +1,5 @@
-//! Opens an AMQP connection, step by step: host name, TCP, TLS, login, virtual host. `connection` uses the result; `probe`
-//! reports how far an attempt came.
+//! Opens an AMQP connection, step by step: host name, TCP, TLS, login, virtual host. `connection` uses the result;
+//! `probe` reports how far an attempt came.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -12,25 +12,25 @@ use zc_events_protocol::Deadline;
 use zc_events_protocol::Outcome;
 
 use super::failure;
-use super::guard::{FRAME_MAX, GuardedStream, Watch};
+use super::guard::{FRAME_MAX, GuardReport, GuardedStream};
 use super::login::{Login, LoginStream, Plain};
 use super::node::Node;
 use super::options::AmqpOptions;
 use super::socket::{self, SocketError};
-use super::watchdog::{Lifeline, Watchdog};
+use super::watchdog::{SocketHandle, Watchdog};
 use crate::Error;
 
 /// RabbitMQ's own default, and far below what overflows in amiquip.
 const CHANNEL_MAX: u16 = 2047;
-/// amiquip reports any connection lost before the answer to the login as a refused login. A second attempt, which asks the broker
-/// for its real answer, tells the two apart.
+/// amiquip reports any connection lost before the answer to the login as a refused login. A second attempt, which asks
+/// the broker for its real answer, tells the two apart.
 const LOGIN_ATTEMPTS: u32 = 2;
 
 /// A connection that has just been opened.
 pub(super) struct Opened {
     pub(super) connection: Connection,
-    pub(super) lifeline: Arc<Lifeline>,
-    pub(super) watch: Arc<Watch>,
+    pub(super) socket_handle: Arc<SocketHandle>,
+    pub(super) guard_report: Arc<GuardReport>,
 }
 
 /// Why a login did not lead to a connection.
@@ -144,8 +144,8 @@ fn log_in(
         let error = failure::not_connected(error, node, &options.setting);
         LoginError::Failed(ConnectFailure::new(ConnectStep::Login, reason, error))
     };
-    let lifeline = Arc::new(Lifeline::new(stream.try_clone().map_err(not_connected)?));
-    let guard = watchdog.watch(&lifeline, deadline);
+    let socket_handle = Arc::new(SocketHandle::new(stream.try_clone().map_err(not_connected)?));
+    let guard = watchdog.watch(&socket_handle, deadline);
     let socket = socket::open(node, stream).map_err(|why| match why {
         SocketError::Io(error) => not_connected(error),
         #[cfg(feature = "tls")]
@@ -162,18 +162,18 @@ fn log_in(
         .heartbeat(negotiated(node.heartbeat.unwrap_or(options.heartbeat)))
         .channel_max(CHANNEL_MAX)
         .frame_max(FRAME_MAX);
-    let watch = Arc::new(Watch::new());
-    let stream = GuardedStream::new(LoginStream::new(socket, login), Arc::clone(&watch));
+    let guard_report = Arc::new(GuardReport::new());
+    let stream = GuardedStream::new(LoginStream::new(socket, login), Arc::clone(&guard_report));
     let opened = Connection::insecure_open_stream(stream, wanted, ConnectionTuning::default());
     match opened {
         Ok(connection) => {
             drop(guard);
-            Ok(Opened { connection, lifeline, watch })
+            Ok(Opened { connection, socket_handle, guard_report })
         }
         Err(_) if guard.has_fired() => Err(not_connected(io::ErrorKind::TimedOut.into())),
-        Err(error) if watch.refusal().is_some() => {
+        Err(error) if guard_report.refusal().is_some() => {
             // amiquip may report this end as a refused login, too.
-            let why = watch.refusal().map_or_else(|| error.to_string(), str::to_owned);
+            let why = guard_report.refusal().map_or_else(|| error.to_string(), str::to_owned);
             Err(not_connected(io::Error::new(io::ErrorKind::InvalidData, why)))
         }
         Err(amiquip::Error::InvalidCredentials) => Err(LoginError::CutOff),
@@ -188,8 +188,9 @@ fn log_in(
     }
 }
 
-/// The heartbeat, in seconds, to agree on with the broker so that either side notices a dead connection within two heartbeats of
-/// the setting. amiquip gives up after two silent heartbeats, RabbitMQ only after three, so the broker is asked for two thirds.
+/// The heartbeat, in seconds, to agree on with the broker so that either side notices a dead connection within two
+/// heartbeats of the setting. amiquip gives up after two silent heartbeats, RabbitMQ only after three, so the broker is
+/// asked for two thirds.
 fn negotiated(heartbeat: u16) -> u16 {
     (heartbeat / 3 * 2 + heartbeat % 3 * 2 / 3).max(1)
 }

@@ -1,6 +1,5 @@
-//! How many bytes were handed to the broker and are not confirmed yet, and the wait for
-//! room for more. Whoever waits here reads the confirms of all channels meanwhile, so that
-//! it needs nobody else to go on; what a confirm means is the channel's business.
+//! Limits how many bytes are sent and not confirmed yet, like a semaphore. A caller that waits for a permit reads the
+//! confirms of all channels meanwhile, so it depends on no other thread. The channel knows what a confirm means.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,47 +9,46 @@ use amiquip::Confirm;
 use crossbeam_channel::{Receiver, Select, Sender, bounded};
 use zc_events_protocol::{Clock, Deadline};
 
-/// A message that nobody waits for and that was not confirmed for so long is given up with
-/// its channel: else it would take up its room for ever.
+/// A message without a receipt that stays unconfirmed for this long is given up together with its channel. Otherwise it
+/// would hold its permit for ever.
 const STALE: Duration = Duration::from_secs(30);
 
-/// What confirms are read from.
-pub(super) trait Source: Send + Sync {
-    /// Where they arrive; `None` where none will come any more.
-    fn arrivals(&self) -> Option<Receiver<Confirm>>;
-    /// Takes what has arrived: `first`, which was read already, and all behind it. `None`
-    /// means that the end was read.
-    fn arrived(&self, first: Option<Confirm>);
-    /// Takes what has arrived, and gives up what was out before `stale` and is not waited for.
-    fn sweep(&self, stale: Option<Instant>);
+/// A channel that confirms are read from.
+pub(super) trait ConfirmSource: Send + Sync {
+    /// The receiver of confirms. `None` if no more will come.
+    fn confirms(&self) -> Option<Receiver<Confirm>>;
+    /// Handles `first`, which was read already, and all confirms after it. `None` means that the end was read.
+    fn handle_confirms(&self, first: Option<Confirm>);
+    /// Handles the confirms that have arrived. Gives the channel up if it has an unconfirmed message from before
+    /// `stale` and no receipts.
+    fn collect_confirms(&self, stale: Option<Instant>);
 }
 
 /// The bytes and messages in flight, over all channels.
 pub(super) struct InFlight {
     limit: usize,
-    state: Mutex<State>,
+    state: Mutex<InFlightState>,
 }
 
 #[derive(Default)]
-struct State {
+struct InFlightState {
     bytes: usize,
     messages: usize,
-    /// Those who wait, in the order in which they came: a large message would never find
-    /// room if small ones overtook it.
-    line: BTreeSet<u64>,
+    /// The tickets of waiting callers, in order: a large message would never get a permit if small ones overtook it.
+    waiters: BTreeSet<u64>,
     last_ticket: u64,
-    /// Dropped when something changes, which wakes all who hold a clone of the receiver.
+    /// Dropped when something changes, which wakes every holder of a clone of the receiver.
     change: Option<(Sender<()>, Receiver<()>)>,
-    sources: Vec<Weak<dyn Source>>,
+    sources: Vec<Weak<dyn ConfirmSource>>,
 }
 
-/// The room that one message takes up until it is dropped.
-pub(super) struct Room {
+/// The share of the limit that one message uses until this is dropped.
+pub(super) struct InFlightPermit {
     bytes: usize,
     of: Arc<InFlight>,
 }
 
-impl Drop for Room {
+impl Drop for InFlightPermit {
     fn drop(&mut self) {
         let mut state = self.of.lock();
         state.bytes -= self.bytes;
@@ -59,16 +57,16 @@ impl Drop for Room {
     }
 }
 
-/// A place in the line, left when dropped.
-struct Place<'a> {
+/// A place in the queue of waiters, left when dropped.
+struct QueuePlace<'a> {
     ticket: u64,
     of: &'a InFlight,
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
         let mut state = self.of.lock();
-        state.line.remove(&self.ticket);
+        state.waiters.remove(&self.ticket);
         state.change = None;
     }
 }
@@ -78,50 +76,55 @@ impl InFlight {
         Arc::new(Self { limit, state: Mutex::default() })
     }
 
-    /// Has the confirms of `source` read, too, by whoever waits.
-    pub(super) fn register(&self, source: Weak<dyn Source>) {
+    /// Adds a channel whose confirms waiting callers read.
+    pub(super) fn register(&self, source: Weak<dyn ConfirmSource>) {
         let mut state = self.lock();
         state.sources.retain(|source| source.strong_count() > 0);
         state.sources.push(source);
         state.change = None;
     }
 
-    /// Messages and bytes, after what has arrived was taken.
+    /// The unconfirmed messages and bytes, after handling the confirms that have arrived.
     pub(super) fn count(&self) -> (usize, usize) {
         for source in self.sources() {
-            source.sweep(None);
+            source.collect_confirms(None);
         }
         let state = self.lock();
         (state.messages, state.bytes)
     }
 
-    /// Room for a message, or `None` when there was none by the deadline.
-    pub(super) fn room(self: &Arc<Self>, bytes: usize, clock: &dyn Clock, deadline: Deadline) -> Option<Room> {
+    /// A permit for a message of this size. `None` at the deadline.
+    pub(super) fn acquire(
+        self: &Arc<Self>,
+        bytes: usize,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Option<InFlightPermit> {
         let place = {
             let mut state = self.lock();
-            if state.line.is_empty() && state.fits(bytes, self.limit) {
+            if state.waiters.is_empty() && state.fits(bytes, self.limit) {
                 return Some(self.take(&mut state, bytes));
             }
             state.last_ticket += 1;
             let ticket = state.last_ticket;
-            state.line.insert(ticket);
-            Place { ticket, of: self }
+            state.waiters.insert(ticket);
+            QueuePlace { ticket, of: self }
         };
         let alarm = clock.at(deadline.instant());
         loop {
             let change = match self.attempt(&place, bytes) {
-                Ok(room) => return Some(room),
+                Ok(permit) => return Some(permit),
                 Err(change) => change,
             };
-            // After `change`, so that a channel opened since then is not overlooked. They are
-            // not held while waiting: the end of one frees its room.
+            // After `change`, so that a channel opened since then is not overlooked. The channels are not held while
+            // waiting, since the end of a channel frees its permits.
             let stale = clock.now().checked_sub(STALE);
-            let arrivals: Vec<_> = self
+            let confirms: Vec<_> = self
                 .sources()
                 .into_iter()
                 .filter_map(|source| {
-                    source.sweep(stale);
-                    source.arrivals().map(|arrivals| (arrivals, Arc::downgrade(&source)))
+                    source.collect_confirms(stale);
+                    source.confirms().map(|confirms| (confirms, Arc::downgrade(&source)))
                 })
                 .collect();
             if deadline.has_passed(clock) {
@@ -130,18 +133,18 @@ impl InFlight {
             let mut select = Select::new();
             select.recv(&change);
             select.recv(&alarm);
-            for (arrivals, _) in &arrivals {
-                select.recv(arrivals);
+            for (confirms, _) in &confirms {
+                select.recv(confirms);
             }
             let operation = select.select();
             match operation.index() {
                 0 => drop(operation.recv(&change)),
                 1 => drop(operation.recv(&alarm)),
                 index => {
-                    if let Some((receiver, source)) = arrivals.get(index - 2) {
+                    if let Some((receiver, source)) = confirms.get(index - 2) {
                         let confirm = operation.recv(receiver).ok();
                         if let Some(source) = source.upgrade() {
-                            source.arrived(confirm);
+                            source.handle_confirms(confirm);
                         }
                     }
                 }
@@ -149,33 +152,33 @@ impl InFlight {
         }
     }
 
-    /// Takes room, or gives what ends when there may be some.
-    fn attempt(self: &Arc<Self>, place: &Place<'_>, bytes: usize) -> Result<Room, Receiver<()>> {
+    /// A permit, or a receiver that disconnects when one may be free.
+    fn attempt(self: &Arc<Self>, place: &QueuePlace<'_>, bytes: usize) -> Result<InFlightPermit, Receiver<()>> {
         let mut state = self.lock();
-        if state.line.first() == Some(&place.ticket) && state.fits(bytes, self.limit) {
+        if state.waiters.first() == Some(&place.ticket) && state.fits(bytes, self.limit) {
             return Ok(self.take(&mut state, bytes));
         }
         Err(state.change.get_or_insert_with(|| bounded(0)).1.clone())
     }
 
-    fn take(self: &Arc<Self>, state: &mut State, bytes: usize) -> Room {
+    fn take(self: &Arc<Self>, state: &mut InFlightState, bytes: usize) -> InFlightPermit {
         state.bytes += bytes;
         state.messages += 1;
-        Room { bytes, of: Arc::clone(self) }
+        InFlightPermit { bytes, of: Arc::clone(self) }
     }
 
-    /// Outside of the lock, since the last one to hold a channel closes it.
-    fn sources(&self) -> Vec<Arc<dyn Source>> {
+    /// Upgraded outside the lock, since dropping the last reference closes a channel.
+    fn sources(&self) -> Vec<Arc<dyn ConfirmSource>> {
         let sources = self.lock().sources.clone();
         sources.iter().filter_map(Weak::upgrade).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, InFlightState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl InFlightState {
     fn fits(&self, bytes: usize, limit: usize) -> bool {
         self.bytes == 0 || self.bytes.saturating_add(bytes) <= limit
     }
@@ -189,26 +192,26 @@ mod tests {
     use std::thread;
     use zc_events_protocol::{ManualClock, SystemClock};
 
-    /// A channel whose every confirm frees one room.
+    /// A channel on which each confirm frees one permit.
     struct Fake {
-        arrivals: Receiver<Confirm>,
-        rooms: Mutex<Vec<Room>>,
+        confirms: Receiver<Confirm>,
+        permits: Mutex<Vec<InFlightPermit>>,
     }
 
-    impl Source for Fake {
-        fn arrivals(&self) -> Option<Receiver<Confirm>> {
-            Some(self.arrivals.clone())
+    impl ConfirmSource for Fake {
+        fn confirms(&self) -> Option<Receiver<Confirm>> {
+            Some(self.confirms.clone())
         }
 
-        fn arrived(&self, first: Option<Confirm>) {
+        fn handle_confirms(&self, first: Option<Confirm>) {
             if first.is_some() {
-                self.rooms.lock().unwrap().pop();
+                self.permits.lock().unwrap().pop();
             }
         }
 
-        fn sweep(&self, _stale: Option<Instant>) {
-            while let Ok(confirm) = self.arrivals.try_recv() {
-                self.arrived(Some(confirm));
+        fn collect_confirms(&self, _stale: Option<Instant>) {
+            while let Ok(confirm) = self.confirms.try_recv() {
+                self.handle_confirms(Some(confirm));
             }
         }
     }
@@ -217,8 +220,8 @@ mod tests {
         Confirm::Ack(ConfirmPayload { delivery_tag: 1, multiple: false })
     }
 
-    fn take(in_flight: &Arc<InFlight>, bytes: usize) -> Option<Room> {
-        in_flight.room(bytes, &SystemClock, SystemClock.deadline(Duration::ZERO))
+    fn take(in_flight: &Arc<InFlight>, bytes: usize) -> Option<InFlightPermit> {
+        in_flight.acquire(bytes, &SystemClock, SystemClock.deadline(Duration::ZERO))
     }
 
     #[test]
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_larger_than_the_limit_goes_alone() {
+    fn a_message_larger_than_the_limit_is_sent_alone() {
         let in_flight = InFlight::new(10);
         let small = take(&in_flight, 1).unwrap();
         assert!(take(&in_flight, 11).is_none());
@@ -245,16 +248,16 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_reads_the_confirms_itself() {
+    fn a_waiting_caller_reads_the_confirms_itself() {
         let in_flight = InFlight::new(10);
-        let (sender, arrivals) = unbounded();
-        let rooms = Mutex::new(vec![take(&in_flight, 5).unwrap(), take(&in_flight, 5).unwrap()]);
-        let fake = Arc::new(Fake { arrivals, rooms });
-        let weak: Weak<dyn Source> = Arc::downgrade(&(Arc::clone(&fake) as Arc<dyn Source>));
+        let (sender, confirms) = unbounded();
+        let permits = Mutex::new(vec![take(&in_flight, 5).unwrap(), take(&in_flight, 5).unwrap()]);
+        let fake = Arc::new(Fake { confirms, permits });
+        let weak: Weak<dyn ConfirmSource> = Arc::downgrade(&(Arc::clone(&fake) as Arc<dyn ConfirmSource>));
         in_flight.register(weak);
         let waiting = thread::spawn({
             let in_flight = Arc::clone(&in_flight);
-            move || in_flight.room(10, &SystemClock, SystemClock.deadline(Duration::from_secs(60)))
+            move || in_flight.acquire(10, &SystemClock, SystemClock.deadline(Duration::from_secs(60)))
         });
         sender.send(confirm()).unwrap();
         sender.send(confirm()).unwrap();
@@ -262,56 +265,56 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_opened_during_the_wait_is_read_too_and_its_end_frees_its_room() {
+    fn a_channel_opened_during_the_wait_is_read_too_and_its_end_frees_its_permit() {
         let in_flight = InFlight::new(10);
-        let room = take(&in_flight, 10).unwrap();
+        let permit = take(&in_flight, 10).unwrap();
         let waiting = thread::spawn({
             let in_flight = Arc::clone(&in_flight);
-            move || in_flight.room(10, &SystemClock, SystemClock.deadline(Duration::from_secs(60)))
+            move || in_flight.acquire(10, &SystemClock, SystemClock.deadline(Duration::from_secs(60)))
         });
-        while in_flight.lock().line.is_empty() {
+        while in_flight.lock().waiters.is_empty() {
             thread::yield_now();
         }
-        let (_sender, arrivals) = unbounded();
-        let fake = Arc::new(Fake { arrivals, rooms: Mutex::new(vec![room]) });
-        let weak: Weak<dyn Source> = Arc::downgrade(&(Arc::clone(&fake) as Arc<dyn Source>));
+        let (_sender, confirms) = unbounded();
+        let fake = Arc::new(Fake { confirms, permits: Mutex::new(vec![permit]) });
+        let weak: Weak<dyn ConfirmSource> = Arc::downgrade(&(Arc::clone(&fake) as Arc<dyn ConfirmSource>));
         in_flight.register(weak);
         drop(fake);
         assert!(waiting.join().unwrap().is_some());
     }
 
     #[test]
-    fn nobody_overtakes_a_large_message() {
+    fn small_messages_do_not_overtake_a_large_one() {
         let clock = ManualClock::new();
         let in_flight = InFlight::new(10);
-        let room = take(&in_flight, 6).unwrap();
+        let permit = take(&in_flight, 6).unwrap();
         let large = thread::spawn({
             let (in_flight, clock) = (Arc::clone(&in_flight), clock.clone());
             let deadline = clock.deadline(Duration::from_secs(60));
-            move || in_flight.room(8, &clock, deadline)
+            move || in_flight.acquire(8, &clock, deadline)
         });
-        while in_flight.lock().line.is_empty() {
+        while in_flight.lock().waiters.is_empty() {
             thread::yield_now();
         }
-        // It would fit.
+        // Its size would fit.
         assert!(take(&in_flight, 1).is_none());
-        drop(room);
+        drop(permit);
         let large = large.join().unwrap().unwrap();
         drop(large);
         assert_eq!(in_flight.count(), (0, 0));
-        assert!(in_flight.lock().line.is_empty());
+        assert!(in_flight.lock().waiters.is_empty());
     }
 
     #[test]
-    fn eight_threads_share_little_room_and_all_get_through() {
+    fn eight_threads_share_a_small_limit_and_all_get_through() {
         let in_flight = InFlight::new(10);
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for size in 0..500 {
                         let deadline = SystemClock.deadline(Duration::from_secs(60));
-                        let room = in_flight.room(size % 12, &SystemClock, deadline);
-                        assert!(room.is_some());
+                        let permit = in_flight.acquire(size % 12, &SystemClock, deadline);
+                        assert!(permit.is_some());
                     }
                 });
             }

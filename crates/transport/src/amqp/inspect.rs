@@ -1,36 +1,37 @@
-//! Finds out what is there, how it differs, and what the user may not do, and changes nothing
-//! by it: each question is one that the broker must refuse, or that has no effect.
+//! Finds out what exists, how it differs, and which permissions the user lacks, without changing anything: the broker
+//! must refuse each call, or the call has no effect.
 //!
-//! - **Declaring with an argument that can never be**: the broker looks at the permission first
-//!   (403), then at what is there ("inequivalent arg", 406), and what is missing it does not
-//!   create for the argument's sake ("invalid arg", 406).
-//! - **Unbinding what is not bound**: the permissions of binding are looked at, and nothing else happens.
-//! - **Consuming with a priority that is none**: 403 without the permission, else 406.
+//! - **Declaring with an invalid argument**: the broker checks the permission first (403), then compares with an
+//!   existing queue or exchange ("inequivalent arg", 406). It creates no missing one, since the argument is invalid
+//!   ("invalid arg", 406).
+//! - **Removing a binding that does not exist**: the broker checks the permissions for bindings, and does nothing else.
+//! - **Consuming with an invalid priority**: 403 without the permission, otherwise 406.
 //!
-//! So RabbitMQ does it, tried with 3.10.
+//! Verified with RabbitMQ 3.10.
 
 use amiquip::{ConsumerOptions, ExchangeType, QueueDeclareOptions};
 use zc_events_protocol::{Deadline, HeaderValue, Headers};
 
-use super::ask::{Answer, Asker};
 use super::connection::BrokerConnection;
 use super::convert::to_table;
 use super::declare::{kind, properties};
 use super::failure::{ACCESS_REFUSED, NOT_FOUND, PRECONDITION_FAILED};
-use super::inequivalent::Inequivalent;
+use super::precondition_failed::PreconditionFailed;
+use super::throwaway_channel::{Reply, ThrowawayChannel};
 use crate::{
-    Binding, Difference, Exchange, InspectedExchange, InspectedQueue, Inspection, Lack, Queue, Result, Right, Standing,
-    Topology,
+    Binding, Difference, Exchange, InspectedExchange, InspectedQueue, Inspection, MissingPermission, Permission,
+    Presence, Queue, Result, Topology,
 };
 
-/// How many differences of one thing are looked for.
+/// The most differences that are reported of one queue or exchange.
 const MOST_DIFFERENCES: usize = 8;
-/// An argument of exchanges that takes a text.
-const NO_EXCHANGE: &str = "alternate-exchange";
+/// An argument of exchanges whose value must be a string.
+const STRING_ARGUMENT: &str = "alternate-exchange";
 
 pub(super) fn inspect(connection: &BrokerConnection, wanted: &Topology, deadline: Deadline) -> Result<Inspection> {
-    let mut inspector = Inspector { asker: Asker::new(connection, deadline), found: Inspection::default() };
-    // What names the exchange first: it tells reading from writing.
+    let mut inspector =
+        Inspector { channel: ThrowawayChannel::new(connection, deadline), found: Inspection::default() };
+    // Bindings first: their refusals tell the read permission on an exchange from the write permission.
     wanted.bindings.iter().try_for_each(|binding| inspector.binding(binding))?;
     wanted.exchanges.iter().try_for_each(|exchange| inspector.exchange(exchange))?;
     wanted.queues.iter().try_for_each(|queue| inspector.queue(queue))?;
@@ -38,7 +39,7 @@ pub(super) fn inspect(connection: &BrokerConnection, wanted: &Topology, deadline
 }
 
 struct Inspector<'a> {
-    asker: Asker<'a>,
+    channel: ThrowawayChannel<'a>,
     found: Inspection,
 }
 
@@ -48,13 +49,13 @@ impl Inspector<'_> {
         let doing = format!("asking about the binding of queue `{queue}`");
         let key = uuid::Uuid::new_v4().to_string();
         let none = to_table(&Headers::new());
-        if let Answer::No { code: ACCESS_REFUSED, text } =
-            self.asker.ask(&doing, |channel| channel.queue_unbind(queue, exchange, &key, none.clone()))?
+        if let Reply::Refused { code: ACCESS_REFUSED, text } =
+            self.channel.call(&doing, |channel| channel.queue_unbind(queue, exchange, &key, none.clone()))?
         {
             if text.contains(&format!("exchange '{exchange}'")) {
-                self.lacks(Right::Read, exchange);
+                self.report_missing(Permission::Read, exchange);
             } else {
-                self.lacks(Right::Write, queue);
+                self.report_missing(Permission::Write, queue);
             }
         }
         self.found.bindings.push(None);
@@ -64,85 +65,85 @@ impl Inspector<'_> {
     fn exchange(&mut self, exchange: &Exchange) -> Result<()> {
         let name = &exchange.name;
         let doing = format!("asking about exchange `{name}`");
-        let standing = match self.asker.ask(&doing, |channel| channel.exchange_declare_passive(name).map(drop))? {
-            Answer::No { code: NOT_FOUND, .. } => Standing::Missing,
-            Answer::No { text, .. } => Standing::Unknown(text),
-            Answer::Yes(()) => Standing::AsWanted,
+        let presence = match self.channel.call(&doing, |channel| channel.exchange_declare_passive(name).map(drop))? {
+            Reply::Refused { code: NOT_FOUND, .. } => Presence::Missing,
+            Reply::Refused { text, .. } => Presence::Unknown(text),
+            Reply::Ok(()) => Presence::AsWanted,
         };
         let compared = self.compare_exchange(exchange, &doing)?;
         let key = uuid::Uuid::new_v4().to_string();
         let none = to_table(&Headers::new());
-        if let Answer::No { code: ACCESS_REFUSED, .. } =
-            self.asker.ask(&doing, |channel| channel.exchange_unbind(name, name, &key, none.clone()))?
-            && !self.found.lacks.contains(&lack(Right::Read, name))
+        if let Reply::Refused { code: ACCESS_REFUSED, .. } =
+            self.channel.call(&doing, |channel| channel.exchange_unbind(name, name, &key, none.clone()))?
+            && !self.found.missing_permissions.contains(&missing_permission(Permission::Read, name))
         {
-            self.lacks(Right::Write, name);
+            self.report_missing(Permission::Write, name);
         }
-        let standing = if standing == Standing::AsWanted { compared } else { standing };
-        self.found.exchanges.push(InspectedExchange { name: name.clone(), standing });
+        let presence = if presence == Presence::AsWanted { compared } else { presence };
+        self.found.exchanges.push(InspectedExchange { name: name.clone(), presence });
         Ok(())
     }
 
-    /// How an exchange that is there differs.
-    fn compare_exchange(&mut self, exchange: &Exchange, doing: &str) -> Result<Standing> {
+    /// How an existing exchange differs.
+    fn compare_exchange(&mut self, exchange: &Exchange, doing: &str) -> Result<Presence> {
         let name = &exchange.name;
         let (mut kind, mut options) = (kind(exchange.kind), properties(exchange));
-        options.arguments = to_table(&Headers::from([(NO_EXCHANGE.to_owned(), 1.into())]));
+        options.arguments = to_table(&Headers::from([(STRING_ARGUMENT.to_owned(), 1.into())]));
         let mut differences = Vec::new();
         while differences.len() < MOST_DIFFERENCES {
-            let answer = self
-                .asker
-                .ask(doing, |channel| channel.exchange_declare(kind.clone(), name, options.clone()).map(drop))?;
-            let Some(inequivalent) = self.judged(answer, name, &mut differences)? else { break };
-            match (inequivalent.what(), inequivalent.found_flag()) {
-                ("type", _) => kind = exchange_type(inequivalent.found()),
+            let reply = self
+                .channel
+                .call(doing, |channel| channel.exchange_declare(kind.clone(), name, options.clone()).map(drop))?;
+            let Some(mismatch) = self.next_difference(reply, name, &mut differences)? else { break };
+            match (mismatch.what(), mismatch.found_flag()) {
+                ("type", _) => kind = exchange_type(mismatch.found()),
                 ("durable", Some(durable)) => options.durable = durable,
                 ("auto_delete", Some(auto_delete)) => options.auto_delete = auto_delete,
                 ("internal", Some(internal)) => options.internal = internal,
                 _ => break,
             }
         }
-        Ok(standing(differences))
+        Ok(presence(differences))
     }
 
     fn queue(&mut self, queue: &Queue) -> Result<()> {
         let name = &queue.name;
         let doing = format!("asking about queue `{name}`");
-        let counted = self.asker.ask(&doing, |channel| {
+        let counted = self.channel.call(&doing, |channel| {
             let counts = channel.queue_declare_passive(name)?;
             Ok((counts.declared_message_count(), counts.declared_consumer_count()))
         })?;
-        let (standing, (ready, consumers)) = match counted {
-            Answer::No { code: NOT_FOUND, .. } => (Standing::Missing, (None, None)),
-            Answer::No { text, .. } => (Standing::Unknown(text), (None, None)),
-            Answer::Yes(counts) => (Standing::AsWanted, counts),
+        let (presence, (ready, consumers)) = match counted {
+            Reply::Refused { code: NOT_FOUND, .. } => (Presence::Missing, (None, None)),
+            Reply::Refused { text, .. } => (Presence::Unknown(text), (None, None)),
+            Reply::Ok(counts) => (Presence::AsWanted, counts),
         };
         let mut compared = self.compare_queue(queue, &queue.arguments, &doing)?;
-        if let (Standing::Different(_), Some(fallback)) = (&compared, &queue.fallback)
-            && self.compare_queue(queue, fallback, &doing)? == Standing::AsWanted
+        if let (Presence::Different(_), Some(fallback)) = (&compared, &queue.fallback)
+            && self.compare_queue(queue, fallback, &doing)? == Presence::AsWanted
         {
-            compared = Standing::AsWanted;
+            compared = Presence::AsWanted;
         }
         let options = ConsumerOptions {
             arguments: to_table(&Headers::from([("x-priority".to_owned(), "none".into())])),
             ..ConsumerOptions::default()
         };
-        let refused = self.asker.ask(&doing, |channel| {
-            // Should a broker take it after all, then one message, which goes back.
+        let refused = self.channel.call(&doing, |channel| {
+            // If a broker accepts it nevertheless, it delivers at most one message, which is requeued.
             channel.qos(0, 1, false)?;
             channel.basic_consume(name, options.clone()).map(drop)
         })?;
-        if let Answer::No { code: ACCESS_REFUSED, .. } = refused {
-            self.lacks(Right::Read, name);
+        if let Reply::Refused { code: ACCESS_REFUSED, .. } = refused {
+            self.report_missing(Permission::Read, name);
         }
-        let standing = if standing == Standing::AsWanted { compared } else { standing };
+        let presence = if presence == Presence::AsWanted { compared } else { presence };
         let (ready, consumers) = (ready.map(u64::from), consumers.map(u64::from));
-        self.found.queues.push(InspectedQueue { name: name.clone(), standing, ready, consumers });
+        self.found.queues.push(InspectedQueue { name: name.clone(), presence, ready, consumers });
         Ok(())
     }
 
-    /// How a queue that is there differs from one with these arguments.
-    fn compare_queue(&mut self, queue: &Queue, arguments: &Headers, doing: &str) -> Result<Standing> {
+    /// How an existing queue differs from one with these arguments.
+    fn compare_queue(&mut self, queue: &Queue, arguments: &Headers, doing: &str) -> Result<Presence> {
         let name = &queue.name;
         let mut options = QueueDeclareOptions {
             durable: queue.durable,
@@ -152,44 +153,44 @@ impl Inspector<'_> {
         let mut arguments = arguments.clone();
         let mut differences = Vec::new();
         while differences.len() < MOST_DIFFERENCES {
-            let mut impossible = arguments.clone();
-            // Each is unknown to the other type of queue, and not compared where that is there.
+            let mut invalid = arguments.clone();
+            // Each argument is unknown to the other queue type, and not compared if such a queue exists.
             let is_quorum = arguments.get("x-queue-type").and_then(HeaderValue::as_str) == Some("quorum");
-            let never = if is_quorum { "x-max-priority" } else { "x-delivery-limit" };
-            impossible.insert(never.to_owned(), "none".into());
-            options.arguments = to_table(&impossible);
-            let answer = self.asker.ask(doing, |channel| channel.queue_declare(name, options.clone()).map(drop))?;
-            let Some(inequivalent) = self.judged(answer, name, &mut differences)? else { break };
-            match (inequivalent.what(), inequivalent.found_flag()) {
+            let unknown = if is_quorum { "x-max-priority" } else { "x-delivery-limit" };
+            invalid.insert(unknown.to_owned(), "none".into());
+            options.arguments = to_table(&invalid);
+            let reply = self.channel.call(doing, |channel| channel.queue_declare(name, options.clone()).map(drop))?;
+            let Some(mismatch) = self.next_difference(reply, name, &mut differences)? else { break };
+            match (mismatch.what(), mismatch.found_flag()) {
                 ("durable", Some(durable)) => options.durable = durable,
                 ("auto_delete", Some(auto_delete)) => options.auto_delete = auto_delete,
-                (what, _) => match inequivalent.found_value(arguments.get(what)) {
+                (what, _) => match mismatch.found_value(arguments.get(what)) {
                     Some(HeaderValue::Null) if arguments.remove(what).is_some() => {}
                     Some(value) if value != HeaderValue::Null => drop(arguments.insert(what.to_owned(), value)),
                     _ => break,
                 },
             }
         }
-        Ok(standing(differences))
+        Ok(presence(differences))
     }
 
-    /// What an answer to a declaration that can never be says: the next difference, which is noted, too.
-    fn judged(
+    /// Reads the next difference from the reply to an invalid declaration, and adds it to the list.
+    fn next_difference(
         &mut self,
-        answer: Answer,
+        reply: Reply,
         name: &str,
         differences: &mut Vec<Difference>,
-    ) -> Result<Option<Inequivalent>> {
-        match answer {
-            Answer::No { code: ACCESS_REFUSED, .. } => self.lacks(Right::Configure, name),
-            Answer::No { code: PRECONDITION_FAILED, text } => {
-                let known = |it: &Inequivalent| differences.iter().any(|difference| difference.what == it.what());
-                if let Some(inequivalent) = Inequivalent::read(&text)
-                    && inequivalent.what() != NO_EXCHANGE
-                    && !known(&inequivalent)
+    ) -> Result<Option<PreconditionFailed>> {
+        match reply {
+            Reply::Refused { code: ACCESS_REFUSED, .. } => self.report_missing(Permission::Configure, name),
+            Reply::Refused { code: PRECONDITION_FAILED, text } => {
+                let known = |it: &PreconditionFailed| differences.iter().any(|difference| difference.what == it.what());
+                if let Some(mismatch) = PreconditionFailed::read(&text)
+                    && mismatch.what() != STRING_ARGUMENT
+                    && !known(&mismatch)
                 {
-                    differences.push(inequivalent.difference());
-                    return Ok(Some(inequivalent));
+                    differences.push(mismatch.difference());
+                    return Ok(Some(mismatch));
                 }
             }
             _ => {}
@@ -197,20 +198,20 @@ impl Inspector<'_> {
         Ok(None)
     }
 
-    fn lacks(&mut self, right: Right, on: &str) {
-        let lack = lack(right, on);
-        if !self.found.lacks.contains(&lack) {
-            self.found.lacks.push(lack);
+    fn report_missing(&mut self, permission: Permission, on: &str) {
+        let missing = missing_permission(permission, on);
+        if !self.found.missing_permissions.contains(&missing) {
+            self.found.missing_permissions.push(missing);
         }
     }
 }
 
-fn lack(right: Right, on: &str) -> Lack {
-    Lack { right, on: on.to_owned() }
+fn missing_permission(permission: Permission, on: &str) -> MissingPermission {
+    MissingPermission { permission, on: on.to_owned() }
 }
 
-fn standing(differences: Vec<Difference>) -> Standing {
-    if differences.is_empty() { Standing::AsWanted } else { Standing::Different(differences) }
+fn presence(differences: Vec<Difference>) -> Presence {
+    if differences.is_empty() { Presence::AsWanted } else { Presence::Different(differences) }
 }
 
 fn exchange_type(name: &str) -> ExchangeType {

@@ -1,15 +1,14 @@
-//! A broker on AMQP 0-9-1, RabbitMQ above all, through amiquip: the only folder that
-//! names it. One connection publishes, each subscription has one of its own (a blocked
-//! publisher must not block consumers).
+//! A broker on AMQP 0-9-1, such as RabbitMQ, through amiquip. Only this folder names amiquip. One connection publishes;
+//! each subscription has its own, since a broker that blocks publishers must not block consumers.
 //!
-//! Errors of amiquip are told apart in `failure`; its want of deadlines is made good in
-//! `watchdog`; `login` keeps credentials out of its logs; `guard` keeps from it what would
-//! crash or mislead it.
+//! `failure` tells amiquip's errors apart, `watchdog` adds deadlines to it, `login` keeps credentials out of its logs,
+//! and `guard` keeps bytes from it that would crash or mislead it.
 
-mod ask;
 mod backoff;
 mod channel;
+mod closing_channel;
 mod connection;
+mod connection_manager;
 mod consumer;
 mod consumer_thread;
 mod convert;
@@ -18,22 +17,25 @@ mod failure;
 pub(crate) mod guard;
 mod handshake;
 mod in_flight;
-mod inequivalent;
 mod inspect;
-mod keeper;
-mod ledger;
 mod login;
+mod message_ids;
 mod node;
 mod options;
+mod precondition_failed;
 mod probe;
 mod publisher;
+mod reconnect;
 mod remove;
 mod settlements;
 mod socket;
+mod throwaway_channel;
 mod tls_options;
+mod unconfirmed;
 mod url;
 mod watchdog;
 
+use std::fmt;
 use std::sync::Arc;
 
 use zc_events_protocol::{Deadline, Outcome, size_of_headers};
@@ -49,16 +51,16 @@ pub use probe::{NodeProbe, probe};
 pub use url::BrokerUrl;
 pub use zc_events_net::{ConnectFailure, ConnectStep, ConnectTrace, Probe};
 
-/// Headers travel in one frame, and RabbitMQ's frames hold 128 KiB by default.
+/// The headers must fit into one frame, which holds 128 KiB by default in RabbitMQ.
 const MAX_HEADERS: usize = 120 * 1024;
 
-/// A broker reached over AMQP. Clones share the connection. It connects when it is first
-/// used. From then on a connection that was lost comes back by itself, with everything
-/// declared that was declared before: after 0 to 200 ms, then after pauses that grow to at
-/// most 3 s. A call that needs it meanwhile makes an attempt of its own.
+/// A broker that is reached over AMQP. Clones share the connection. It connects when it is first used.
 ///
-/// A publish that fails because the connection had died unnoticed is repeated once, on a
-/// new one: nothing had been sent. No other message is sent twice.
+/// A lost connection is restored in the background, with all topologies declared again: after 0 to 200 ms, then after
+/// pauses that grow to at most 3 s. A call that needs the connection meanwhile makes an attempt of its own.
+///
+/// If a publish fails because the connection had ended unnoticed, nothing was sent, and the publish is repeated once on
+/// a new connection. No other message is sent twice.
 #[derive(Clone)]
 pub struct AmqpBroker {
     publisher: Arc<Publisher>,
@@ -66,10 +68,10 @@ pub struct AmqpBroker {
 }
 
 impl AmqpBroker {
-    /// A broker with these options. Connects to nothing yet.
+    /// A broker with these options. It does not connect yet.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the system gives us no thread.
+    /// [`Error::Unavailable`] if the system refuses a thread.
     pub fn new(options: AmqpOptions) -> Result<Self> {
         let max_body = options.max_body;
         let publisher = Watchdog::start(Arc::clone(&options.clock))
@@ -80,6 +82,12 @@ impl AmqpBroker {
                 source: Some(Box::new(error)),
             })?;
         Ok(Self { publisher: Arc::new(publisher), max_body })
+    }
+}
+
+impl fmt::Debug for AmqpBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AmqpBroker").field("options", self.publisher.options()).finish_non_exhaustive()
     }
 }
 
@@ -141,7 +149,7 @@ fn check_names(topology: &Topology) -> Result<()> {
     topology.bindings.iter().try_for_each(|binding| short("a binding key", &binding.routing_key))
 }
 
-/// What amiquip would cut off silently, or send and lose the connection for.
+/// Refuses messages that amiquip would truncate silently, or that would cost the connection.
 fn check(message: &Outgoing<'_>, max_body: usize) -> Result<()> {
     short("the exchange's name", message.exchange)?;
     short("the routing key", message.routing_key)?;
@@ -187,7 +195,7 @@ mod tests {
     use zc_events_protocol::{HeaderValue, Headers, Properties};
 
     #[test]
-    fn a_name_that_amiquip_would_cut_is_refused_however_deep_it_stands() {
+    fn a_header_name_that_amiquip_would_truncate_is_refused_at_any_depth() {
         let inner = Headers::from([("n".repeat(256), HeaderValue::Null)]);
         let listed = Headers::from([("list".to_owned(), HeaderValue::List(vec![HeaderValue::Table(inner.clone())]))]);
         for headers in [inner, listed] {

@@ -1,9 +1,7 @@
-//! Publishing: an r2d2 pool of the channels of one connection. Opening that connection is
-//! the business of `keeper` and not of the pool, so that its failure is told at once and
-//! not by the pool's patience running out.
+//! Publishing: an r2d2 pool of the channels of one connection. `connection_manager` opens that connection, and not the
+//! pool, so that a failure is reported at once and not after the pool's timeout.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,11 +11,13 @@ use zc_events_protocol::{Deadline, Outcome, Stage};
 
 use super::channel::ConfirmChannel;
 use super::connection::BrokerConnection;
+use super::connection_manager::ConnectionManager;
 use super::failure;
-use super::in_flight::Source;
+use super::in_flight::ConfirmSource;
 use super::inspect::inspect;
-use super::keeper::{Keeper, Running};
+use super::message_ids::MessageIds;
 use super::options::AmqpOptions;
+use super::reconnect::ReconnectThread;
 use super::remove::remove;
 use super::watchdog::Watchdog;
 use crate::{Error, Health, Inspection, Outgoing, Receipt, Result, Topology};
@@ -27,59 +27,64 @@ const OPEN_CHANNEL: Duration = Duration::from_secs(5);
 
 /// The publishing side of a broker.
 pub(super) struct Publisher {
-    keeper: Arc<Keeper>,
-    pool: Pool<Channels>,
-    marks: Marks,
-    _running: Running,
+    manager: Arc<ConnectionManager>,
+    pool: Pool<ChannelFactory>,
+    message_ids: MessageIds,
+    _reconnect_thread: ReconnectThread,
 }
 
 impl Publisher {
     pub(super) fn new(options: AmqpOptions, watchdog: Arc<Watchdog>) -> std::io::Result<Self> {
         let channels = options.channels;
-        let (keeper, running) = Keeper::start(options, watchdog)?;
+        let (manager, signals) = ConnectionManager::new(options, watchdog);
+        let reconnect_thread = ReconnectThread::start(Arc::clone(&manager), signals)?;
         let pool = Pool::builder()
             .max_size(channels)
             .min_idle(Some(0))
-            // The reaper would drop channels, which is a blocking call.
+            // The reaper would drop channels, which blocks.
             .idle_timeout(None)
             .max_lifetime(None)
             .test_on_check_out(true)
             .connection_timeout(OPEN_CHANNEL)
-            .error_handler(Box::new(Quiet))
-            .build_unchecked(Channels(Arc::clone(&keeper)));
-        Ok(Self { keeper, pool, marks: Marks::new(), _running: running })
+            .error_handler(Box::new(LogPoolErrors))
+            .build_unchecked(ChannelFactory(Arc::clone(&manager)));
+        Ok(Self { manager, pool, message_ids: MessageIds::new(), _reconnect_thread: reconnect_thread })
+    }
+
+    pub(super) fn options(&self) -> &AmqpOptions {
+        &self.manager.options
     }
 
     pub(super) fn send(&self, message: &Outgoing<'_>, deadline: Deadline) -> Result<Receipt> {
-        let clock = &*self.keeper.options.clock;
+        let clock = &*self.manager.options.clock;
         let fresh;
         let message_id = match &message.properties.message_id {
             Some(id) => id,
             None => {
-                fresh = self.marks.next();
+                fresh = self.message_ids.next();
                 &fresh
             }
         };
         let mut retried = false;
         loop {
-            let connection = self.keeper.connection(deadline)?;
-            connection.gate.pass(clock, deadline)?;
-            let Some(room) = self.keeper.in_flight.room(message.body.len(), clock, deadline) else {
-                return Err(match connection.gate.blocked() {
+            let connection = self.manager.connection(deadline)?;
+            connection.flow_control.wait_until_unblocked(clock, deadline)?;
+            let Some(permit) = self.manager.in_flight.acquire(message.body.len(), clock, deadline) else {
+                return Err(match connection.flow_control.blocked() {
                     Some((_, reason)) => Error::Blocked { reason },
                     None => failure::timeout(Stage::InFlight),
                 });
             };
-            connection.gate.pass(clock, deadline)?;
-            // Lent for the time of handing over, so that others wait for the pool, each until his own
-            // deadline, and not behind a message that the broker does not take.
+            connection.flow_control.wait_until_unblocked(clock, deadline)?;
+            // Lent only while sending, so that other callers wait for the pool, each until its own deadline, and not
+            // behind a message that the broker does not accept.
             let channel = self.channel(deadline)?;
-            match channel.publish(message, message_id, room, deadline) {
-                // The channel had died unnoticed; nothing was sent.
+            match channel.publish(message, message_id, permit, deadline) {
+                // The channel had ended unnoticed, and nothing was sent.
                 Err(Error::Unavailable { outcome: Outcome::NotSent, .. }) if !retried => retried = true,
-                Err(error) => return Err(self.keeper.note(error)),
+                Err(error) => return Err(self.manager.record_error(error)),
                 Ok(Some(receipt)) => return Ok(receipt),
-                // As often as it takes: each nack costs a channel, and many come at once from a full queue.
+                // Repeated without a limit: each nack costs a channel, and a full queue nacks many messages at once.
                 Ok(None) if deadline.has_passed(clock) => return Err(failure::timeout(Stage::Pool)),
                 Ok(None) => {}
             }
@@ -87,51 +92,52 @@ impl Publisher {
     }
 
     pub(super) fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
-        self.keeper.declare(topology, deadline)
+        self.manager.declare(topology, deadline)
     }
 
-    /// Opens a connection of the same kind for somebody else, with all topologies and his own declared,
-    /// and with the channel whose end tells of this broker's closing.
+    /// Opens another connection, with all topologies and `own` declared, for a subscription. The receiver disconnects
+    /// when this broker is closed.
     pub(super) fn open_connection(
         &self,
         purpose: &str,
         own: &Topology,
         deadline: Deadline,
     ) -> Result<(BrokerConnection, Receiver<()>)> {
-        self.keeper.current()?;
-        let closing = self.keeper.closing.clone();
-        let connection = self.keeper.open_with(purpose, own, deadline).map_err(|error| self.keeper.note(error))?;
+        self.manager.current()?;
+        let closing = self.manager.closing.clone();
+        let connection =
+            self.manager.open_with(purpose, own, deadline).map_err(|error| self.manager.record_error(error))?;
         Ok((connection, closing))
     }
 
-    /// Looks over a connection of its own, which may be lost over a question.
+    /// Uses a connection of its own, since a call may cost the connection.
     pub(super) fn inspect(&self, wanted: &Topology, deadline: Deadline) -> Result<Inspection> {
-        let connection = self.keeper.open_bare("looking", deadline)?;
-        inspect(&connection, wanted, deadline).map_err(|error| self.keeper.note(error))
+        let connection = self.manager.open_bare("looking", deadline)?;
+        inspect(&connection, wanted, deadline).map_err(|error| self.manager.record_error(error))
     }
 
-    /// Forgets first: a connection that comes back meanwhile must not declare it again.
+    /// Forgets the topology first, so that a connection that is restored meanwhile does not declare it again.
     pub(super) fn remove(&self, topology: &Topology, deadline: Deadline) -> Result<()> {
-        self.keeper.forget(topology);
-        let connection = self.keeper.open_bare("deleting", deadline)?;
-        remove(&connection, topology, deadline).map_err(|error| self.keeper.note(error))
+        self.manager.forget(topology);
+        let connection = self.manager.open_bare("deleting", deadline)?;
+        remove(&connection, topology, deadline).map_err(|error| self.manager.record_error(error))
     }
 
     pub(super) fn health(&self) -> Health {
-        self.keeper.health()
+        self.manager.health()
     }
 
     pub(super) fn close(&self, deadline: Deadline) -> Result<()> {
-        self.keeper.close().map_or(Ok(()), |connection| connection.close(deadline))
+        self.manager.close().map_or(Ok(()), |connection| connection.close(deadline))
     }
 
-    fn channel(&self, deadline: Deadline) -> Result<PooledConnection<Channels>> {
-        let left = deadline.remaining(&*self.keeper.options.clock);
+    fn channel(&self, deadline: Deadline) -> Result<PooledConnection<ChannelFactory>> {
+        let left = deadline.remaining(&*self.manager.options.clock);
         match self.pool.get_timeout(left) {
             Ok(channel) => Ok(channel),
             Err(_) => {
-                // Told from a pool whose channels are all in use.
-                Err(self.keeper.absence()?.unwrap_or(failure::timeout(Stage::Pool)))
+                // Without a connection, that is the reason; otherwise all channels are in use.
+                Err(self.manager.connect_error()?.unwrap_or(failure::timeout(Stage::Pool)))
             }
         }
     }
@@ -139,15 +145,15 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        // What is out keeps it until its receipts are gone.
-        drop(self.keeper.close());
+        // Unconfirmed messages keep the connection until their receipts are dropped.
+        drop(self.manager.close());
     }
 }
 
-/// Opens and judges channels for the pool.
-struct Channels(Arc<Keeper>);
+/// Opens and checks channels for the pool.
+struct ChannelFactory(Arc<ConnectionManager>);
 
-impl ManageConnection for Channels {
+impl ManageConnection for ChannelFactory {
     type Connection = Arc<ConfirmChannel>;
     type Error = Error;
 
@@ -155,22 +161,22 @@ impl ManageConnection for Channels {
         let open = || {
             let deadline = self.0.options.clock.deadline(OPEN_CHANNEL);
             let connection = self.0.connection(deadline)?;
-            // A broker that blocks a connection reads nothing from it: the attempt would cost the connection.
-            connection.gate.pass(&*self.0.options.clock, deadline)?;
-            ConfirmChannel::open(&connection, self.0.bin.clone(), deadline).map(Arc::new)
+            // A broker that blocks a connection reads nothing from it, so the attempt would cost the connection.
+            connection.flow_control.wait_until_unblocked(&*self.0.options.clock, deadline)?;
+            ConfirmChannel::open(&connection, self.0.closing_channels.clone(), deadline).map(Arc::new)
         };
-        // A panic would cost the pool the place for good.
+        // A panic would cost the pool one of its places for good.
         let channel = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
             let why = "the client library panicked".to_owned();
             Err(failure::lost("opening a channel", why, Outcome::NotSent))
         })?;
         let source: Weak<ConfirmChannel> = Arc::downgrade(&channel);
-        let source: Weak<dyn Source> = source;
+        let source: Weak<dyn ConfirmSource> = source;
         self.0.in_flight.register(source);
         Ok(channel)
     }
 
-    /// Asks nothing of the broker.
+    /// Makes no call to the broker.
     fn is_valid(&self, channel: &mut Arc<ConfirmChannel>) -> Result<()> {
         let current = self.0.current()?;
         let is_current = current.is_some_and(|connection| Arc::ptr_eq(&connection, channel.connection()));
@@ -186,28 +192,12 @@ impl ManageConnection for Channels {
     }
 }
 
-/// What fails in the pool's threads is told to the caller who waits for it.
+/// Only logs errors of the pool's threads: the caller that waits for the channel gets them.
 #[derive(Debug)]
-struct Quiet;
+struct LogPoolErrors;
 
-impl HandleError<Error> for Quiet {
+impl HandleError<Error> for LogPoolErrors {
     fn handle_error(&self, error: Error) {
         log::debug!("opening a channel failed: {error}");
-    }
-}
-
-/// Message ids for messages that have none: unique among all publishers, cheap to make.
-struct Marks {
-    prefix: String,
-    next: AtomicU64,
-}
-
-impl Marks {
-    fn new() -> Self {
-        Self { prefix: uuid::Uuid::new_v4().simple().to_string(), next: AtomicU64::new(1) }
-    }
-
-    fn next(&self) -> String {
-        format!("{}-{}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed))
     }
 }

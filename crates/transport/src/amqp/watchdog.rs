@@ -1,6 +1,5 @@
-//! The end of every blocking call: amiquip has no timeouts, so a thread shuts the socket
-//! down at the deadline, which ends whatever call was blocked on it. One thread for a
-//! broker, not one per call; it sleeps until the nearest deadline.
+//! Ends blocking calls at their deadline. amiquip has no timeouts, so a thread shuts the socket down at the deadline,
+//! which ends the call that blocks on it. Each broker has one such thread. It sleeps until the nearest deadline.
 
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};
@@ -12,21 +11,21 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use zc_events_protocol::{Clock, Deadline};
 
-use crate::gate::Gate;
+use crate::flow_control::FlowControl;
 
-/// How long a patient watch waits until it looks again whether its gate is open, and how
-/// long the broker then has for the answer.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How long a patient watch waits until it checks again whether the broker blocks the connection, and how long the
+/// broker then has to answer.
+const RECHECK: Duration = Duration::from_secs(5);
 
-/// A second handle of a connection's socket. While it exists the peer does not see the
-/// connection end, so whoever is done with the connection cuts it.
+/// A second handle of a connection's socket. While it exists the peer does not see the connection end, so the owner of
+/// the connection cuts it at the end.
 #[derive(Debug)]
-pub(super) struct Lifeline {
+pub(super) struct SocketHandle {
     stream: TcpStream,
     cut: AtomicBool,
 }
 
-impl Lifeline {
+impl SocketHandle {
     pub(super) fn new(stream: TcpStream) -> Self {
         Self { stream, cut: AtomicBool::new(false) }
     }
@@ -34,55 +33,55 @@ impl Lifeline {
     /// Ends the connection at once, in both directions.
     pub(super) fn cut(&self) {
         if !self.cut.swap(true, Ordering::AcqRel) {
-            // It fails only when the connection is gone already.
+            // It fails only if the connection has ended already.
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
 }
 
-impl Drop for Lifeline {
+impl Drop for SocketHandle {
     fn drop(&mut self) {
         self.cut();
     }
 }
 
-/// Cuts lifelines whose deadline passes while they are watched.
+/// Cuts sockets whose deadline passes while they are watched.
 pub(super) struct Watchdog {
-    shared: Arc<Shared>,
+    shared: Arc<WatchdogShared>,
 }
 
-struct Shared {
-    watched: Mutex<Watched>,
+struct WatchdogShared {
+    watched: Mutex<WatchdogState>,
     wake: Sender<()>,
 }
 
 #[derive(Default)]
-struct Watched {
+struct WatchdogState {
     next_id: u64,
-    /// When the thread will look next. It is woken only for something earlier, which in a
-    /// steady run of calls with the same timeout is never.
+    /// When the thread will check next. It is woken only for an earlier deadline, which does not happen in a steady run
+    /// of calls with the same timeout.
     alarm: Option<Instant>,
-    by_deadline: BTreeMap<(Instant, u64), Watch>,
+    by_deadline: BTreeMap<(Instant, u64), WatchedSocket>,
     closed: bool,
 }
 
-struct Watch {
-    lifeline: Arc<Lifeline>,
+struct WatchedSocket {
+    socket_handle: Arc<SocketHandle>,
     fired: Arc<AtomicBool>,
     patience: Option<Patience>,
 }
 
 /// A reason not to cut at the deadline.
 struct Patience {
-    /// While it is shut, the broker reads nothing and answers nothing.
-    gate: Arc<Gate>,
-    /// Whether it was shut when last looked at.
-    was_shut: bool,
+    /// While it is blocked, the broker reads nothing and answers nothing.
+    flow_control: Arc<FlowControl>,
+    /// Whether it was blocked at the last check.
+    was_blocked: bool,
 }
 
 /// Watches until it is dropped.
 pub(super) struct Guard<'a> {
-    shared: &'a Shared,
+    shared: &'a WatchdogShared,
     key: (Instant, u64),
     fired: Arc<AtomicBool>,
     is_patient: bool,
@@ -91,7 +90,7 @@ pub(super) struct Guard<'a> {
 impl Watchdog {
     pub(super) fn start(clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let (wake, woken) = bounded(1);
-        let shared = Arc::new(Shared { watched: Mutex::default(), wake });
+        let shared = Arc::new(WatchdogShared { watched: Mutex::default(), wake });
         thread::Builder::new().name("zc-events-watchdog".into()).spawn({
             let shared = Arc::clone(&shared);
             move || shared.run(&*clock, &woken)
@@ -99,24 +98,38 @@ impl Watchdog {
         Ok(Self { shared })
     }
 
-    /// Cuts `lifeline` at the deadline, unless the guard was dropped before.
-    pub(super) fn watch(&self, lifeline: &Arc<Lifeline>, deadline: Deadline) -> Guard<'_> {
-        self.watch_with(lifeline, deadline, None)
+    /// Cuts `socket_handle` at the deadline, unless the guard was dropped before.
+    pub(super) fn watch(&self, socket_handle: &Arc<SocketHandle>, deadline: Deadline) -> Guard<'_> {
+        self.watch_with(socket_handle, deadline, None)
     }
 
-    /// [`Watchdog::watch`], which does not cut while `gate` is shut, nor before the broker
-    /// has had [`AGAIN`] for its answer since. For those whose call nobody waits for.
-    pub(super) fn watch_patiently(&self, lifeline: &Arc<Lifeline>, deadline: Deadline, gate: &Arc<Gate>) -> Guard<'_> {
-        self.watch_with(lifeline, deadline, Some(Patience { gate: Arc::clone(gate), was_shut: false }))
+    /// [`Watchdog::watch`], which does not cut while `flow_control` is blocked, nor within [`RECHECK`] afterwards, so
+    /// that the broker has time to answer. For calls that no caller waits for.
+    pub(super) fn watch_patiently(
+        &self,
+        socket_handle: &Arc<SocketHandle>,
+        deadline: Deadline,
+        flow_control: &Arc<FlowControl>,
+    ) -> Guard<'_> {
+        self.watch_with(
+            socket_handle,
+            deadline,
+            Some(Patience { flow_control: Arc::clone(flow_control), was_blocked: false }),
+        )
     }
 
-    fn watch_with(&self, lifeline: &Arc<Lifeline>, deadline: Deadline, patience: Option<Patience>) -> Guard<'_> {
+    fn watch_with(
+        &self,
+        socket_handle: &Arc<SocketHandle>,
+        deadline: Deadline,
+        patience: Option<Patience>,
+    ) -> Guard<'_> {
         let is_patient = patience.is_some();
         let fired = Arc::new(AtomicBool::new(false));
         let mut watched = self.shared.lock();
         let key = (deadline.instant(), watched.next_id);
         watched.next_id += 1;
-        let watch = Watch { lifeline: Arc::clone(lifeline), fired: Arc::clone(&fired), patience };
+        let watch = WatchedSocket { socket_handle: Arc::clone(socket_handle), fired: Arc::clone(&fired), patience };
         watched.by_deadline.insert(key, watch);
         if watched.alarm.is_none_or(|alarm| key.0 < alarm) {
             watched.alarm = Some(key.0);
@@ -135,7 +148,7 @@ impl Drop for Watchdog {
 }
 
 impl Guard<'_> {
-    /// Whether the deadline passed, and what was watched has been cut.
+    /// Whether the deadline has passed, and the socket has been cut.
     pub(super) fn has_fired(&self) -> bool {
         self.fired.load(Ordering::Acquire)
     }
@@ -146,22 +159,22 @@ impl Drop for Guard<'_> {
         let mut watched = self.shared.lock();
         let found = watched.by_deadline.remove(&self.key);
         if found.is_none() && self.is_patient {
-            // It may have been put off.
+            // Its deadline may have been extended.
             watched.by_deadline.retain(|(_, id), _| *id != self.key.1);
         }
     }
 }
 
-impl Watch {
-    /// Asked when it is due.
-    fn is_to_wait(&mut self) -> bool {
+impl WatchedSocket {
+    /// Whether to wait longer. Called at the deadline.
+    fn extends(&mut self) -> bool {
         let Some(patience) = &mut self.patience else { return false };
-        let is_shut = patience.gate.blocked().is_some();
-        std::mem::replace(&mut patience.was_shut, is_shut) || is_shut
+        let is_blocked = patience.flow_control.blocked().is_some();
+        std::mem::replace(&mut patience.was_blocked, is_blocked) || is_blocked
     }
 }
 
-impl Shared {
+impl WatchdogShared {
     fn run(&self, clock: &dyn Clock, woken: &Receiver<()>) {
         loop {
             let mut watched = self.lock();
@@ -173,8 +186,8 @@ impl Shared {
             let due = std::mem::replace(&mut watched.by_deadline, later);
             let mut cut = Vec::new();
             for ((_, id), mut watch) in due {
-                if watch.is_to_wait() {
-                    watched.by_deadline.insert((now + AGAIN, id), watch);
+                if watch.extends() {
+                    watched.by_deadline.insert((now + RECHECK, id), watch);
                 } else {
                     cut.push(watch);
                 }
@@ -184,7 +197,7 @@ impl Shared {
             drop(watched);
             for watch in cut {
                 watch.fired.store(true, Ordering::Release);
-                watch.lifeline.cut();
+                watch.socket_handle.cut();
             }
             let alarm = match next {
                 Some(instant) => clock.at(instant),
@@ -198,11 +211,11 @@ impl Shared {
     }
 
     fn wake(&self) {
-        // A full channel means that it will wake anyway.
+        // If the channel is full, the thread will wake anyway.
         let _ = self.wake.try_send(());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Watched> {
+    fn lock(&self) -> MutexGuard<'_, WatchdogState> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -215,11 +228,11 @@ mod tests {
     use std::time::Duration;
     use zc_events_protocol::ManualClock;
 
-    fn pair() -> (TcpStream, Arc<Lifeline>) {
+    fn pair() -> (TcpStream, Arc<SocketHandle>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (theirs, _) = listener.accept().unwrap();
-        (theirs, Arc::new(Lifeline::new(ours)))
+        (theirs, Arc::new(SocketHandle::new(ours)))
     }
 
     #[test]
@@ -243,32 +256,32 @@ mod tests {
     }
 
     #[test]
-    fn a_patient_watch_waits_for_its_gate_and_then_for_the_answer() {
+    fn a_patient_watch_waits_until_unblocked_and_then_for_the_answer() {
         let clock = ManualClock::new();
         let dog = Watchdog::start(Arc::new(clock.clone())).unwrap();
-        let (mut peer, lifeline) = pair();
-        let gate = Arc::new(Gate::default());
-        gate.shut("low on memory".into(), clock.now());
-        let guard = dog.watch_patiently(&lifeline, clock.deadline(AGAIN), &gate);
-        // Once shut, and once just opened.
+        let (mut peer, socket_handle) = pair();
+        let flow_control = Arc::new(FlowControl::default());
+        flow_control.block("low on memory".into(), clock.now());
+        let guard = dog.watch_patiently(&socket_handle, clock.deadline(RECHECK), &flow_control);
+        // Once while blocked, and once just unblocked.
         for _ in 0..2 {
-            clock.advance(AGAIN);
+            clock.advance(RECHECK);
             while dog.shared.lock().alarm.is_none_or(|alarm| alarm <= clock.now()) {
                 thread::yield_now();
             }
             assert!(!guard.has_fired());
-            gate.open();
+            flow_control.unblock();
         }
-        clock.advance(AGAIN);
+        clock.advance(RECHECK);
         assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
         assert!(guard.has_fired());
         drop(guard);
         assert!(dog.shared.lock().by_deadline.is_empty());
 
-        let (_peer, lifeline) = pair();
-        gate.shut("low on disk".into(), clock.now());
-        let answered = dog.watch_patiently(&lifeline, clock.deadline(AGAIN), &gate);
-        clock.advance(AGAIN);
+        let (_peer, socket_handle) = pair();
+        flow_control.block("low on disk".into(), clock.now());
+        let answered = dog.watch_patiently(&socket_handle, clock.deadline(RECHECK), &flow_control);
+        clock.advance(RECHECK);
         while dog.shared.lock().alarm.is_none_or(|alarm| alarm <= clock.now()) {
             thread::yield_now();
         }
@@ -280,9 +293,9 @@ mod tests {
     fn a_new_watch_with_an_earlier_deadline_is_not_missed() {
         let clock = ManualClock::new();
         let dog = Watchdog::start(Arc::new(clock.clone())).unwrap();
-        let (mut peer, lifeline) = pair();
-        let _late = dog.watch(&lifeline, clock.deadline(Duration::from_secs(60)));
-        let early = dog.watch(&lifeline, clock.deadline(Duration::from_secs(1)));
+        let (mut peer, socket_handle) = pair();
+        let _late = dog.watch(&socket_handle, clock.deadline(Duration::from_secs(60)));
+        let early = dog.watch(&socket_handle, clock.deadline(Duration::from_secs(1)));
         clock.advance(Duration::from_secs(2));
         assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
         assert!(early.has_fired());

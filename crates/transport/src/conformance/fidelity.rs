@@ -1,20 +1,20 @@
-//! That what arrives is what was sent.
+//! Messages arrive as they were sent.
 
 use zc_events_protocol::{HeaderValue, Headers, Properties};
 
-use super::Behaviour;
-use super::scene::Scene;
+use super::behaviour::Behaviour;
+use super::fixture::Fixture;
 use crate::{Delivery, ExchangeKind};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "properties arrive as they were sent", check: properties },
-    Behaviour { name: "absent properties stay absent, but for a message_id", check: absent },
+    Behaviour { name: "absent properties stay absent, except message_id", check: absent },
     Behaviour { name: "headers of all types arrive as they were sent", check: headers },
     Behaviour { name: "bodies of all sizes arrive as they were sent", check: bodies },
-    Behaviour { name: "a delivery says where it was published", check: addresses },
+    Behaviour { name: "a delivery names its exchange and routing key", check: addresses },
 ];
 
-fn properties(scene: &Scene<'_>) {
+fn properties(fixture: &Fixture<'_>) {
     let text = |text: &str| Some(text.to_owned());
     let sent = Properties {
         content_type: text("application/json"),
@@ -28,24 +28,24 @@ fn properties(scene: &Scene<'_>) {
         message_id: text("an id of its own"),
         timestamp: Some(1_700_000_000),
         kind: text("order_created"),
-        // A broker may refuse one that is not the connection's.
+        // A broker may refuse a user id that is not the connection's.
         user_id: None,
         app_id: text("orders"),
     };
-    assert_eq!(sent_through(scene, &sent, b"").properties, sent);
+    assert_eq!(sent_through(fixture, &sent, b"").properties, sent);
     let transient = Properties { delivery_mode: Some(1), priority: Some(0), ..sent };
-    assert_eq!(sent_through(scene, &transient, b"").properties, transient);
+    assert_eq!(sent_through(fixture, &transient, b"").properties, transient);
 }
 
-fn absent(scene: &Scene<'_>) {
-    let mut received = sent_through(scene, &Properties::default(), b"").properties;
+fn absent(fixture: &Fixture<'_>) {
+    let mut received = sent_through(fixture, &Properties::default(), b"").properties;
     let first = received.message_id.take().expect("a message_id is filled in");
     assert_eq!(received, Properties::default());
-    let second = sent_through(scene, &Properties::default(), b"").properties.message_id;
+    let second = sent_through(fixture, &Properties::default(), b"").properties.message_id;
     assert_ne!(Some(first), second, "each message has its own");
 }
 
-fn headers(scene: &Scene<'_>) {
+fn headers(fixture: &Fixture<'_>) {
     let inner = table([("none", HeaderValue::Null), ("list", HeaderValue::List(vec![1.into(), "two".into()]))]);
     let sent = table([
         ("null", HeaderValue::Null),
@@ -72,36 +72,36 @@ fn headers(scene: &Scene<'_>) {
         ("table", HeaderValue::Table(inner)),
     ]);
     let properties = Properties { headers: Some(sent.clone()), ..Properties::default() };
-    let received = sent_through(scene, &properties, b"body").properties.headers.expect("headers");
+    let received = sent_through(fixture, &properties, b"body").properties.headers.expect("headers");
     for (key, value) in &sent {
         assert_eq!(received.get(key), Some(value), "header `{key}`");
     }
     assert_eq!(received.len(), sent.len());
 }
 
-fn bodies(scene: &Scene<'_>) {
+fn bodies(fixture: &Fixture<'_>) {
     for size in [0, 1, 4096, 100 * 1024, 128 * 1024 - 8, 128 * 1024, 1024 * 1024] {
         let body: Vec<u8> = (0..size).map(|at: usize| (at % 251) as u8).collect();
-        let received = sent_through(scene, &Properties::default(), &body).body;
+        let received = sent_through(fixture, &Properties::default(), &body).body;
         assert_eq!(received.len(), size);
         assert!(received == body, "a body of {size} bytes was changed");
     }
 }
 
-fn addresses(scene: &Scene<'_>) {
-    let exchange = scene.exchange("topic", ExchangeKind::Topic);
-    let queue = scene.queue("queue");
-    scene.bind(&queue, &exchange, "#");
-    scene.publish(&exchange, "order.created", "body");
-    let delivery = scene.expect(&mut scene.subscribe(&queue, 1), "body");
+fn addresses(fixture: &Fixture<'_>) {
+    let exchange = fixture.exchange("topic", ExchangeKind::Topic);
+    let queue = fixture.queue("queue");
+    fixture.bind(&queue, &exchange, "#");
+    fixture.publish(&exchange, "order.created", "body");
+    let delivery = fixture.expect(&*fixture.subscribe(&queue, 1), "body");
     assert_eq!((delivery.exchange, delivery.routing_key.as_str()), (exchange, "order.created"));
     assert!(!delivery.redelivered);
 }
 
-fn sent_through(scene: &Scene<'_>, properties: &Properties, body: &[u8]) -> Delivery {
-    let queue = scene.queue(&uuid::Uuid::new_v4().to_string());
-    scene.put_with(&queue, properties, body);
-    let delivery = scene.next(&mut scene.subscribe(&queue, 1));
+fn sent_through(fixture: &Fixture<'_>, properties: &Properties, body: &[u8]) -> Delivery {
+    let queue = fixture.queue(&uuid::Uuid::new_v4().to_string());
+    fixture.put_with(&queue, properties, body);
+    let delivery = fixture.next(&*fixture.subscribe(&queue, 1));
     delivery.settler.ack();
     delivery
 }

@@ -1,93 +1,36 @@
-//! What every [`Broker`] does the same, as checks that can be run against any of them.
-//! They use nothing but the contract, names of their own, and a server that all handles
-//! share. Checks fail by panicking, as tests do.
+//! The behaviours that every [`Broker`](crate::Broker) has, as checks that run against any implementation. They use
+//! only the contract, with unique names, and a server that all handles share. A check fails by panicking, like a test.
 //!
-//! On a real server, run it in a virtual host of its own: a check that fails leaves its
-//! exchanges and queues for a look.
+//! Run it against a real server in a virtual host of its own: a check that fails leaves its exchanges and queues for
+//! examination.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod confirm;
-mod delivery;
-mod failure;
-mod faults;
+mod behaviour;
+mod confirms;
+mod deliveries;
+mod errors;
 mod fidelity;
-mod inspection;
-mod limits;
-mod quorum;
+mod fixture;
+mod inspecting;
+mod quorum_queues;
 mod routing;
-mod scene;
-mod sharing;
-mod subscription;
+mod server_faults;
+mod shared_handles;
+mod size_limits;
+mod subscriptions;
+mod suite;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::Duration;
 
-use zc_events_protocol::Clock;
-
-use self::scene::Scene;
-use crate::Broker;
-
-pub use self::faults::{Breaker, FaultBehaviour, fault_behaviours};
-
-/// The suite, and what it is run against.
-///
-/// ```
-/// use std::sync::Arc;
-/// use std::time::Duration;
-/// use zc_events_protocol::SystemClock;
-/// use zc_events_transport::conformance::Suite;
-/// use zc_events_transport::memory::MemoryBroker;
-///
-/// let server = MemoryBroker::named("conformance-example", Arc::new(SystemClock));
-/// Suite {
-///     make: &|| Arc::new(MemoryBroker::named("conformance-example", Arc::new(SystemClock))),
-///     delete_queue: &|queue| assert!(server.delete_queue(queue)),
-///     clock: &SystemClock,
-///     patience: Duration::from_secs(10),
-///     quiet: Duration::from_millis(20),
-/// }
-/// .run_all();
-/// ```
-#[derive(Clone, Copy)]
-pub struct Suite<'a> {
-    /// Makes a new handle; all reach the same server.
-    pub make: &'a dyn Fn() -> Arc<dyn Broker>,
-    /// Deletes a queue that exists, by other means than the contract has.
-    pub delete_queue: &'a dyn Fn(&str),
-    /// The clock of the brokers. It has to run by itself.
-    pub clock: &'a dyn Clock,
-    /// By when whatever should happen has happened.
-    pub patience: Duration,
-    /// How long nothing has to come until nothing is taken to come.
-    pub quiet: Duration,
-}
-
-/// Something that every broker does.
-#[derive(Clone, Copy)]
-pub struct Behaviour {
-    /// In words.
-    pub name: &'static str,
-    check: fn(&Scene<'_>),
-}
-
-impl Behaviour {
-    /// Checks it.
-    ///
-    /// # Panics
-    /// Where the broker does otherwise.
-    pub fn check(&self, suite: &Suite<'_>) {
-        let scene = Scene::new(*suite);
-        (self.check)(&scene);
-        scene.clear();
-    }
-}
+pub use self::behaviour::{Behaviour, Breaker, FaultBehaviour};
+pub use self::server_faults::fault_behaviours;
+pub use self::suite::Suite;
 
 impl Suite<'_> {
-    /// Checks all behaviours, one after the other, and names those that fail.
+    /// Checks all behaviours, one after the other.
     ///
     /// # Panics
-    /// Where one or more fail, after all were checked.
+    /// If at least one fails, after all were checked. The message names those that failed.
     pub fn run_all(&self) {
         let mut failed = Vec::new();
         for behaviour in behaviours() {
@@ -102,65 +45,86 @@ impl Suite<'_> {
     }
 }
 
-/// All of them, for a runner that reports each by itself.
+/// All behaviours, for a runner that reports each by itself.
 pub fn behaviours() -> impl Iterator<Item = Behaviour> {
-    let themes: [&[Behaviour]; 10] = [
+    let groups: [&[Behaviour]; 10] = [
         routing::BEHAVIOURS,
         fidelity::BEHAVIOURS,
-        delivery::BEHAVIOURS,
-        subscription::BEHAVIOURS,
-        sharing::BEHAVIOURS,
-        confirm::BEHAVIOURS,
-        limits::BEHAVIOURS,
-        quorum::BEHAVIOURS,
-        inspection::BEHAVIOURS,
-        failure::BEHAVIOURS,
+        deliveries::BEHAVIOURS,
+        subscriptions::BEHAVIOURS,
+        shared_handles::BEHAVIOURS,
+        confirms::BEHAVIOURS,
+        size_limits::BEHAVIOURS,
+        quorum_queues::BEHAVIOURS,
+        inspecting::BEHAVIOURS,
+        errors::BEHAVIOURS,
     ];
-    themes.into_iter().flatten().copied()
+    groups.into_iter().flatten().copied()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::QuorumPriorities;
     use crate::memory::MemoryBroker;
+    use std::sync::Arc;
+    use std::time::Duration;
     use zc_events_protocol::SystemClock;
+
+    /// A server in memory, and its name.
+    fn server(priorities: QuorumPriorities) -> (MemoryBroker, String) {
+        let name = uuid::Uuid::new_v4().to_string();
+        (MemoryBroker::named(&name, Arc::new(SystemClock)).with_quorum_priorities(priorities), name)
+    }
+
+    /// Runs `act` with a suite for a server in memory.
+    fn with_suite(priorities: QuorumPriorities, act: impl Fn(&Suite<'_>, &MemoryBroker)) {
+        let (server, name) = server(priorities);
+        let suite = Suite {
+            make: &|| Arc::new(MemoryBroker::named(&name, Arc::new(SystemClock))),
+            delete_queue: &|queue| assert!(server.delete_queue(queue), "{queue} does not exist"),
+            clock: &SystemClock,
+            patience: Duration::from_secs(10),
+            quiet: Duration::from_millis(50),
+            quorum_priorities: priorities,
+        };
+        act(&suite, &server);
+    }
 
     #[test]
     fn the_broker_in_memory_conforms() {
-        let name = uuid::Uuid::new_v4().to_string();
-        let server = MemoryBroker::named(&name, Arc::new(SystemClock));
-        Suite {
-            make: &|| Arc::new(MemoryBroker::named(&name, Arc::new(SystemClock))),
-            delete_queue: &|queue| assert!(server.delete_queue(queue), "{queue} is not there"),
-            clock: &SystemClock,
-            patience: Duration::from_secs(10),
-            quiet: Duration::from_millis(50),
-        }
-        .run_all();
+        with_suite(QuorumPriorities::Ignored, |suite, _| suite.run_all());
     }
 
     #[test]
-    fn the_broker_in_memory_breaks_as_others_do() {
-        let name = uuid::Uuid::new_v4().to_string();
-        let server = MemoryBroker::named(&name, Arc::new(SystemClock));
-        let suite = Suite {
-            make: &|| Arc::new(MemoryBroker::named(&name, Arc::new(SystemClock))),
-            delete_queue: &|queue| assert!(server.delete_queue(queue), "{queue} is not there"),
-            clock: &SystemClock,
-            patience: Duration::from_secs(10),
-            quiet: Duration::from_millis(50),
-        };
-        let breaker = Breaker {
-            restart: &|| server.restart(),
-            alarm: &|blocked| server.block(blocked.then_some("low on memory")),
-        };
-        for behaviour in fault_behaviours() {
-            behaviour.check(&suite, &breaker);
-        }
+    fn the_broker_in_memory_conforms_with_two_priorities_in_quorum_queues() {
+        with_suite(QuorumPriorities::TwoLevels, |suite, _| {
+            quorum_queues::BEHAVIOURS.iter().for_each(|behaviour| behaviour.check(suite));
+        });
     }
 
     #[test]
-    fn behaviours_have_names_of_their_own() {
+    #[should_panic(expected = "the content of")]
+    fn a_broker_that_treats_priorities_in_another_way_than_its_suite_says_fails() {
+        with_suite(QuorumPriorities::Ignored, |suite, _| {
+            let wrong = Suite { quorum_priorities: QuorumPriorities::TwoLevels, ..*suite };
+            quorum_queues::BEHAVIOURS.iter().for_each(|behaviour| behaviour.check(&wrong));
+        });
+    }
+
+    #[test]
+    fn the_broker_in_memory_fails_as_others_do() {
+        with_suite(QuorumPriorities::Ignored, |suite, server| {
+            let breaker = Breaker {
+                restart: &|| server.restart(),
+                alarm: &|blocked| server.block(blocked.then_some("low on memory")),
+            };
+            fault_behaviours().for_each(|behaviour| behaviour.check(suite, &breaker));
+        });
+    }
+
+    #[test]
+    fn behaviours_have_unique_names() {
         let mut names: Vec<_> = behaviours().map(|behaviour| behaviour.name).collect();
         names.sort_unstable();
         let all = names.len();

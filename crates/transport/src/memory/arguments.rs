@@ -1,5 +1,4 @@
-//! The arguments of a queue that are honoured, read from its `x-` table. Others are
-//! accepted and have no effect.
+//! The `x-` arguments of a queue that this broker honours. It accepts others without effect.
 
 use std::time::Duration;
 
@@ -7,45 +6,44 @@ use zc_events_protocol::{HeaderValue, Headers};
 
 use crate::{Error, Queue, Result};
 
-/// Where messages go that a queue refuses, drops or lets expire.
+/// Where a queue sends messages that are rejected, dropped or expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DeadLetter {
+pub(super) struct DeadLetterTarget {
     pub(super) exchange: String,
-    /// The message's own where absent.
+    /// The routing key. If `None`, the message keeps its own.
     pub(super) routing_key: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Arguments {
-    /// `x-max-priority`. Without it priorities have no effect.
+pub(super) struct QueueArguments {
+    /// `x-max-priority`. Without it, a classic queue ignores priorities.
     pub(super) max_priority: Option<u8>,
     /// `x-message-ttl`.
     pub(super) ttl: Option<Duration>,
     /// `x-max-length`: how many messages may be ready.
     pub(super) max_length: Option<usize>,
-    /// `x-overflow` is `reject-publish`: a full queue refuses new messages, instead of
-    /// dropping old ones.
+    /// `x-overflow` is `reject-publish`: a full queue refuses new messages instead of dropping old ones.
     pub(super) refuses_when_full: bool,
     /// `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
-    pub(super) dead_letter: Option<DeadLetter>,
-    /// `x-queue-type` is `quorum`: it counts how often a message came back.
+    pub(super) dead_letter: Option<DeadLetterTarget>,
+    /// `x-queue-type` is `quorum`: the queue counts how often a message was requeued.
     pub(super) quorum: bool,
-    /// `x-delivery-limit`: how often a message may come back.
+    /// `x-delivery-limit`: how often a message may be requeued.
     pub(super) delivery_limit: Option<u64>,
-    /// `x-dead-letter-strategy` is `at-least-once`, and `x-overflow` is `reject-publish`,
-    /// without which it has no effect: a letter stays until its target has taken it.
+    /// `x-dead-letter-strategy` is `at-least-once` and `x-overflow` is `reject-publish` (otherwise it has no effect): a
+    /// dead letter stays until its targets have accepted it.
     pub(super) at_least_once: bool,
 }
 
-impl Arguments {
-    /// Those of `queue`, or of its fallback where they are refused, and their table.
+impl QueueArguments {
+    /// The arguments of `queue`, or its fallback's if those are refused, and their table.
     ///
     /// # Errors
-    /// [`Error::Rejected`] for what RabbitMQ answers with 406.
+    /// [`Error::Rejected`] if RabbitMQ would answer 406.
     pub(super) fn of(queue: &Queue) -> Result<(Self, &Headers)> {
         match (Self::check(queue, &queue.arguments), &queue.fallback) {
             (Err(Error::Rejected { why }), Some(fallback)) => {
-                log::warn!("queue `{}` is declared as a lesser one: {why}", queue.name);
+                log::warn!("queue `{}` is declared with its fallback arguments: {why}", queue.name);
                 Ok((Self::check(queue, fallback)?, fallback))
             }
             (arguments, _) => Ok((arguments?, &queue.arguments)),
@@ -61,7 +59,7 @@ impl Arguments {
         };
         Err(Error::Rejected {
             why: format!(
-                "PRECONDITION_FAILED - invalid property '{property}' for queue '{}': quorum queues are durable, and nobody's own",
+                "PRECONDITION_FAILED - invalid property '{property}' for queue '{}': quorum queues must be durable and not exclusive",
                 queue.name
             ),
         })
@@ -70,7 +68,7 @@ impl Arguments {
     fn read(queue: &str, table: &Headers) -> Result<Self> {
         let refuse = |key: &str| Error::Rejected {
             why: format!(
-                "PRECONDITION_FAILED - invalid arg '{key}' for queue '{queue}': see RabbitMQ's documentation for what it takes"
+                "PRECONDITION_FAILED - invalid arg '{key}' for queue '{queue}': see RabbitMQ's documentation for its values"
             ),
         };
         let number = |key: &str, max: i64| match table.get(key) {
@@ -115,7 +113,7 @@ impl Arguments {
             refuses_when_full: overflow.is_some_and(|overflow| overflow.starts_with("reject")),
             quorum,
             delivery_limit: number("x-delivery-limit", i64::MAX)?,
-            dead_letter: dead_letter.map(|exchange| DeadLetter { exchange, routing_key }),
+            dead_letter: dead_letter.map(|exchange| DeadLetterTarget { exchange, routing_key }),
         })
     }
 }
@@ -124,12 +122,12 @@ impl Arguments {
 mod tests {
     use super::*;
 
-    fn read<const N: usize>(entries: [(&str, HeaderValue); N]) -> Result<Arguments> {
-        Arguments::read("q", &entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    fn read<const N: usize>(entries: [(&str, HeaderValue); N]) -> Result<QueueArguments> {
+        QueueArguments::read("q", &entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 
     #[test]
-    fn all_are_read() {
+    fn classic_queue_arguments_are_read() {
         let arguments = read([
             ("x-max-priority", 10.into()),
             ("x-message-ttl", 1500.into()),
@@ -139,20 +137,20 @@ mod tests {
             ("x-dead-letter-routing-key", "dead".into()),
             ("x-queue-type", "classic".into()),
         ]);
-        let expected = Arguments {
+        let expected = QueueArguments {
             max_priority: Some(10),
             ttl: Some(Duration::from_millis(1500)),
             max_length: Some(3),
             refuses_when_full: true,
-            dead_letter: Some(DeadLetter { exchange: String::new(), routing_key: Some("dead".into()) }),
-            ..Arguments::default()
+            dead_letter: Some(DeadLetterTarget { exchange: String::new(), routing_key: Some("dead".into()) }),
+            ..QueueArguments::default()
         };
         assert_eq!(arguments.unwrap(), expected);
-        assert_eq!(read([]).unwrap(), Arguments::default());
+        assert_eq!(read([]).unwrap(), QueueArguments::default());
     }
 
     #[test]
-    fn those_of_a_quorum_queue_are_read_and_refused_elsewhere() {
+    fn quorum_queue_arguments_are_read_and_refused_for_classic_queues() {
         let ours = [
             ("x-delivery-limit", HeaderValue::from(3)),
             ("x-dead-letter-strategy", "at-least-once".into()),
@@ -174,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_arguments_are_refused() {
         for (key, value) in [
             ("x-max-priority", HeaderValue::from(256)),
             ("x-max-priority", "10".into()),

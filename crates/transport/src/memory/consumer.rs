@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
-use super::queue::{Content, Message};
+use super::message::{MessageContent, QueuedMessage};
 
 /// Why a subscription gives nothing any more, for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct Taken {
     pub(super) tag: u64,
     pub(super) redelivered: bool,
     pub(super) returns: u64,
-    pub(super) content: Arc<Content>,
+    pub(super) content: Arc<MessageContent>,
 }
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Consumer {
     prefetch: usize,
     last_tag: u64,
     /// All without a verdict.
-    unsettled: BTreeMap<u64, Message>,
+    unsettled: BTreeMap<u64, QueuedMessage>,
     /// Those of them that were not given out yet.
     waiting: VecDeque<u64>,
     taken: u64,
@@ -71,7 +71,7 @@ impl Consumer {
         self.unsettled.len()
     }
 
-    pub(super) fn hand(&mut self, message: Message) {
+    pub(super) fn hand(&mut self, message: QueuedMessage) {
         self.last_tag += 1;
         self.unsettled.insert(self.last_tag, message);
         self.waiting.push_back(self.last_tag);
@@ -97,17 +97,17 @@ impl Consumer {
     }
 
     /// The message that a verdict is for; `None` where it has one already.
-    pub(super) fn settle(&mut self, tag: u64) -> Option<Message> {
+    pub(super) fn settle(&mut self, tag: u64) -> Option<QueuedMessage> {
         self.unsettled.remove(&tag)
     }
 
     /// What was not given out.
-    pub(super) fn give_back_waiting(&mut self) -> Vec<Message> {
+    pub(super) fn give_back_waiting(&mut self) -> Vec<QueuedMessage> {
         std::mem::take(&mut self.waiting).into_iter().filter_map(|tag| self.unsettled.remove(&tag)).collect()
     }
 
     /// Ends it; everything without a verdict comes back.
-    pub(super) fn end(&mut self, why: Ended) -> Vec<Message> {
+    pub(super) fn end(&mut self, why: Ended) -> Vec<QueuedMessage> {
         self.ended = Some(why);
         self.waiting.clear();
         self.wake();

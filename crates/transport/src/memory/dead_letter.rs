@@ -1,37 +1,53 @@
-//! Dead letters: what RabbitMQ writes into the headers of a message that leaves a queue
-//! for its dead letter exchange, and how it recognises one that goes in circles.
+//! Dead letters: the headers that RabbitMQ writes when a message leaves a queue for its dead letter exchange, and how
+//! it recognises a dead-letter cycle.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use zc_events_protocol::{HeaderValue, Headers};
 
-use super::arguments::DeadLetter;
-use super::queue::Content;
+use super::arguments::DeadLetterTarget;
+use super::message::MessageContent;
 
-/// Why a message died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    Rejected,
-    Expired,
-    TooMany,
-    /// It came back more often than the queue allows.
-    ReturnedTooOften,
+/// A dead letter that has not reached all of its targets yet.
+#[derive(Debug)]
+pub(super) struct HeldLetter {
+    pub(super) content: Arc<MessageContent>,
+    pub(super) reason: DeathReason,
+    /// The queues that have accepted it.
+    pub(super) reached: Vec<Arc<str>>,
 }
 
-impl Reason {
+/// Why a message was dead-lettered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DeathReason {
+    Rejected,
+    Expired,
+    MaxLength,
+    /// It was requeued more often than `x-delivery-limit` allows.
+    DeliveryLimit,
+}
+
+impl DeathReason {
     fn as_str(self) -> &'static str {
         match self {
-            Reason::Rejected => "rejected",
-            Reason::Expired => "expired",
-            Reason::TooMany => "maxlen",
-            Reason::ReturnedTooOften => "delivery_limit",
+            DeathReason::Rejected => "rejected",
+            DeathReason::Expired => "expired",
+            DeathReason::MaxLength => "maxlen",
+            DeathReason::DeliveryLimit => "delivery_limit",
         }
     }
 }
 
-/// The message that goes to the dead letter exchange: `x-death` has one more entry, or a
-/// higher count, and the expiration has moved there.
-pub(super) fn letter(dead: &Content, queue: &str, to: &DeadLetter, reason: Reason, wall: SystemTime) -> Content {
+/// The message that goes to the dead letter exchange: `x-death` has one more entry or a higher count, and the
+/// expiration has moved into it.
+pub(super) fn dead_letter(
+    dead: &MessageContent,
+    queue: &str,
+    to: &DeadLetterTarget,
+    reason: DeathReason,
+    wall: SystemTime,
+) -> MessageContent {
     let mut properties = dead.properties.clone();
     let mut headers = properties.headers.take().unwrap_or_default();
     let mut deaths = match headers.remove("x-death") {
@@ -60,7 +76,7 @@ pub(super) fn letter(dead: &Content, queue: &str, to: &DeadLetter, reason: Reaso
         headers.entry(format!("x-first-death-{key}")).or_insert_with(|| value.into());
     }
     properties.headers = Some(headers);
-    Content {
+    MessageContent {
         exchange: to.exchange.clone(),
         routing_key: to.routing_key.clone().unwrap_or_else(|| dead.routing_key.clone()),
         properties,
@@ -68,15 +84,15 @@ pub(super) fn letter(dead: &Content, queue: &str, to: &DeadLetter, reason: Reaso
     }
 }
 
-/// Whether a letter has been in that queue before, and since then died only by itself:
-/// it would go round for ever.
-pub(super) fn is_cycle(letter: &Content, queue: &str) -> bool {
+/// Whether a dead letter was in that queue before and since then was only dead-lettered automatically, never rejected.
+/// It would cycle for ever.
+pub(super) fn is_cycle(letter: &MessageContent, queue: &str) -> bool {
     let Some(HeaderValue::List(deaths)) = letter.properties.headers.as_ref().and_then(|headers| headers.get("x-death"))
     else {
         return false;
     };
     match deaths.iter().position(|death| is(death, "queue", queue)) {
-        Some(last) => !deaths.iter().take(last + 1).any(|death| is(death, "reason", Reason::Rejected.as_str())),
+        Some(last) => !deaths.iter().take(last + 1).any(|death| is(death, "reason", DeathReason::Rejected.as_str())),
         None => false,
     }
 }
@@ -94,8 +110,8 @@ mod tests {
     use super::*;
     use zc_events_protocol::Properties;
 
-    fn content() -> Content {
-        Content {
+    fn content() -> MessageContent {
+        MessageContent {
             exchange: "e".into(),
             routing_key: "k".into(),
             properties: Properties { expiration: Some("5".into()), ..Properties::default() },
@@ -104,15 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn deaths_are_written_down_latest_first() {
-        let to = DeadLetter { exchange: "dlx".into(), routing_key: None };
-        let mut letter_ = letter(&content(), "retry", &to, Reason::Expired, UNIX_EPOCH);
-        assert_eq!((letter_.exchange.as_str(), letter_.routing_key.as_str()), ("dlx", "k"));
-        assert_eq!(letter_.properties.expiration, None);
-        for (queue, reason) in [("main", Reason::Rejected), ("retry", Reason::Expired)] {
-            letter_ = letter(&letter_, queue, &to, reason, UNIX_EPOCH);
+    fn x_death_lists_the_latest_death_first() {
+        let to = DeadLetterTarget { exchange: "dlx".into(), routing_key: None };
+        let mut dead = dead_letter(&content(), "retry", &to, DeathReason::Expired, UNIX_EPOCH);
+        assert_eq!((dead.exchange.as_str(), dead.routing_key.as_str()), ("dlx", "k"));
+        assert_eq!(dead.properties.expiration, None);
+        for (queue, reason) in [("main", DeathReason::Rejected), ("retry", DeathReason::Expired)] {
+            dead = dead_letter(&dead, queue, &to, reason, UNIX_EPOCH);
         }
-        let headers = letter_.properties.headers.unwrap();
+        let headers = dead.properties.headers.unwrap();
         let Some(HeaderValue::List(deaths)) = headers.get("x-death") else { panic!("{headers:?}") };
         assert_eq!(deaths.len(), 2);
         let HeaderValue::Table(latest) = &deaths[0] else { panic!("{deaths:?}") };
@@ -124,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_dies_by_itself_goes_in_circles() {
-        let to = DeadLetter { exchange: String::new(), routing_key: None };
-        let once = letter(&content(), "a", &to, Reason::Expired, UNIX_EPOCH);
+    fn only_automatic_dead_lettering_is_a_cycle() {
+        let to = DeadLetterTarget { exchange: String::new(), routing_key: None };
+        let once = dead_letter(&content(), "a", &to, DeathReason::Expired, UNIX_EPOCH);
         assert!(is_cycle(&once, "a"));
         assert!(!is_cycle(&once, "b"));
-        let twice = letter(&once, "b", &to, Reason::Rejected, UNIX_EPOCH);
+        let twice = dead_letter(&once, "b", &to, DeathReason::Rejected, UNIX_EPOCH);
         assert!(!is_cycle(&twice, "a"));
-        let thrice = letter(&twice, "a", &to, Reason::TooMany, UNIX_EPOCH);
+        let thrice = dead_letter(&twice, "a", &to, DeathReason::MaxLength, UNIX_EPOCH);
         assert!(is_cycle(&thrice, "a"));
     }
 }

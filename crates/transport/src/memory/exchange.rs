@@ -1,20 +1,20 @@
-//! An exchange: which queues are bound to it and which of them a routing key reaches.
+//! An exchange: its bindings, and which queues a routing key reaches.
 
 use std::sync::Arc;
 
-use super::state::difference;
+use super::difference::difference;
 use super::topic;
 use crate::{Difference, ExchangeKind};
 
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(super) struct MemoryExchange {
     kind: ExchangeKind,
-    /// It goes with its last binding.
+    /// It is deleted with its last binding.
     temporary: bool,
     bindings: Vec<(Arc<str>, String)>,
 }
 
-impl Exchange {
+impl MemoryExchange {
     pub(super) fn new(declared: &crate::Exchange) -> Self {
         Self { kind: declared.kind, temporary: declared.temporary, bindings: Vec::new() }
     }
@@ -23,14 +23,14 @@ impl Exchange {
         self.temporary
     }
 
-    /// How it differs from one that somebody would declare.
+    /// How it differs from a declaration.
     pub(super) fn differences(&self, wanted: &crate::Exchange) -> Vec<Difference> {
         let mut differences = Vec::new();
         if self.kind != wanted.kind {
             differences.push(difference("type", wanted.kind.as_str(), self.kind.as_str()));
         }
         if self.temporary != wanted.temporary {
-            // What is not temporary is durable.
+            // An exchange is durable unless it is temporary.
             differences.push(difference("durable", &self.temporary.to_string(), &wanted.temporary.to_string()));
         }
         differences
@@ -52,7 +52,7 @@ impl Exchange {
         }
     }
 
-    /// Forgets a queue. Says whether the exchange goes with it.
+    /// Removes the bindings of a queue. Returns whether the exchange is deleted with its last binding.
     pub(super) fn unbind(&mut self, queue: &str) -> bool {
         let before = self.bindings.len();
         self.bindings.retain(|(bound, _)| &**bound != queue);
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn two_matching_bindings_reach_a_queue_once() {
         let declared = crate::Exchange { name: "e".to_owned(), kind: ExchangeKind::Topic, temporary: true };
-        let mut exchange = Exchange::new(&declared);
+        let mut exchange = MemoryExchange::new(&declared);
         assert!(!exchange.unbind("q"), "it had none before");
         let queue: Arc<str> = "q".into();
         for key in ["#", "a.*", "a.*"] {

@@ -1,89 +1,61 @@
-//! A queue: the messages that are ready, in their order, and whose turn it is to get
-//! one. What is out with consumers is theirs; see `consumer`.
+//! A queue: the messages that are ready, in order, and which consumer is next. Unacknowledged messages belong to their
+//! consumers; see `consumer`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zc_events_protocol::Properties;
-
-use super::arguments::Arguments;
+use super::arguments::QueueArguments;
 use super::consumer::Consumer;
-use super::dead_letter::Reason;
+use super::dead_letter::{DeathReason, HeldLetter};
+use super::difference::{difference, shown};
+use super::message::{MessageContent, QueuedMessage};
+use crate::{Difference, QuorumPriorities};
 
-/// What was published, shared by all queues that it reached.
-pub(super) struct Content {
-    pub(super) exchange: String,
-    pub(super) routing_key: String,
-    pub(super) properties: Properties,
-    pub(super) body: Vec<u8>,
-}
-
-impl fmt::Debug for Content {
-    /// Without the body, which may hold secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Content")
-            .field("exchange", &self.exchange)
-            .field("body_len", &self.body.len())
-            .finish_non_exhaustive()
-    }
-}
-
-/// A message in one queue.
-#[derive(Debug)]
-pub(super) struct Message {
-    /// Its place: a message that comes back takes it again.
-    pub(super) number: u64,
-    pub(super) priority: u8,
-    pub(super) redelivered: bool,
-    /// How often it came back.
-    pub(super) returns: u64,
-    pub(super) expires: Option<Instant>,
-    pub(super) content: Arc<Content>,
-}
-
-impl Message {
-    fn has_expired(&self, now: Instant) -> bool {
-        self.expires.is_some_and(|expires| expires <= now)
-    }
-}
-
-/// A dead letter that has not reached all of its targets.
-#[derive(Debug)]
-pub(super) struct Letter {
-    pub(super) content: Arc<Content>,
-    pub(super) reason: Reason,
-    pub(super) reached: Vec<Arc<str>>,
-}
-
-/// What a queue did with a new message.
+/// Whether a queue accepted a new message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission {
     Taken,
-    /// It is full and refuses new ones.
+    /// The queue is full and refuses new messages.
     Refused,
 }
 
 #[derive(Debug)]
-pub(super) struct Queue {
-    pub(super) arguments: Arguments,
+pub(super) struct MemoryQueue {
+    pub(super) arguments: QueueArguments,
     /// The connection that an exclusive queue belongs to.
     pub(super) owner: Option<u64>,
-    /// When its head expires, as noted in the state's list of alarms.
+    /// When its head expires, as entered in the server's list of alarms.
     pub(super) alarm: Option<Instant>,
-    /// Consumers that want messages, the next one whose turn it is in front.
+    /// Its consumers. The next one to get a message is in front.
     pub(super) consumers: VecDeque<u64>,
-    /// Letters that stay until their targets take them.
-    pub(super) letters: VecDeque<Letter>,
-    /// As it was declared, for comparison.
+    /// Dead letters that stay until their targets accept them.
+    pub(super) letters: VecDeque<HeldLetter>,
+    /// The declaration, for comparison.
     pub(super) declared: crate::Queue,
-    ready: BTreeMap<(Reverse<u8>, u64), Message>,
+    quorum_priorities: QuorumPriorities,
+    ready: BTreeMap<Position, QueuedMessage>,
+    /// How many of the last deliveries had a high priority; see [`QuorumPriorities::TwoLevels`].
+    high_in_a_row: u8,
 }
 
-impl Queue {
-    pub(super) fn new(arguments: Arguments, declared: crate::Queue, owner: Option<u64>) -> Self {
+/// The position of a message: by priority, then by age.
+type Position = (Reverse<u8>, u64);
+
+/// The priorities of a quorum queue that honours them.
+const NORMAL: u8 = 0;
+const HIGH: u8 = 1;
+/// How many messages of high priority are delivered for one of normal priority.
+const HIGH_PER_NORMAL: u8 = 2;
+
+impl MemoryQueue {
+    pub(super) fn new(
+        arguments: QueueArguments,
+        declared: crate::Queue,
+        owner: Option<u64>,
+        quorum_priorities: QuorumPriorities,
+    ) -> Self {
         Self {
             arguments,
             owner,
@@ -91,21 +63,41 @@ impl Queue {
             consumers: VecDeque::new(),
             letters: VecDeque::new(),
             declared,
+            quorum_priorities,
             ready: BTreeMap::new(),
+            high_in_a_row: 0,
         }
     }
 
-    /// How many messages are ready, or wait for their dead letter target.
+    /// How many messages are ready, or wait for their dead letter targets.
     pub(super) fn len(&self) -> usize {
         self.ready.len() + self.letters.len()
     }
 
-    /// Drops what is ready.
-    pub(super) fn purge(&mut self) -> usize {
-        std::mem::take(&mut self.ready).len()
+    /// Drops the messages that are ready.
+    pub(super) fn purge(&mut self) {
+        self.ready.clear();
     }
 
-    /// Drops what is not persistent. A quorum queue keeps all.
+    /// How this queue differs from a declaration. A queue that matches the fallback does not differ.
+    pub(super) fn differences(&self, wanted: &crate::Queue) -> Vec<Difference> {
+        let there = &self.declared;
+        let mut differences = Vec::new();
+        if wanted.durable != there.durable {
+            differences.push(difference("durable", &wanted.durable.to_string(), &there.durable.to_string()));
+        }
+        if wanted.fallback.as_ref() == Some(&there.arguments) {
+            return differences;
+        }
+        let keys =
+            wanted.arguments.keys().chain(there.arguments.keys().filter(|key| !wanted.arguments.contains_key(*key)));
+        for key in keys.filter(|key| wanted.arguments.get(*key) != there.arguments.get(*key)) {
+            differences.push(difference(key, &shown(&wanted.arguments, key), &shown(&there.arguments, key)));
+        }
+        differences
+    }
+
+    /// Drops messages that are not persistent. A quorum queue keeps all messages.
     pub(super) fn drop_transient(&mut self) {
         const PERSISTENT: Option<u8> = Some(2);
         if !self.arguments.quorum {
@@ -115,26 +107,23 @@ impl Queue {
 
     /// When the message at the head expires.
     pub(super) fn head_expires(&self) -> Option<Instant> {
-        self.ready.first_key_value().and_then(|(_, message)| message.expires)
+        self.ready.get(&self.head()?)?.expires
     }
 
-    /// Takes a new message, straight to a consumer where one has room: that is the only
-    /// way out for a message that lives for 0 ms.
+    /// Accepts a new message. If the queue is empty and a consumer has room, the consumer gets it at once: that is the
+    /// only way to deliver a message with a time to live of 0 ms.
     pub(super) fn admit(
         &mut self,
         consumers: &mut HashMap<u64, Consumer>,
-        content: Arc<Content>,
+        content: Arc<MessageContent>,
         number: u64,
         ttl: Option<Duration>,
         now: Instant,
     ) -> Admission {
         let ttl = ttl.into_iter().chain(self.arguments.ttl).min();
-        let priority = match self.arguments.max_priority {
-            Some(max) => content.properties.priority.unwrap_or(0).min(max),
-            None => 0,
-        };
+        let priority = self.effective_priority(content.properties.priority.unwrap_or(0));
         let expires = ttl.and_then(|ttl| now.checked_add(ttl));
-        let message = Message { number, priority, redelivered: false, returns: 0, expires, content };
+        let message = QueuedMessage { number, priority, redelivered: false, returns: 0, expires, content };
         if self.ready.is_empty()
             && let Some(consumer) = self.turn(consumers)
         {
@@ -149,10 +138,9 @@ impl Queue {
         Admission::Taken
     }
 
-    /// Takes a message back that was out, to where it came from; or gives it on where it
-    /// came back too often.
-    pub(super) fn put_back(&mut self, message: Message) -> Option<Message> {
-        let message = Message { redelivered: true, returns: message.returns + 1, ..message };
+    /// Requeues a message at its old position. Returns it if it was requeued too often.
+    pub(super) fn put_back(&mut self, message: QueuedMessage) -> Option<QueuedMessage> {
+        let message = QueuedMessage { redelivered: true, returns: message.returns + 1, ..message };
         if self.arguments.delivery_limit.is_some_and(|limit| message.returns > limit) {
             return Some(message);
         }
@@ -160,33 +148,54 @@ impl Queue {
         None
     }
 
-    /// Hands out what consumers have room for, and gives back what has died: what
-    /// expired when it was at the head, and what is too much. As in RabbitMQ, a message
-    /// behind one that still lives does not expire before it is at the head.
-    pub(super) fn advance(&mut self, consumers: &mut HashMap<u64, Consumer>, now: Instant) -> Vec<(Message, Reason)> {
+    /// Delivers as many messages as consumers have room for, and returns the messages to dead-letter: those that
+    /// expired at the head, and those above the maximum length. As in RabbitMQ, a message expires only when it is at
+    /// the head.
+    pub(super) fn advance(
+        &mut self,
+        consumers: &mut HashMap<u64, Consumer>,
+        now: Instant,
+    ) -> Vec<(QueuedMessage, DeathReason)> {
         let mut dead = Vec::new();
-        while let Some(head) = self.ready.first_entry() {
-            if head.get().has_expired(now) {
-                dead.push((head.remove(), Reason::Expired));
+        while let Some(head) = self.head() {
+            if self.ready.get(&head).is_some_and(|message| message.has_expired(now)) {
+                dead.extend(self.ready.remove(&head).map(|message| (message, DeathReason::Expired)));
                 continue;
             }
             let Some(consumer) = self.turn(consumers) else { break };
-            if let Some((_, message)) = self.ready.pop_first() {
+            if let Some(message) = self.ready.remove(&head) {
+                self.high_in_a_row = if message.priority == HIGH { self.high_in_a_row.saturating_add(1) } else { 0 };
                 consumer.hand(message);
             }
         }
         let max = self.arguments.max_length.unwrap_or(usize::MAX);
         while !self.arguments.refuses_when_full && self.ready.len() > max {
-            dead.extend(self.ready.pop_first().map(|(_, message)| (message, Reason::TooMany)));
+            dead.extend(self.ready.pop_first().map(|(_, message)| (message, DeathReason::MaxLength)));
         }
         dead
     }
 
-    fn put(&mut self, message: Message) {
+    /// How this queue honours the priority of a message.
+    fn effective_priority(&self, priority: u8) -> u8 {
+        match (self.arguments.quorum, self.quorum_priorities) {
+            (true, QuorumPriorities::TwoLevels) if priority > QuorumPriorities::HIGHEST_NORMAL => HIGH,
+            (true, _) => NORMAL,
+            (false, _) => self.arguments.max_priority.map_or(0, |max| priority.min(max)),
+        }
+    }
+
+    /// The position of the next message to deliver.
+    fn head(&self) -> Option<Position> {
+        let normal_is_due = self.arguments.quorum && self.high_in_a_row >= HIGH_PER_NORMAL;
+        let normal = normal_is_due.then(|| self.ready.range((Reverse(NORMAL), 0)..).next()).flatten();
+        normal.or_else(|| self.ready.iter().next()).map(|(position, _)| *position)
+    }
+
+    fn put(&mut self, message: QueuedMessage) {
         self.ready.insert((Reverse(message.priority), message.number), message);
     }
 
-    /// The next consumer with room; it goes to the end of the line.
+    /// The next consumer with room. It moves to the end of the list.
     fn turn<'c>(&mut self, consumers: &'c mut HashMap<u64, Consumer>) -> Option<&'c mut Consumer> {
         let position = self.consumers.iter().position(|id| consumers.get(id).is_some_and(Consumer::has_room))?;
         let id = self.consumers.remove(position)?;

@@ -1,16 +1,16 @@
-//! What was published, for tests to look at. Nothing is recorded unless it was asked for.
+//! Records published messages, for tests. It records only after [`MemoryBroker::record`].
 
 use std::fmt;
 use std::sync::Arc;
 
 use zc_events_protocol::Properties;
 
-use super::MemoryBroker;
-use super::queue::Content;
+use super::memory_broker::MemoryBroker;
+use super::message::MessageContent;
 
-/// A message as it was published: to an exchange that is there, and routed or allowed to be lost.
+/// A message as it was published: to an existing exchange, and routed or not mandatory.
 #[derive(Clone)]
-pub struct Published(Arc<Content>);
+pub struct Published(Arc<MessageContent>);
 
 impl Published {
     /// The exchange, empty for the default one.
@@ -39,22 +39,22 @@ impl Published {
 }
 
 impl fmt::Debug for Published {
-    /// Without the body, which may hold secrets.
+    /// Omits the body, which may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
 impl MemoryBroker {
-    /// Keeps what is published from now on, through any handle, for [`MemoryBroker::published`]. Without end: this is
-    /// for tests.
+    /// Keeps all messages that are published from now on, through any handle, for [`MemoryBroker::published`]. There is
+    /// no limit: this is for tests.
     pub fn record(&self) {
         self.0.server.with(|state, _| {
             state.record.get_or_insert_default();
         });
     }
 
-    /// What was published since [`MemoryBroker::record`], in its order; nothing without that.
+    /// The messages that were published since [`MemoryBroker::record`], in order. Empty without that call.
     #[must_use]
     pub fn published(&self) -> Vec<Published> {
         self.0.server.with(|state, _| state.record.iter().flatten().cloned().map(Published).collect())

@@ -1,26 +1,26 @@
-//! The lock around the state, the clock beside it, and the servers that have a name.
+//! A server in memory: its state behind a lock, its clock, and the servers that have a name.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use zc_events_protocol::Clock;
 
-use super::state::{Moment, State};
-use crate::gate::Gate;
+use super::state::{Moment, ServerState};
+use crate::flow_control::FlowControl;
 
-/// Those that [`named`](Server::named) made, as long as somebody uses them.
-static NAMED: Mutex<BTreeMap<String, Weak<Server>>> = Mutex::new(BTreeMap::new());
+/// The servers of [`named`](MemoryServer::named), while they have handles.
+static NAMED: Mutex<BTreeMap<String, Weak<MemoryServer>>> = Mutex::new(BTreeMap::new());
 
-pub(super) struct Server {
+pub(super) struct MemoryServer {
     pub(super) clock: Arc<dyn Clock>,
-    /// Shut while a test says so.
-    pub(super) gate: Gate,
-    state: Mutex<State>,
+    /// Blocked while a test says so.
+    pub(super) flow_control: FlowControl,
+    state: Mutex<ServerState>,
 }
 
-impl Server {
+impl MemoryServer {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { clock, gate: Gate::default(), state: Mutex::default() })
+        Arc::new(Self { clock, flow_control: FlowControl::default(), state: Mutex::default() })
     }
 
     pub(super) fn named(name: &str, clock: Arc<dyn Clock>) -> Arc<Self> {
@@ -34,9 +34,8 @@ impl Server {
         server
     }
 
-    /// Does something at the present moment, after all that had to happen by then. The
-    /// clock is asked before the lock is taken: it is somebody else's code.
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut State, Moment) -> T) -> T {
+    /// Runs `act` on the state as of now. The clock is read before the lock is taken, since it is foreign code.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut ServerState, Moment) -> T) -> T {
         let moment = Moment { now: self.clock.now(), wall: self.clock.wall() };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.expire(moment);

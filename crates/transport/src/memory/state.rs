@@ -1,8 +1,7 @@
-//! Everything the broker knows, behind its one lock: which exchanges, queues and
-//! consumers there are, and how a message moves between them. Nothing here waits, reads
-//! a clock, or calls code from outside.
-
-mod inspect;
+//! The state of a server, behind its one lock: exchanges, queues and consumers, and how a message moves between them.
+//! It neither waits, nor reads a clock, nor calls code from outside.
+//!
+//! `declaration`, `connections` and `snapshot` add methods to it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,46 +9,48 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
 
-use super::arguments::Arguments;
 use super::consumer::{Consumer, Ended, Taken};
-use super::dead_letter::{self, Reason};
-use super::exchange::Exchange;
+use super::dead_letter::{self, DeathReason, HeldLetter};
+use super::exchange::MemoryExchange;
 use super::faults::Faults;
-use super::queue::{Admission, Content, Letter, Message, Queue};
-use crate::{Binding, Error, Result, Topology, Verdict};
-pub(super) use inspect::difference;
+use super::message::{MessageContent, QueuedMessage};
+use super::queue::{Admission, MemoryQueue};
+use super::rejection::{expiration, no_exchange, no_queue, unlocked};
+use crate::{Error, QuorumPriorities, Result, Verdict};
 
-/// The time at which something happens, read before the lock was taken.
+/// The time of a call, read before the lock is taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) now: Instant,
     pub(super) wall: SystemTime,
 }
 
-/// What a subscription finds when it looks.
+/// The next delivery of a subscription, if any.
 pub(super) enum Look {
     Found(Taken),
-    /// Nothing; something may change by itself at that time.
+    /// There is none. Something may change by itself at that time.
     Nothing(Option<Instant>),
     Ended(Ended),
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
-    exchanges: HashMap<String, Exchange>,
-    queues: HashMap<Arc<str>, Queue>,
-    consumers: HashMap<u64, Consumer>,
+pub(super) struct ServerState {
+    pub(super) exchanges: HashMap<String, MemoryExchange>,
+    pub(super) queues: HashMap<Arc<str>, MemoryQueue>,
+    pub(super) consumers: HashMap<u64, Consumer>,
     /// When the heads of queues expire.
-    alarms: BTreeSet<(Instant, Arc<str>)>,
-    /// The queues with letters whose targets have not taken them.
+    pub(super) alarms: BTreeSet<(Instant, Arc<str>)>,
+    /// The queues with dead letters that their targets have not accepted.
     holding: BTreeSet<Arc<str>>,
     last_number: u64,
+    /// For queues that are declared from now on.
+    pub(super) quorum_priorities: QuorumPriorities,
     pub(super) faults: Faults,
-    /// What was published since somebody asked for it.
-    pub(super) record: Option<Vec<Arc<Content>>>,
+    /// The messages that were published since recording began.
+    pub(super) record: Option<Vec<Arc<MessageContent>>>,
 }
 
-impl State {
+impl ServerState {
     /// A number that was not used before.
     pub(super) fn number(&mut self) -> u64 {
         self.last_number += 1;
@@ -57,67 +58,8 @@ impl State {
     }
 
     /// # Errors
-    /// [`Error::Rejected`]; what came before in the topology is there then.
-    pub(super) fn declare(&mut self, topology: &Topology, connection: u64, moment: Moment) -> Result<()> {
-        let declared = self.make(topology, connection);
-        // A letter may have a target now.
-        self.advance(VecDeque::new(), moment);
-        declared
-    }
-
-    fn make(&mut self, topology: &Topology, connection: u64) -> Result<()> {
-        for exchange in &topology.exchanges {
-            if exchange.name.is_empty() {
-                return Err(rejected(
-                    "ACCESS_REFUSED - the default exchange cannot be declared: it is there".to_owned(),
-                ));
-            }
-            let existing = self.exchanges.entry(exchange.name.clone()).or_insert_with(|| Exchange::new(exchange));
-            if existing.kind() != exchange.kind {
-                return Err(rejected(format!(
-                    "PRECONDITION_FAILED - exchange '{}' exists, but is no {} exchange: use another name (EVENTS_EXCHANGE, NOTIFICATIONS_EXCHANGE)",
-                    exchange.name,
-                    exchange.kind.as_str()
-                )));
-            }
-        }
-        for queue in &topology.queues {
-            if queue.name.is_empty() {
-                return Err(rejected("a queue needs a name".to_owned()));
-            }
-            match self.queues.get(queue.name.as_str()) {
-                Some(existing) => {
-                    unlocked(&queue.name, existing, connection)?;
-                    compare(queue, existing, topology.strict)?;
-                }
-                None => {
-                    let (arguments, table) = Arguments::of(queue)?;
-                    let owner = queue.exclusive.then_some(connection);
-                    let declared = crate::Queue { arguments: table.clone(), fallback: None, ..queue.clone() };
-                    self.queues.insert(queue.name.as_str().into(), Queue::new(arguments, declared, owner));
-                }
-            }
-        }
-        topology.bindings.iter().try_for_each(|binding| self.bind(binding, connection))
-    }
-
-    fn bind(&mut self, binding: &Binding, connection: u64) -> Result<()> {
-        let Binding { queue, exchange, routing_key } = binding;
-        if exchange.is_empty() {
-            return Err(rejected(format!(
-                "ACCESS_REFUSED - queue '{queue}' cannot be bound to the default exchange: it is reached by its name there"
-            )));
-        }
-        let (name, existing) = self.queues.get_key_value(queue.as_str()).ok_or_else(|| no_queue(queue))?;
-        unlocked(queue, existing, connection)?;
-        let exchange = self.exchanges.get_mut(exchange).ok_or_else(|| no_exchange(exchange))?;
-        exchange.bind(name, routing_key);
-        Ok(())
-    }
-
-    /// # Errors
     /// [`Error::Rejected`], [`Error::Unroutable`] or [`Error::Nacked`].
-    pub(super) fn publish(&mut self, content: Content, mandatory: bool, moment: Moment) -> Result<()> {
+    pub(super) fn publish(&mut self, content: MessageContent, mandatory: bool, moment: Moment) -> Result<()> {
         let ttl = content.properties.expiration.as_deref().map(expiration).transpose()?;
         let targets =
             self.route(&content.exchange, &content.routing_key).ok_or_else(|| no_exchange(&content.exchange))?;
@@ -168,7 +110,7 @@ impl State {
         }
     }
 
-    /// No more messages for a consumer; what it has not given out goes back.
+    /// Stops deliveries to a consumer. Messages that it has not given out are requeued.
     pub(super) fn cancel(&mut self, id: u64, moment: Moment) -> Option<Ended> {
         let Some(consumer) = self.consumers.get_mut(&id) else { return Some(Ended::Closed) };
         let ended = consumer.ended;
@@ -177,59 +119,11 @@ impl State {
         ended
     }
 
-    /// Ends a consumer; whatever it has no verdict on goes back.
-    fn end(&mut self, id: u64, why: Ended, moment: Moment) {
+    /// Ends a consumer. Its unacknowledged messages are requeued.
+    pub(super) fn end(&mut self, id: u64, why: Ended, moment: Moment) {
         if let Some(consumer) = self.consumers.get_mut(&id).filter(|consumer| consumer.ended.is_none()) {
             let (queue, messages) = (consumer.queue.clone(), consumer.end(why));
             self.leave(id, queue, messages, moment);
-        }
-    }
-
-    /// Ends all consumers, and drops what does not survive a restart.
-    pub(super) fn lose_connections(&mut self, moment: Moment) {
-        let consumers: Vec<u64> = self.consumers.keys().copied().collect();
-        for id in consumers {
-            self.end(id, Ended::Lost, moment);
-        }
-        let goes = |queue: &Queue| queue.owner.is_some() || !queue.declared.durable;
-        let gone: Vec<Arc<str>> =
-            self.queues.iter().filter(|(_, queue)| goes(queue)).map(|(name, _)| name.clone()).collect();
-        for name in gone {
-            self.delete_queue(&name);
-        }
-        self.exchanges.retain(|_, exchange| !exchange.is_temporary());
-        for queue in self.queues.values_mut() {
-            queue.drop_transient();
-        }
-        let names = self.queues.keys().cloned().collect();
-        self.advance(names, moment);
-    }
-
-    /// Ends a consumer whose subscription is gone.
-    pub(super) fn forget(&mut self, id: u64, moment: Moment) {
-        self.end(id, Ended::Closed, moment);
-        self.consumers.remove(&id);
-    }
-
-    /// Ends a connection: its consumers and its exclusive queues.
-    pub(super) fn disconnect(&mut self, connection: u64, moment: Moment) {
-        let consumers: Vec<u64> = self
-            .consumers
-            .iter()
-            .filter(|(_, consumer)| consumer.connection == connection)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in consumers {
-            self.end(id, Ended::Closed, moment);
-        }
-        let own: Vec<Arc<str>> = self
-            .queues
-            .iter()
-            .filter(|(_, queue)| queue.owner == Some(connection))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in own {
-            self.delete_queue(&name);
         }
     }
 
@@ -237,7 +131,7 @@ impl State {
         let Some(consumer) = self.consumers.get_mut(&consumer) else { return };
         let Some(message) = consumer.settle(tag) else { return };
         let name = consumer.queue.clone();
-        let verdict = if verdict == Verdict::Ack && self.loses_ack(&name, &message.content.body) {
+        let verdict = if verdict == Verdict::Ack && self.faults.loses_ack(&name, &message.content.body) {
             Verdict::Requeue
         } else {
             verdict
@@ -248,15 +142,15 @@ impl State {
             Verdict::Ack => {}
             Verdict::Requeue => {
                 if let Some(dead) = queue.put_back(message) {
-                    changed.extend(self.bury(&name, &dead, Reason::ReturnedTooOften, moment));
+                    changed.extend(self.dead_letter(&name, &dead, DeathReason::DeliveryLimit, moment));
                 }
             }
-            Verdict::Reject => changed.extend(self.bury(&name, &message, Reason::Rejected, moment)),
+            Verdict::Reject => changed.extend(self.dead_letter(&name, &message, DeathReason::Rejected, moment)),
         }
         self.advance(changed, moment);
     }
 
-    /// Deletes a queue and ends its consumers. Says whether it was there.
+    /// Deletes a queue and ends its consumers. Returns whether it existed.
     pub(super) fn delete_queue(&mut self, name: &str) -> bool {
         let Some(queue) = self.queues.remove(name) else { return false };
         self.holding.remove(name);
@@ -279,34 +173,7 @@ impl State {
         Some(dropped)
     }
 
-    pub(super) fn is_quorum(&self, name: &str) -> bool {
-        self.queues.get(name).is_some_and(|queue| queue.arguments.quorum)
-    }
-
-    pub(super) fn ready(&self, name: &str) -> Option<usize> {
-        self.queues.get(name).map(Queue::len)
-    }
-
-    pub(super) fn unacked(&self, name: &str) -> Option<usize> {
-        self.queues.get(name)?;
-        let consumers = self.consumers.values().filter(|consumer| &*consumer.queue == name);
-        Some(consumers.map(Consumer::unsettled).sum())
-    }
-
-    pub(super) fn consumers(&self, name: &str) -> usize {
-        self.consumers.values().filter(|consumer| &*consumer.queue == name && consumer.ended.is_none()).count()
-    }
-
-    pub(super) fn taken_and_untaken(&self, name: &str) -> (u64, usize) {
-        let consumers = self.consumers.values().filter(|consumer| &*consumer.queue == name);
-        consumers.map(Consumer::taken_and_untaken).fold((0, 0), |sum, of_one| (sum.0 + of_one.0, sum.1 + of_one.1))
-    }
-
-    pub(super) fn next_change(&self) -> Option<Instant> {
-        self.alarms.first().map(|(when, _)| *when)
-    }
-
-    /// Lets expire what is due by now.
+    /// Expires messages whose time has come.
     pub(super) fn expire(&mut self, moment: Moment) {
         while let Some((when, name)) = self.alarms.first()
             && *when <= moment.now
@@ -315,18 +182,18 @@ impl State {
         }
     }
 
-    fn leave(&mut self, id: u64, name: Arc<str>, messages: Vec<Message>, moment: Moment) {
+    fn leave(&mut self, id: u64, name: Arc<str>, messages: Vec<QueuedMessage>, moment: Moment) {
         let Some(queue) = self.queues.get_mut(&name) else { return };
         queue.consumers.retain(|consumer| *consumer != id);
-        let dead: Vec<Message> = messages.into_iter().filter_map(|message| queue.put_back(message)).collect();
+        let dead: Vec<QueuedMessage> = messages.into_iter().filter_map(|message| queue.put_back(message)).collect();
         let mut changed = VecDeque::from([name.clone()]);
         for message in dead {
-            changed.extend(self.bury(&name, &message, Reason::ReturnedTooOften, moment));
+            changed.extend(self.dead_letter(&name, &message, DeathReason::DeliveryLimit, moment));
         }
         self.advance(changed, moment);
     }
 
-    /// The queues that a message reaches; `None` where there is no such exchange.
+    /// The queues that a message reaches. `None` if there is no such exchange.
     fn route(&self, exchange: &str, routing_key: &str) -> Option<Vec<Arc<str>>> {
         if exchange.is_empty() {
             return Some(self.queues.get_key_value(routing_key).map(|(name, _)| name.clone()).into_iter().collect());
@@ -334,7 +201,13 @@ impl State {
         self.exchanges.get(exchange).map(|exchange| exchange.route(routing_key))
     }
 
-    fn admit(&mut self, name: &Arc<str>, content: &Arc<Content>, ttl: Option<Duration>, moment: Moment) -> Admission {
+    fn admit(
+        &mut self,
+        name: &Arc<str>,
+        content: &Arc<MessageContent>,
+        ttl: Option<Duration>,
+        moment: Moment,
+    ) -> Admission {
         let number = self.number();
         match self.queues.get_mut(name) {
             Some(queue) => queue.admit(&mut self.consumers, content.clone(), number, ttl, moment.now),
@@ -342,18 +215,18 @@ impl State {
         }
     }
 
-    /// Moves on what can move in these queues, and in those that get their dead letters.
-    fn advance(&mut self, mut queues: VecDeque<Arc<str>>, moment: Moment) {
+    /// Delivers and expires messages in these queues, and in those that get their dead letters.
+    pub(super) fn advance(&mut self, mut queues: VecDeque<Arc<str>>, moment: Moment) {
         loop {
             while let Some(name) = queues.pop_front() {
                 let Some(queue) = self.queues.get_mut(&name) else { continue };
                 let dead = queue.advance(&mut self.consumers, moment.now);
                 self.set_alarm(&name);
                 for (message, reason) in dead {
-                    queues.extend(self.bury(&name, &message, reason, moment));
+                    queues.extend(self.dead_letter(&name, &message, reason, moment));
                 }
             }
-            // What moved may have made room for letters that are held.
+            // This may have made room for held dead letters.
             let holding: Vec<Arc<str>> = self.holding.iter().cloned().collect();
             queues.extend(holding.iter().flat_map(|name| self.send_held(name, moment)));
             if queues.is_empty() {
@@ -362,23 +235,29 @@ impl State {
         }
     }
 
-    /// Sends a dead message on. Says which queues got it: they have to be advanced.
-    fn bury(&mut self, name: &Arc<str>, dead: &Message, reason: Reason, moment: Moment) -> Vec<Arc<str>> {
+    /// Dead-letters a message. Returns the queues that got it, which must be advanced.
+    fn dead_letter(
+        &mut self,
+        name: &Arc<str>,
+        dead: &QueuedMessage,
+        reason: DeathReason,
+        moment: Moment,
+    ) -> Vec<Arc<str>> {
         let Some(queue) = self.queues.get_mut(name) else { return Vec::new() };
         let Some(to) = &queue.arguments.dead_letter else { return Vec::new() };
-        let content = Arc::new(dead_letter::letter(&dead.content, name, to, reason, moment.wall));
-        let mut letter = Letter { content, reason, reached: Vec::new() };
+        let content = Arc::new(dead_letter::dead_letter(&dead.content, name, to, reason, moment.wall));
+        let mut letter = HeldLetter { content, reason, reached: Vec::new() };
         if queue.arguments.at_least_once {
             queue.letters.push_back(letter);
             self.holding.insert(name.clone());
             return self.send_held(name, moment);
         }
-        // A missing exchange, and a target that refuses, lose the letter: so they do in RabbitMQ.
+        // As in RabbitMQ, a missing exchange or a target that refuses loses the letter.
         self.send_letter(&mut letter, moment);
         letter.reached
     }
 
-    /// Tries again to send the letters that a queue holds. Says which queues got one.
+    /// Sends the held dead letters of a queue again. Returns the queues that got one.
     fn send_held(&mut self, name: &Arc<str>, moment: Moment) -> Vec<Arc<str>> {
         let Some(queue) = self.queues.get_mut(name) else { return Vec::new() };
         let mut changed = Vec::new();
@@ -400,12 +279,12 @@ impl State {
         changed
     }
 
-    /// Sends a letter to those of its targets that have not taken it before. Says whether
-    /// there are any, and all have it now.
-    fn send_letter(&mut self, letter: &mut Letter, moment: Moment) -> bool {
+    /// Sends a dead letter to its targets that have not accepted it yet. Returns whether there are targets and all have
+    /// accepted it.
+    fn send_letter(&mut self, letter: &mut HeldLetter, moment: Moment) -> bool {
         let content = Arc::clone(&letter.content);
         let mut targets = self.route(&content.exchange, &content.routing_key).unwrap_or_default();
-        targets.retain(|target| letter.reason == Reason::Rejected || !dead_letter::is_cycle(&content, target));
+        targets.retain(|target| letter.reason == DeathReason::Rejected || !dead_letter::is_cycle(&content, target));
         let mut all = !targets.is_empty();
         for target in targets {
             if letter.reached.contains(&target) {
@@ -420,8 +299,7 @@ impl State {
         all
     }
 
-    /// Notes when the head of a queue expires. Whoever waits has to know only where that
-    /// sends a dead letter.
+    /// Records when the head of a queue expires. Waiting consumers are woken only if that produces a dead letter.
     fn set_alarm(&mut self, name: &Arc<str>) {
         let Some(queue) = self.queues.get_mut(name) else { return };
         let when = queue.head_expires();
@@ -438,50 +316,4 @@ impl State {
             }
         }
     }
-}
-
-/// Of a message: milliseconds, in decimal digits.
-fn expiration(text: &str) -> Result<Duration> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse::<u32>() {
-        Ok(milliseconds) if digits => Ok(Duration::from_millis(milliseconds.into())),
-        _ => Err(rejected(
-            "PRECONDITION_FAILED - invalid expiration: it takes a whole number of milliseconds below 2^32, in digits"
-                .to_owned(),
-        )),
-    }
-}
-
-fn unlocked(name: &str, queue: &Queue, connection: u64) -> Result<()> {
-    if queue.owner.is_none_or(|owner| owner == connection) {
-        return Ok(());
-    }
-    Err(rejected(format!("RESOURCE_LOCKED - queue '{name}' is exclusive and belongs to another connection")))
-}
-
-/// An existing queue is used as it is; a difference is told.
-fn compare(wanted: &crate::Queue, existing: &Queue, strict: bool) -> Result<()> {
-    let differences = inspect::differences(wanted, existing);
-    let Some(key) = differences.first().map(|difference| &difference.what) else { return Ok(()) };
-    let why = format!(
-        "PRECONDITION_FAILED - inequivalent arg '{key}' for queue '{}': it exists with other arguments",
-        wanted.name
-    );
-    if strict {
-        return Err(rejected(why));
-    }
-    log::warn!("{why}; it is used as it is");
-    Ok(())
-}
-
-fn no_exchange(name: &str) -> Error {
-    rejected(format!("NOT_FOUND - no exchange '{name}': declare it before it is used"))
-}
-
-fn no_queue(name: &str) -> Error {
-    rejected(format!("NOT_FOUND - no queue '{name}': declare it before it is used"))
-}
-
-fn rejected(why: String) -> Error {
-    Error::Rejected { why }
 }

@@ -5,17 +5,17 @@ use std::sync::{Arc, Weak};
 use crossbeam_channel::{Receiver, Select};
 use zc_events_protocol::{Deadline, Outcome};
 
-use super::Connection;
 use super::consumer::{Ended, Taken};
 use super::faults::unavailable;
-use super::server::Server;
+use super::handle::BrokerHandle;
+use super::server::MemoryServer;
 use super::state::Look;
 use crate::subscription::{self, Polled};
 use crate::{Delivery, Error, Result, Settle, Settler, Subscription, Verdict};
 
 pub(super) struct MemorySubscription {
     /// Keeps exclusive queues alive, as the connection of any other subscription would.
-    connection: Arc<Connection>,
+    connection: Arc<BrokerHandle>,
     queue: String,
     consumer: u64,
     /// Whether it is a quorum queue, which stamps what comes back.
@@ -26,7 +26,7 @@ pub(super) struct MemorySubscription {
 
 impl MemorySubscription {
     pub(super) fn new(
-        connection: Arc<Connection>,
+        connection: Arc<BrokerHandle>,
         queue: &str,
         consumer: u64,
         counts: bool,
@@ -105,7 +105,7 @@ impl Drop for MemorySubscription {
 
 /// Where the settlers of one subscription lead. It keeps no broker alive.
 struct Verdicts {
-    server: Weak<Server>,
+    server: Weak<MemoryServer>,
     consumer: u64,
 }
 

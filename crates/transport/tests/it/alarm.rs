@@ -13,14 +13,14 @@ use zc_events_transport::{Broker, ConsumeOptions, Error, Outgoing, Queue, Receip
 const LONG: Duration = Duration::from_secs(10);
 
 /// A broker in which one message waits for its confirm, on a channel of its own, and the alarm is still to come.
-struct Scene {
+struct Fixture {
     fake: Fake,
     clock: ManualClock,
     broker: AmqpBroker,
     held: Receipt,
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
         let (fake, clock) = (Fake::start(), ManualClock::new());
         let options = AmqpOptions::new(fake.url.parse().unwrap()).clock(Arc::new(clock.clone()));
@@ -72,46 +72,46 @@ fn until(mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_channel_whose_last_message_raced_the_alarm_is_closed_after_it() {
-    let scene = Scene::new();
-    let alarm = scene.fake.block_at(PUBLISH);
-    let raced = send(&scene.broker, "x", scene.clock.deadline(LONG)).unwrap();
-    until(|| scene.broker.health().blocked.is_some());
-    let raced = raced.wait(scene.clock.deadline(Duration::ZERO));
+fn channel_closes_after_an_alarm_that_raced_its_last_message() {
+    let fixture = Fixture::new();
+    let alarm = fixture.fake.block_at(PUBLISH);
+    let raced = send(&fixture.broker, "x", fixture.clock.deadline(LONG)).unwrap();
+    until(|| fixture.broker.health().blocked.is_some());
+    let raced = raced.wait(fixture.clock.deadline(Duration::ZERO));
     assert!(matches!(raced, Err(Error::Timeout { stage: Stage::Confirm })), "{raced:?}");
-    scene.sit_out();
-    let closed = scene.fake.closed_channels();
+    fixture.sit_out();
+    let closed = fixture.fake.closed_channels();
     drop(alarm);
-    until(|| scene.fake.closed_channels() > closed);
-    scene.end();
+    until(|| fixture.fake.closed_channels() > closed);
+    fixture.end();
 }
 
 #[test]
-fn an_alarm_that_comes_while_a_channel_is_being_closed() {
-    let scene = Scene::new();
-    let alarm = scene.fake.block_at(CHANNEL_CLOSE);
-    let nack = send(&scene.broker, "nack", scene.clock.deadline(LONG)).unwrap();
-    assert!(matches!(nack.wait(scene.clock.deadline(LONG)), Err(Error::Nacked { .. })));
-    scene.sit_out();
+fn alarm_during_channel_close() {
+    let fixture = Fixture::new();
+    let alarm = fixture.fake.block_at(CHANNEL_CLOSE);
+    let nack = send(&fixture.broker, "nack", fixture.clock.deadline(LONG)).unwrap();
+    assert!(matches!(nack.wait(fixture.clock.deadline(LONG)), Err(Error::Nacked { .. })));
+    fixture.sit_out();
     drop(alarm);
-    scene.end();
+    fixture.end();
 }
 
 #[test]
-fn an_alarm_that_comes_while_a_channel_is_being_opened() {
-    let scene = Scene::new();
-    let alarm = scene.fake.block_at(CHANNEL_OPEN);
-    let (broker, deadline) = (scene.broker.clone(), scene.clock.deadline(LONG * 10));
+fn alarm_during_channel_open() {
+    let fixture = Fixture::new();
+    let alarm = fixture.fake.block_at(CHANNEL_OPEN);
+    let (broker, deadline) = (fixture.broker.clone(), fixture.clock.deadline(LONG * 10));
     let opening = thread::spawn(move || send(&broker, "nack", deadline)?.wait(deadline));
-    scene.sit_out();
+    fixture.sit_out();
     drop(alarm);
     let nack = opening.join().unwrap();
     assert!(matches!(nack, Err(Error::Nacked { .. })), "{nack:?}");
-    scene.end();
+    fixture.end();
 }
 
 #[test]
-fn a_subscription_begins_under_an_alarm_and_a_queue_of_the_connection_waits_for_its_end() {
+fn subscribe_works_under_an_alarm_and_declare_waits_for_its_end() {
     let fake = Fake::start();
     let broker = AmqpBroker::new(AmqpOptions::new(fake.url.parse().unwrap())).unwrap();
     let soon = || SystemClock.deadline(LONG);
@@ -121,7 +121,7 @@ fn a_subscription_begins_under_an_alarm_and_a_queue_of_the_connection_waits_for_
 
     let topology = Topology::new().queue(Queue::durable("q"));
     broker.declare(&topology, soon()).unwrap();
-    let mut subscription = broker.subscribe("q", ConsumeOptions::default(), soon()).unwrap();
+    let subscription = broker.subscribe("q", ConsumeOptions::default(), soon()).unwrap();
     assert!(subscription.next(SystemClock.deadline(Duration::ZERO)).unwrap().is_none());
     let exclusive = Topology::new().queue(Queue { durable: false, exclusive: true, ..Queue::durable("own") });
     let begun = Instant::now();

@@ -1,5 +1,5 @@
-//! Every command with the servers down, silent or refusing, and without settings: it says what is wrong and what to do,
-//! in one screen, without a secret, with the exit code for it, within its deadline.
+//! Every command without settings and with unreachable, silent or rejecting servers: it names the failure and the remedy, on one
+//! screen, without secrets, with the right exit code, before its deadline.
 
 use std::net::TcpListener;
 
@@ -9,10 +9,10 @@ use integration_tests::command::{Ended, PATIENCE, Scene};
 
 const SECRET: &str = "hunter2canary";
 
-/// What is there to read.
+/// The input on stdin.
 const LINE: &str = "{\"event_type\": \"order_created\"}\n";
 
-/// Each command that asks a server.
+/// The commands that use a server.
 const COMMANDS: [&[&str]; 12] = [
     &["emit", "order_created"],
     &["emit", "order_created", "--count", "3"],
@@ -28,8 +28,8 @@ const COMMANDS: [&[&str]; 12] = [
     &["dead", "purge", "--all", "--yes"],
 ];
 
-/// Those that need the reply store, too, by its first word.
-fn asks(words: &[&str]) -> bool {
+/// Whether the command needs the reply store.
+fn needs_replies(words: &[&str]) -> bool {
     ["get", "stub"].contains(&words[0]) || words == ["call", "add"]
 }
 
@@ -71,7 +71,7 @@ fn without_settings() {
         assert!(ended.stderr.contains("STAGING_NAME"), "{ended:?}");
     }
     let scene = scene.env("STAGING_NAME", "x");
-    for words in COMMANDS.iter().filter(|words| asks(words)) {
+    for words in COMMANDS.iter().filter(|words| needs_replies(words)) {
         let ended = run(&scene, words).with_code(3);
         assert!(ended.stderr.contains("EVENTS_REDIS_URL is not set"), "{ended:?}");
     }
@@ -82,11 +82,11 @@ fn without_settings() {
 }
 
 #[test]
-fn with_a_setting_that_is_wrong_while_a_password_is_in_it() {
+fn with_a_wrong_setting_that_contains_a_password() {
     let scene = scene().env("BROKER_URL", &format!("amqp://app:{SECRET}@host:port/"));
     for words in COMMANDS {
         let ended = run(&scene, words).with_code(3);
-        assert!(ended.stderr.contains("BROKER_URL") && !ended.stderr.contains("no file .env"), "{ended:?}");
+        assert!(ended.stderr.contains("BROKER_URL") && !ended.stderr.contains("no .env file"), "{ended:?}");
     }
     let scene = Scene::new().bare();
     scene.write(".env", &format!("BROKER_URL=amqp://app:{SECRET}@host/ # and\nwhat is this {SECRET}\n"));
@@ -114,7 +114,7 @@ fn with_a_wrong_password() {
     }
 }
 
-/// Whatever is logged, and however much of it.
+/// All log lines are free of secrets too.
 #[test]
 fn with_a_wrong_password_and_all_log_lines() {
     let scene =
@@ -128,7 +128,7 @@ fn with_a_wrong_password_and_all_log_lines() {
 }
 
 #[test]
-fn with_a_virtual_host_that_is_not_there() {
+fn with_a_missing_virtual_host() {
     let url = broker_url();
     let (node, _) = url.rsplit_once('/').unwrap();
     let scene = scene().env("BROKER_URL", &format!("{node}/{}", unique("nowhere")));
@@ -139,14 +139,14 @@ fn with_a_virtual_host_that_is_not_there() {
 }
 
 #[test]
-fn with_redis_down_or_refusing() {
+fn with_redis_down_or_rejecting() {
     let down = format!("redis://:{SECRET}@127.0.0.1:1/0");
     let refusing = with_login(&redis_url(), &format!("nobody:{SECRET}"));
     for (url, code) in [(down, 4), (refusing, 8)] {
         let scene = scene().env("EVENTS_REDIS_URL", &url);
-        // Somebody has to be bound, or that is what is wrong.
+        // Without a bound queue, the request would fail earlier.
         let mut listening = scene.start(&["listen"]);
-        listening.until_said("looking on");
+        listening.until_said("watching");
         for words in [&["get", "Order", "5"][..], &["call", "add"], &["stub", "answers.toml"]] {
             let ended = run(&scene, words).with_code(code);
             assert!(ended.stderr.contains("EVENTS_REDIS_URL"), "{ended:?}");
@@ -157,7 +157,7 @@ fn with_redis_down_or_refusing() {
 }
 
 #[test]
-fn with_a_broker_that_says_nothing() {
+fn with_a_silent_broker() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqp://app:{SECRET}@{}/", silent.local_addr().unwrap());
     let scene = scene().env("BROKER_URL", &url);
@@ -181,7 +181,7 @@ fn with_a_broker_that_says_nothing() {
 }
 
 #[test]
-fn what_needs_no_server_minds_none_of_it() {
+fn commands_without_a_server_ignore_the_settings() {
     let scene = scene().env("BROKER_URL", &format!("amqp://app:{SECRET}@127.0.0.1:1/"));
     for words in
         [&["demo"][..], &["completions", "zsh"], &["man"], &["man", "dead", "replay"], &["--help"], &["--version"]]

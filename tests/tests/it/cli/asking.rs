@@ -1,4 +1,4 @@
-//! `zc-events get` and `call` against real servers: what arrives, each way in which it can end, and its exit code.
+//! `zc-events get` and `call` against real servers: the requests, the outcomes and their exit codes.
 
 use integration_tests::eventually;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn orders(scene: &Scene) -> Service {
 }
 
 #[test]
-fn each_outcome_has_its_exit_code_and_prints_what_there_is() {
+fn each_outcome_has_its_exit_code_and_output() {
     let scene = Scene::new();
     let _service = orders(&scene);
     let found = scene.run(&["get", "Order", "5"]).with_code(0);
@@ -57,7 +57,7 @@ fn each_outcome_has_its_exit_code_and_prints_what_there_is() {
 }
 
 #[test]
-fn where_nobody_is_bound_nobody_is_waited_for() {
+fn without_a_bound_queue_a_request_fails_at_once() {
     let scene = Scene::new();
     for words in [["get", "Order"], ["call", "add"]] {
         let ended = scene.run(&words).with_code(7);
@@ -66,10 +66,10 @@ fn where_nobody_is_bound_nobody_is_waited_for() {
 }
 
 #[test]
-fn all_that_can_be_asked_arrives() {
+fn all_options_arrive_in_the_request() {
     let scene = Scene::new();
     let mut watch = scene.client().watch(Watched::Events).unwrap();
-    // It covers connecting, too, and the message is to go out.
+    // The timeout covers connecting too, and the message must be sent.
     let brief = ["--timeout", "3s"];
     let request = [
         "get",
@@ -125,7 +125,7 @@ fn all_that_can_be_asked_arrives() {
 }
 
 #[test]
-fn ctrl_c_ends_a_request_that_waits() {
+fn ctrl_c_ends_a_waiting_request() {
     let scene = Scene::new();
     let mut watch = scene.client().watch(Watched::Events).unwrap();
     let mut running = scene.start(&["get", "Order", "5", "--timeout", "1m"]);

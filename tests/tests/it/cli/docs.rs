@@ -1,4 +1,4 @@
-//! docs/cli.md, as far as it needs servers: what it shows is what is printed.
+//! The sessions of docs/cli.md that need servers: the document shows the real output.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use serde_json::Value;
 use test_support::console::{self, Shell};
 use zc_events::{Context, Event, HandlerError, Retry, Service, Watched};
 
-/// The letter that the document names.
+/// The id of the dead letter in the document.
 const LETTER: &str = "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed";
 
 #[test]
-fn the_sessions_that_need_servers_are_as_shown() {
+fn sessions_with_servers_match_the_document() {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
     console::check(&document, true, |heading| {
         let scene = Scene::new();
@@ -33,7 +33,7 @@ fn the_sessions_that_need_servers_are_as_shown() {
                 letters(&scene);
                 shell(&scene, ())
             }
-            // What looks on is not the first in the fleet.
+            // The exchange exists before the session.
             "`listen`" | "`stub`" | "`get`" | "`call`" => {
                 drop(scene.client().watch(Watched::Events).unwrap());
                 shell(&scene, ())
@@ -67,19 +67,19 @@ fn wrong_password() -> String {
     format!("{user}:wrong@{node}")
 }
 
-/// A service that handles what comes.
+/// A service that handles all events.
 fn orders(scene: &Scene) -> Service {
     let service = Service::builder(&scene.client()).on("order_created", |_: &Context, _: Value| Ok(()));
     service.start().unwrap()
 }
 
-/// A service that takes batches.
+/// A service that receives batches.
 fn indexer(scene: &Scene) -> Service {
     let service = Service::builder(&scene.client()).on("index_order", |_: &Context, _: Value| Ok(()));
     service.start().unwrap()
 }
 
-/// Two events that a service could not handle. It is stopped then.
+/// Two dead letters of a service that has stopped.
 fn letters(scene: &Scene) {
     #[derive(serde::Deserialize)]
     struct OrderShipped {

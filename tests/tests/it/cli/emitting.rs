@@ -1,4 +1,4 @@
-//! `zc-events emit` against RabbitMQ: what arrives, many at once, lines that are wrong, a broker that goes away.
+//! `zc-events emit` against RabbitMQ: the messages, many at once, invalid lines, a broker that goes away.
 
 use std::io::Write as _;
 
@@ -10,7 +10,7 @@ use zc_events::{Protocol, Watched};
 use integration_tests::command::{PATIENCE, Scene};
 
 #[test]
-fn an_event_arrives_with_all_that_was_said_of_it_in_both_protocols() {
+fn an_event_arrives_with_all_options_in_both_protocols() {
     let scene = Scene::new();
     let client = scene.client();
     let mut watch = client.watch(Watched::Events).unwrap();
@@ -36,7 +36,7 @@ fn an_event_arrives_with_all_that_was_said_of_it_in_both_protocols() {
 }
 
 #[test]
-fn without_anybody_who_is_bound_it_is_said_that_it_is_not_delivered() {
+fn without_a_bound_queue_an_event_is_not_delivered() {
     let scene = Scene::new();
     let ended = scene.run(&["emit", "order_created"]).with_code(7);
     assert!(ended.stderr.contains("no queue is bound") && ended.stderr.contains("hint:"), "{}", ended.stderr);
@@ -45,7 +45,7 @@ fn without_anybody_who_is_bound_it_is_said_that_it_is_not_delivered() {
 }
 
 #[test]
-fn lines_are_emitted_many_at_once_in_their_order_and_told_in_it() {
+fn many_lines_are_emitted_and_reported_in_order() {
     const LINES: u64 = 5000;
     let scene = Scene::new();
     let mut watch = scene.client().watch(Watched::Events).unwrap();
@@ -67,7 +67,7 @@ fn lines_are_emitted_many_at_once_in_their_order_and_told_in_it() {
 }
 
 #[test]
-fn a_line_that_is_wrong_is_told_with_its_number_and_the_others_go_on() {
+fn an_invalid_line_is_reported_with_its_number_and_the_others_are_emitted() {
     let scene = Scene::new();
     let _watch = scene.client().watch(Watched::Events).unwrap();
     let lines = "{\"event_type\": \"a\"}\n\nhunter2\n{\"event_type\": \"b\", \"kwargs\": {\"x\": 1}, \"priority\": 300}\n{\"event_type\": \"c\"}";
@@ -82,7 +82,7 @@ fn a_line_that_is_wrong_is_told_with_its_number_and_the_others_go_on() {
 }
 
 #[test]
-fn a_line_is_confirmed_while_the_next_one_is_awaited_and_ctrl_c_ends_it() {
+fn a_line_is_confirmed_before_the_next_one_comes_and_ctrl_c_ends_the_command() {
     let scene = Scene::new();
     let _watch = scene.client().watch(Watched::Events).unwrap();
     let mut running = scene.start(&["emit", "slow", "--kwargs", "-"]);
@@ -98,19 +98,19 @@ fn a_line_is_confirmed_while_the_next_one_is_awaited_and_ctrl_c_ends_it() {
 }
 
 #[test]
-fn where_nobody_reads_what_is_printed_it_is_not_called_done() {
+fn a_closed_stdout_is_a_failure() {
     let scene = Scene::new();
     let _watch = scene.client().watch(Watched::Events).unwrap();
     let mut running = scene.start_with_closed_stdout(&["emit", "e", "--count", "100000"]);
     let ended = running.end().with_code(1);
-    assert!(ended.stderr.contains("nobody reads"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("stdout is closed"), "{}", ended.stderr);
 }
 
 #[test]
-fn what_was_listened_to_can_be_emitted_again() {
+fn the_output_of_listen_can_be_emitted_again() {
     let scene = Scene::new();
     let mut listening = scene.start(&["listen", "--count", "3"]);
-    listening.until_said("looking on");
+    listening.until_said("watching");
     scene
         .run(&["emit", "order_created", "--kwargs", "{\"resource_id\": 5}", "--arg", "1", "--priority", "3"])
         .with_code(0);
@@ -119,7 +119,7 @@ fn what_was_listened_to_can_be_emitted_again() {
     let seen = listening.end().with_code(0).stdout;
     let mut watch = scene.client().watch(Watched::Events).unwrap();
     let ended = scene.run_with(&["emit", "-"], &seen).with_code(2);
-    assert!(ended.stderr.contains("line 3: it is a request"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("line 3: this is a request"), "{}", ended.stderr);
     for (id, args, priority) in [(5, vec![json!(1)], 3), (6, vec![], 0)] {
         let message = watch.next(PATIENCE).unwrap().expect("it passes");
         assert_eq!((message.event_type(), &message.kwargs()["resource_id"]), ("order_created", &json!(id)));
@@ -128,7 +128,7 @@ fn what_was_listened_to_can_be_emitted_again() {
 }
 
 #[test]
-fn where_the_broker_goes_away_it_is_given_up_and_said_where() {
+fn when_the_broker_goes_away_the_command_stops_and_says_where() {
     let (proxy, url) = Proxy::before(&broker_url()).unwrap();
     let scene = Scene::new();
     let _watch = scene.client().watch(Watched::Events).unwrap();
@@ -137,7 +137,7 @@ fn where_the_broker_goes_away_it_is_given_up_and_said_where() {
     let mut stdin = running.stdin();
     writeln!(stdin, "{{}}").unwrap();
     assert_eq!(running.json()["confirmed"], json!(true));
-    // A network that stalls, and then a broker that takes no connection.
+    // First the network stalls, then the broker accepts no connection.
     proxy.set(Way::Both, Mode::Hold);
     let lines = std::thread::spawn(move || {
         for _ in 0..100_000 {
@@ -164,7 +164,7 @@ fn where_the_broker_goes_away_it_is_given_up_and_said_where() {
     }
     let ended = running.end();
     assert!([4, 5].contains(&ended.code), "{}", ended.code);
-    assert!(ended.stderr.contains("given up after "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("stopped after number "), "{}", ended.stderr);
     assert!(ended.took < PATIENCE, "{:?}", ended.took);
 }
 

@@ -1,4 +1,4 @@
-//! `zc-events dead` against RabbitMQ: letters of a service are listed, shown, replayed once each, and thrown away.
+//! `zc-events dead` against RabbitMQ: dead letters are listed, shown, replayed once each, and purged.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,11 +9,11 @@ use zc_events::{Context, Event, HandlerError, Retry, Service};
 
 use integration_tests::command::{PATIENCE, Scene};
 
-/// A service that fails until it is told to work.
+/// A service whose handler fails until `works` is set.
 struct Failing {
     service: Service,
     works: Arc<AtomicBool>,
-    /// The numbers of what it has handled, in that order.
+    /// The numbers of the handled events, in order.
     handled: Arc<Mutex<Vec<u64>>>,
 }
 
@@ -52,7 +52,7 @@ impl Failing {
     }
 }
 
-/// The ids that are listed, in the order of their text.
+/// The listed ids, sorted.
 fn ids(scene: &Scene) -> Vec<String> {
     let listed = scene.run(&["dead", "list"]).with_code(0);
     let mut ids: Vec<_> = listed.json().iter().map(|letter| letter["id"].as_str().unwrap().to_owned()).collect();
@@ -67,7 +67,7 @@ fn sorted<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<&'a str> {
 }
 
 #[test]
-fn letters_are_listed_and_shown_with_why_they_are_dead_and_stay() {
+fn letters_are_listed_and_shown_with_their_reason_and_stay() {
     let scene = Scene::new();
     let failing = Failing::start(&scene);
     assert_eq!(ids(&scene), Vec::<String>::new());
@@ -90,7 +90,7 @@ fn letters_are_listed_and_shown_with_why_they_are_dead_and_stay() {
         (&shown["message"]["event_type"], &shown["message"]["kwargs"]["resource_id"]),
         (&json!("order_paid"), &json!(0))
     );
-    // Of another service's, wherever SERVICE_NAME leads.
+    // `--service` overrides SERVICE_NAME.
     let elsewhere = Scene::new().env("SERVICE_NAME", "nobody");
     let shown = elsewhere.run(&["dead", "--service", &scene.service, "show", id, "--output", "pretty"]).with_code(0);
     assert!(
@@ -130,10 +130,10 @@ fn letters_are_replayed_one_or_all_and_as_another_type() {
     assert_eq!(ids(&scene), Vec::<String>::new());
 }
 
-/// What is looked at is taken out and put back.
+/// A listing takes the letters out and puts them back.
 #[test]
-fn letters_are_listed_and_replayed_the_oldest_first_however_often_they_were_looked_at() {
-    // One after the other, or the order in which they are handled is anybody's guess.
+fn letters_are_listed_and_replayed_oldest_first_after_several_listings() {
+    // With several workers, the order of handling would vary.
     let scene = Scene::new().env("EVENTS_WORKERS", "1");
     let failing = Failing::start(&scene);
     let events = failing.fail(&scene, 6);
@@ -152,7 +152,7 @@ fn letters_are_listed_and_replayed_the_oldest_first_however_often_they_were_look
 }
 
 #[test]
-fn a_queue_that_is_gone_is_named_with_what_makes_it_again() {
+fn a_deleted_queue_is_named_with_the_remedy() {
     let scene = Scene::new();
     let failing = Failing::start(&scene);
     failing.fail(&scene, 1);
@@ -169,14 +169,14 @@ fn a_queue_that_is_gone_is_named_with_what_makes_it_again() {
 }
 
 #[test]
-fn what_dies_again_is_not_replayed_for_ever() {
+fn a_letter_that_fails_again_is_not_replayed_for_ever() {
     let scene = Scene::new();
     let failing = Failing::start(&scene);
     let event = failing.fail(&scene, 1).remove(0);
     for replays in 1..=2 {
         scene.run(&["dead", "replay", "--all", "--most", "2"]).with_code(0);
         eventually(PATIENCE, || failing.service.health().dead_lettered == replays + 1);
-        // A letter that is younger than the look at it is left for the next look.
+        // A listing skips letters that are younger than itself.
         eventually(PATIENCE, || {
             let letter = scene.run(&["dead", "list"]).json().pop()?;
             (letter["replays"] == replays).then_some(())
@@ -185,19 +185,19 @@ fn what_dies_again_is_not_replayed_for_ever() {
     let left = scene.run(&["dead", "replay", "--all", "--most", "2"]).with_code(1);
     let told = &left.json()[0];
     assert_eq!((&told["id"], &told["replayed"]), (&json!(event.id()), &json!(false)));
-    for says in ["2 times already", "1 dead letter stayed where it was", "--most allows more"] {
+    for says in ["2 times already", "1 dead letter was not replayed", "--most allows more"] {
         assert!(left.stderr.contains(says), "{says}: {}", left.stderr);
     }
     assert_eq!(ids(&scene), [event.id()]);
 }
 
 #[test]
-fn letters_are_thrown_away_only_on_a_clear_word() {
+fn letters_are_purged_only_after_confirmation() {
     let scene = Scene::new();
     let failing = Failing::start(&scene);
     let events = failing.fail(&scene, 3);
     let asked = scene.run_with(&["dead", "purge", "--all"], "y\n").with_code(2);
-    assert!(asked.stderr.contains("Throw away 3 dead letters") && asked.stderr.contains("--yes"), "{}", asked.stderr);
+    assert!(asked.stderr.contains("Delete 3 dead letters") && asked.stderr.contains("--yes"), "{}", asked.stderr);
     scene.run(&["dead", "purge", "--yes"]).with_code(2);
     scene.run(&["dead", "purge", "nothing", "--yes"]).with_code(1);
     assert_eq!(ids(&scene).len(), 3);
@@ -205,6 +205,6 @@ fn letters_are_thrown_away_only_on_a_clear_word() {
     assert_eq!(purged.json(), [json!({"purged": 1})]);
     assert_eq!(ids(&scene), sorted([&events[0], &events[2]]));
     let purged = scene.run(&["dead", "purge", "--all", "--yes", "--output", "pretty"]).with_code(0);
-    assert_eq!(purged.stdout, "2 dead letters thrown away\n");
+    assert_eq!(purged.stdout, "2 dead letters deleted\n");
     assert_eq!(ids(&scene), Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! `zc-events listen` against RabbitMQ: what is seen and how it is told, when it ends, and that nobody else feels it.
+//! `zc-events listen` against RabbitMQ: the messages and their output, when the command ends, and that others do not notice it.
 
 use std::process::Command;
 
@@ -12,11 +12,11 @@ use integration_tests::command::{PATIENCE, Running, Scene};
 
 fn listen(scene: &Scene, words: &[&str]) -> Running {
     let running = scene.start(&[&["listen"], words].concat());
-    running.until_said("looking on at");
+    running.until_said("watching ");
     running
 }
 
-/// Publishes as a peer without our layers does.
+/// Publishes without our own layers.
 fn publish(scene: &Scene, routing_key: &str, properties: AmqpProperties, body: &[u8]) {
     let mut connection = Connection::insecure_open(&broker_url()).unwrap();
     let channel = connection.open_channel(None).unwrap();
@@ -26,7 +26,7 @@ fn publish(scene: &Scene, routing_key: &str, properties: AmqpProperties, body: &
 }
 
 #[test]
-fn each_kind_of_message_is_told_with_all_its_members() {
+fn each_kind_of_message_has_all_its_members() {
     let scene = Scene::new();
     let listening = listen(&scene, &["--notifications"]);
     let client = scene.client();
@@ -95,7 +95,7 @@ fn each_kind_of_message_is_told_with_all_its_members() {
 }
 
 #[test]
-fn people_are_shown_a_line_each_and_no_peer_moves_their_cursor() {
+fn pretty_output_is_one_line_each_without_control_characters() {
     let scene = Scene::new();
     let listening = listen(&scene, &["--output", "pretty"]);
     let event = Event::new("order\u{1b}[2Jcreated").with_id("i\u{9b}d").set("text", "a\u{7f}\nb").unwrap();
@@ -109,7 +109,7 @@ fn people_are_shown_a_line_each_and_no_peer_moves_their_cursor() {
 }
 
 #[test]
-fn it_ends_after_so_many_or_so_long_and_shows_only_what_was_asked_for() {
+fn count_and_time_end_the_command_and_types_filter_messages() {
     let scene = Scene::new();
     let mut listening = listen(&scene, &["order_created", "order_request", "--count", "2", "--for", "1m"]);
     let client = scene.client();
@@ -121,27 +121,27 @@ fn it_ends_after_so_many_or_so_long_and_shows_only_what_was_asked_for() {
     let ended = listen(&scene, &["--for", "300ms"]).end().with_code(0);
     assert!(ended.stdout.is_empty() && ended.took < PATIENCE);
     let ended = listen(&scene, &["order_paid", "--for", "300ms", "--count", "1"]).end().with_code(5);
-    assert!(ended.stderr.contains("0 of 1 messages passed"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("saw 0 of 1 messages"), "{}", ended.stderr);
 }
 
 #[test]
-fn nothing_is_left_behind_and_a_closed_pipe_is_an_end() {
+fn the_queue_is_removed_and_a_closed_pipe_ends_the_command() {
     let scene = Scene::new();
     let mut listening = listen(&scene, &[]);
     listening.interrupt();
     listening.end().with_code(130);
-    // The broker notices by and by that it is gone; then no queue is bound any more.
+    // The broker notices after a while that the command is gone, and deletes its queue.
     eventually(PATIENCE, || scene.run(&["emit", "order_created"]).code == 7);
 
     let mut listening = scene.start_with_closed_stdout(&["listen"]);
-    listening.until_said("looking on at");
+    listening.until_said("watching ");
     scene.client().emit(&Event::new("order_created")).unwrap();
     let ended = listening.end().with_code(0);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
 }
 
 #[test]
-fn after_a_lost_connection_it_looks_on_again_and_says_so() {
+fn a_lost_connection_is_reported_and_opened_again() {
     let (proxy, url) = Proxy::before(&broker_url()).unwrap();
     let scene = Scene::new().env("BROKER_URL", &url);
     let listening = listen(&scene, &[]);
@@ -149,16 +149,16 @@ fn after_a_lost_connection_it_looks_on_again_and_says_so() {
     client.emit(&Event::new("before")).unwrap();
     assert_eq!(listening.json()["event_type"], "before");
     assert!(proxy.cut_all(Ending::Rst) > 0);
-    listening.until_said("what passes until then is not seen").until_said("looking on again");
+    listening.until_said("messages until then are missed").until_said("watching again");
     client.emit(&Event::new("after")).unwrap();
     assert_eq!(listening.json()["event_type"], "after");
 }
 
-/// A terminal that somebody has stopped must not fill the broker.
+/// A stopped terminal must not fill the broker.
 #[test]
-fn who_does_not_read_misses_the_oldest_and_holds_up_nobody() {
+fn a_slow_reader_misses_the_oldest_messages_and_blocks_no_publisher() {
     const EVENTS: u64 = 11_500;
-    // Who is stopped sends no heartbeats either.
+    // A stopped process sends no heartbeats.
     let scene = Scene::new().env("EVENTS_HEARTBEAT", "300");
     let mut listening = listen(&scene, &["counted", "last"]);
     let signal = |name: &str| {
@@ -168,7 +168,7 @@ fn who_does_not_read_misses_the_oldest_and_holds_up_nobody() {
     signal("STOP");
     let client = scene.client();
     let events: Vec<_> = (0..EVENTS).map(|number| Event::new("counted").set("number", number).unwrap()).collect();
-    assert!(client.emit_many(&events).iter().all(Result::is_ok), "nobody is held up");
+    assert!(client.emit_many(&events).iter().all(Result::is_ok), "publishers are not blocked");
     client.emit(&Event::new("last")).unwrap();
     signal("CONT");
     let mut numbers = Vec::new();

@@ -1,5 +1,5 @@
-//! The `zc-events` command against real servers: each command, what docs/cli.md shows of it, and what it says when
-//! something is wrong. What needs no server is tested in its own crate.
+//! The `zc-events` command against real servers: each command, its sessions in docs/cli.md, and its failures. Tests without a
+//! server are in the command's crate.
 
 mod adversity;
 mod asking;

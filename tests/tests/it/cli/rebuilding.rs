@@ -1,5 +1,4 @@
-//! `zc-events rebuild` with RabbitMQ: what is stored and what is emitted, an item that is wrong, going on behind it, and
-//! Ctrl-C.
+//! `zc-events rebuild` with RabbitMQ: the stored batches and the events, an invalid item, resuming, and Ctrl-C.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -11,7 +10,7 @@ use zc_events::{Watch, Watched};
 
 const REBUILD: [&str; 6] = ["rebuild", "index_order", "Order", "-", "--batch-size", "2"];
 
-/// A fleet whose batches are stored in a folder, and somebody who looks on.
+/// A fleet that stores batches in a folder, and a watch on its events.
 fn scene() -> (Scene, Watch, TempDir) {
     let contents = tempfile::tempdir().unwrap();
     let url = format!("file://{}", contents.path().display());
@@ -20,7 +19,7 @@ fn scene() -> (Scene, Watch, TempDir) {
     (scene, watch, contents)
 }
 
-/// The batch that the next event names.
+/// The batch of the next event.
 fn batch(watch: &mut Watch, contents: &Path) -> Value {
     let message = watch.next(PATIENCE).unwrap().expect("it passes");
     assert_eq!((message.event_type(), &message.kwargs()["resource_type"]), ("index_order", &json!("Order")));
@@ -29,7 +28,7 @@ fn batch(watch: &mut Watch, contents: &Path) -> Value {
 }
 
 #[test]
-fn batches_are_stored_and_named_and_an_item_that_is_wrong_says_where_to_go_on() {
+fn batches_are_stored_and_an_invalid_item_names_the_place_to_resume() {
     let (scene, mut watch, contents) = scene();
     let ended = scene.run_with(&REBUILD, "{\"id\": 1}\n\n\"two\"\n3\n{hunter2}\n5\n").with_code(2);
     assert_eq!(
@@ -37,7 +36,7 @@ fn batches_are_stored_and_named_and_an_item_that_is_wrong_says_where_to_go_on() 
         [json!({"event_type": "index_order", "resource_type": "Order", "batches": 1, "items": 2, "skipped": 0,
             "complete": false})]
     );
-    for says in ["error: line 5: it is not JSON", "hint:  once that is mended, --skip 2 goes on"] {
+    for says in ["error: line 5: not valid JSON", "hint:  after fixing it, resume with --skip 2"] {
         assert!(ended.stderr.contains(says), "{says}: {}", ended.stderr);
     }
     assert!(!ended.stderr.contains("hunter2") && !ended.stderr.contains("WARN"), "{}", ended.stderr);
@@ -53,7 +52,7 @@ fn batches_are_stored_and_named_and_an_item_that_is_wrong_says_where_to_go_on() 
 }
 
 #[test]
-fn ctrl_c_tells_what_is_out_and_where_to_go_on() {
+fn ctrl_c_reports_what_was_sent_and_where_to_resume() {
     let (scene, mut watch, contents) = scene();
     let mut running = scene.start(&REBUILD);
     let mut stdin = running.stdin();
@@ -62,12 +61,12 @@ fn ctrl_c_tells_what_is_out_and_where_to_go_on() {
     running.interrupt();
     let ended = running.end().with_code(130);
     assert_eq!((&ended.json()[0]["items"], &ended.json()[0]["complete"]), (&json!(2), &json!(false)));
-    assert!(ended.stderr.contains("interrupted; --skip 2 goes on from here"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("interrupted; resume with --skip 2"), "{}", ended.stderr);
     drop(stdin);
 }
 
 #[test]
-fn without_a_place_to_store_or_anybody_who_is_bound_nothing_is_out() {
+fn without_a_blob_store_or_a_bound_queue_nothing_is_sent() {
     let scene = Scene::new();
     let ended = scene.run_with(&REBUILD, "1\n").with_code(3);
     assert!(ended.stderr.contains("AWS_INDEXER_BUCKET_NAME"), "{}", ended.stderr);

@@ -1,4 +1,4 @@
-//! `zc-events stub` against real servers: it answers as its file says, follows the file, and leaves nothing behind.
+//! `zc-events stub` against real servers: it replies as its file says, reloads the file, and leaves nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn stub(scene: &Scene, file: &str) -> Running {
 }
 
 #[test]
-fn it_answers_follows_its_file_and_keeps_its_answers_while_that_is_wrong() {
+fn the_stub_reloads_its_file_and_keeps_the_expectations_while_the_file_is_invalid() {
     let scene = Scene::new();
     let client = scene.client();
     let ask = || client.get("add").timeout(PATIENCE).fetch::<i64>();
@@ -29,29 +29,29 @@ fn it_answers_follows_its_file_and_keeps_its_answers_while_that_is_wrong() {
     assert_eq!(told["expected"], true);
 
     scene.write("answers.toml", "[[expect]]\ncall = 'add'\nresult = 22\n");
-    running.until_said("answers.toml was read again: 1 expectation");
+    running.until_said("reloaded answers.toml: 1 expectation");
     assert_eq!(ask().unwrap(), 22);
     scene.write("answers.toml", "[[expect]]\ncall = 'add'\nresalt = 3\n");
     running
         .until_said("error: answers.toml: line 1: expectation 1 (call `add`): unknown field `resalt`")
-        .until_said("stay as they were");
+        .until_said("keeping the previous expectations");
     assert_eq!(ask().unwrap(), 22);
     scene.write(
         "answers.toml",
         "[[expect]]\ncall = 'boom'\nerrors = [{ type = 'KeyError' }]\n[[expect]]\ncall = 'add'\nresult = 4444\n",
     );
-    running.until_said("answers.toml was read again: 2 expectations");
+    running.until_said("reloaded answers.toml: 2 expectations");
     assert_eq!(ask().unwrap(), 4444);
     assert!(matches!(client.get("boom").timeout(PATIENCE).fetch::<i64>(), Err(Error::Call { .. })));
 
     running.interrupt();
     running.end().with_code(130);
-    // Its queue goes with it: no queue is bound any more.
+    // The stub's queue is gone: no queue is bound.
     eventually(PATIENCE, || matches!(client.emit(&Event::new("order_created")), Err(Error::Unroutable { .. })));
 }
 
 #[test]
-fn a_list_in_json_will_do_with_delays_times_and_failures_by_chance() {
+fn expectations_in_json_with_delay_times_and_error_rate() {
     let scene = Scene::new();
     let answers = json!([
         {"resource": "Order", "pk": 5, "times": 1, "body": {"data": {"type": "Order", "id": "5"}}},
@@ -69,7 +69,7 @@ fn a_list_in_json_will_do_with_delays_times_and_failures_by_chance() {
 }
 
 #[test]
-fn without_an_answer_store_or_a_file_it_does_not_begin() {
+fn the_stub_needs_a_reply_store_and_a_file() {
     let scene = Scene::new();
     scene.write("answers.json", "[]");
     let ended = scene.run(&["stub", "none.toml"]).with_code(2);
@@ -78,9 +78,9 @@ fn without_an_answer_store_or_a_file_it_does_not_begin() {
     assert!(ended.stderr.contains("EVENTS_REDIS_URL is not set"), "{}", ended.stderr);
 }
 
-/// What is told has happened: with a delay at its end, and not where the answer was not taken.
+/// A line comes after the delay, and only if the reply was stored.
 #[test]
-fn it_is_told_that_something_was_answered_once_the_answer_was_handed_in() {
+fn a_reply_is_reported_after_it_was_stored() {
     let (proxy, url) = Proxy::before(&redis_url()).unwrap();
     let scene = Scene::new();
     let client = scene.client();
@@ -120,7 +120,7 @@ fn it_is_told_that_something_was_answered_once_the_answer_was_handed_in() {
 }
 
 #[test]
-fn a_broker_that_goes_away_is_told_of_once_and_its_return_too() {
+fn a_lost_broker_and_its_return_are_each_reported_once() {
     let (proxy, url) = Proxy::before(&broker_url()).unwrap();
     let scene = Scene::new();
     let client = scene.client();
@@ -143,17 +143,17 @@ fn a_broker_that_goes_away_is_told_of_once_and_its_return_too() {
 }
 
 #[test]
-fn a_fleet_that_nobody_has_used_is_said_to_be_new() {
+fn a_new_exchange_is_named() {
     let scene = Scene::new();
     scene.write("answers.json", "[]");
     let exchange = scene.client().settings().events_exchange().to_owned();
-    let new = format!("the exchange {exchange} is new, nobody has used it so far: is STAGING_NAME");
+    let new = format!("the exchange {exchange} did not exist before: check that STAGING_NAME");
     let ended = scene.run(&["listen", "--for", "100ms"]).with_code(0);
     assert!(ended.stderr.contains(&new), "{ended:?}");
     let ended = scene.run(&["listen", "--for", "100ms"]).with_code(0);
-    assert!(!ended.stderr.contains("is new"), "{ended:?}");
+    assert!(!ended.stderr.contains("did not exist before"), "{ended:?}");
     let scene = Scene::new();
     scene.write("answers.json", "[]");
     let running = stub(&scene, "answers.json");
-    running.until_said("is new, nobody has used it so far");
+    running.until_said("did not exist before");
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use integration_tests::python::PATIENCE;
 use integration_tests::{broker_url, eventually, unique};
+use interop_python::PATIENCE;
 use serde_json::{Value, json};
 use zc_events::{Channel, Clock, Context, EventClient, HandlerError, Limits, Service, ServiceBuilder, SystemClock};
 use zc_events_protocol::Task;

@@ -1,4 +1,4 @@
-//! Tests of documents: the forms that services send, and whatever else may come.
+//! Tests of documents: the forms that services send, and malformed ones.
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ struct Order {
     name: String,
 }
 
-// Bodies that services of a fleet answered with (ujson, which escapes the slash).
+// Bodies of answers from services of a fleet (written by ujson, which escapes the slash).
 #[test]
 fn bodies_of_a_fleet_are_read() {
     let document =
@@ -81,13 +81,13 @@ fn errors_are_read_in_every_form() {
     assert_eq!(details(json!({"errors": "Not found."})), not_found);
     assert_eq!(details(json!({"errors": [{"detail": "Not found.", "status": 404}]})), not_found);
     assert_eq!(details(json!({"errors": []})), []);
-    // A resource, or errors, are no place for a lone detail.
+    // A `detail` beside `data` or `errors` is ignored.
     assert_eq!(details(json!({"data": null, "detail": "x"})), []);
     assert_eq!(details(json!({"errors": [], "detail": "x"})), []);
 }
 
 #[test]
-fn asking_an_error_for_a_resource_says_which_error() {
+fn a_document_with_errors_has_no_resource_and_says_why() {
     let document = Document::error(404, "no order hunter2");
     let error = document.resource::<()>().unwrap_err();
     assert_eq!(error, ResourceError::Errors { count: 1, status: Some(404) });
@@ -100,7 +100,7 @@ fn asking_an_error_for_a_resource_says_which_error() {
 }
 
 #[test]
-fn one_and_many_are_told_apart() {
+fn one_resource_and_a_list_differ() {
     let one = Document::one(ResourceObject::new("Order", 1));
     assert_eq!(one.resources::<()>().unwrap().len(), 1);
     let many = Document::many((1..=3).map(|id| ResourceObject::new("Order", id)));
@@ -134,7 +134,7 @@ fn malformed_documents_are_refused_with_their_path() {
 }
 
 #[test]
-fn links_of_a_page_are_text_or_objects() {
+fn links_of_a_page_are_strings_or_objects() {
     let page = Document::from_value(json!({
         "data": [],
         "links": {"first": "/?page=1", "last": {"href": "/?page=4", "meta": {}}, "next": {"href": "/?page=2"}, "prev": null},
@@ -147,7 +147,7 @@ fn links_of_a_page_are_text_or_objects() {
 }
 
 #[test]
-fn included_resources_are_written_once_more() {
+fn included_resources_are_written() {
     let document =
         Document::one(ResourceObject::new("Order", 1).relationship("company", Relationship::to_one("Company", 7)))
             .include(ResourceObject::new("Company", 7));
@@ -156,7 +156,7 @@ fn included_resources_are_written_once_more() {
 }
 
 #[test]
-fn deep_nesting_is_moved_and_not_walked() {
+fn deep_nesting_is_moved_without_recursion() {
     let wrap = |name: &str, inner| Value::Object(Map::from_iter([(name.to_owned(), inner)]));
     let deep = || (0..1_000).fold(json!(1), |inner, _| wrap("data", inner));
     let document = Document::from_value(wrap("data", wrap("attributes", wrap("deep", deep())))).unwrap();

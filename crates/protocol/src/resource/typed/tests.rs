@@ -61,7 +61,7 @@ fn the_exact_name_wins_over_snake_case_and_is_given_once() {
 }
 
 #[test]
-fn a_field_named_as_on_the_wire_gets_it_untouched() {
+fn a_field_with_the_name_on_the_wire_gets_the_attribute() {
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(rename_all = "camelCase")]
     struct Camel {
@@ -131,7 +131,7 @@ fn unknown_attributes_are_refused_only_on_request_and_under_their_wire_name() {
     struct Strict {
         name: String,
     }
-    // Neither id nor type nor a relationship is unknown: nobody sent them as attributes.
+    // The id, the type and relationships are not attributes, so that they are not unknown fields.
     assert_eq!(attributes_of(json!({"name": "x"})), Ok(Strict { name: "x".to_owned() }));
     assert_eq!(
         attributes_of::<Strict>(json!({"name": "x", "totalCents": 5})).unwrap_err(),
@@ -140,7 +140,7 @@ fn unknown_attributes_are_refused_only_on_request_and_under_their_wire_name() {
 }
 
 #[test]
-fn id_and_type_are_given_where_they_are_asked_for() {
+fn fields_id_and_type_get_the_id_and_the_type() {
     #[derive(Debug, Deserialize, PartialEq)]
     struct Text {
         id: String,
@@ -177,7 +177,7 @@ fn attributes_cannot_shadow_id_and_type() {
     }
     let both: Both = attributes_of(shadow.clone()).unwrap();
     assert_eq!((both.id.as_str(), both.r#type.as_str()), ("23131024", "Order"));
-    // Without an id of its own there is nothing to shadow.
+    // A resource without an id may have an attribute `id`.
     let object = ResourceObject::from_value(json!({"type": "Order", "attributes": shadow})).unwrap();
     assert_eq!(object.to_attributes::<Both>().unwrap().id, "shadow");
 }
@@ -212,7 +212,7 @@ fn relationships_go_to_the_fields_of_their_names() {
 }
 
 #[test]
-fn a_relationship_may_be_taken_as_ids_alone() {
+fn a_relationship_may_become_ids() {
     #[derive(Debug, Deserialize, PartialEq)]
     struct Ids {
         company: u64,
@@ -239,7 +239,7 @@ fn a_relationship_may_be_taken_as_ids_alone() {
 }
 
 #[test]
-fn an_attribute_wins_over_a_relationship_of_its_name() {
+fn an_attribute_wins_over_a_relationship_of_the_same_name() {
     #[derive(Debug, Deserialize, PartialEq)]
     struct Plain {
         company: String,
@@ -249,7 +249,7 @@ fn an_attribute_wins_over_a_relationship_of_its_name() {
 }
 
 #[test]
-fn a_relationship_that_does_not_fit_is_named() {
+fn a_mismatch_in_a_relationship_names_it() {
     #[derive(Debug, Deserialize)]
     #[allow(dead_code)]
     struct Driver<T> {
@@ -286,7 +286,7 @@ fn maps_and_values_get_snake_case_names() {
 }
 
 #[test]
-fn flatten_gets_what_is_left() {
+fn flatten_gets_the_remaining_attributes() {
     #[derive(Debug, Deserialize)]
     struct Flat {
         id: u64,
@@ -472,7 +472,7 @@ fn errors_point_into_the_resource() {
 }
 
 #[test]
-fn a_type_that_is_no_object_does_not_fit() {
+fn a_type_that_is_not_an_object_does_not_match() {
     assert_eq!(attributes_of::<u8>(json!({})).unwrap_err(), "Order 23131024: invalid type: object, expected u8");
     assert!(attributes_of::<Vec<u8>>(json!({})).is_err());
     assert_eq!(attributes_of::<()>(json!({"x": 1})), Ok(()));
@@ -480,7 +480,7 @@ fn a_type_that_is_no_object_does_not_fit() {
 }
 
 #[test]
-fn what_a_peer_wrote_is_short_in_errors() {
+fn names_from_a_peer_are_clipped_in_errors() {
     let long = "x\n".repeat(5_000);
     let object = ResourceObject::new(long.clone(), long.clone()).attributes(&json!({long: "x"})).unwrap();
     let error = object.to_attributes::<HashMap<String, u64>>().unwrap_err().to_string();
@@ -494,12 +494,12 @@ fn deep_nesting_is_an_error_and_not_a_crash() {
     assert_eq!(fits["deep"], nest(128));
     let error = attributes_of::<Value>(json!({"deep": nest(1_000)})).unwrap_err();
     assert!(error.ends_with("expected a value that nests at most 128 levels deep"), "{error}");
-    // What is not asked for is not looked at.
+    // An attribute without a field is not read.
     assert_eq!(attributes_of(json!({"createdAt": "a", "deep": nest(1_000)})), named("a"));
 }
 
 #[test]
-fn resource_has_the_rest_beside_the_attributes() {
+fn a_resource_has_relationships_links_and_meta_too() {
     let mut object = order(json!({"createdAt": "a"}));
     object.meta.insert("token".to_owned(), json!("hunter2"));
     let resource: Resource<Named> = object.resource().unwrap();
@@ -518,7 +518,7 @@ fn a_list_is_read_at_once_and_its_error_names_the_resource() {
     assert_eq!(document.resources::<Named>().unwrap_err().to_string(), "Item 2: missing field `created_at`");
 }
 
-/// JSON whose every text, key or value, can be told from what errors say by themselves.
+/// JSON whose keys and strings never occur in the texts of errors.
 fn secret_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

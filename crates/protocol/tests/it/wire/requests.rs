@@ -1,7 +1,7 @@
 //! The requests of zc_events, built again and compared with the originals.
 
 use serde_json::{Value, json};
-use zc_events_protocol::{EncodeOptions, Method, ResourceRequest};
+use zc_events_protocol::{EncodeOptions, Method, Query, ResourceRequest};
 
 use super::load::{Kind, body_json, excuse, message, of_kind, split, vector};
 
@@ -12,35 +12,56 @@ pub(crate) fn builds(name: &str) -> bool {
 
 fn build(about: &str) -> ResourceRequest {
     let order = || ResourceRequest::new("Order");
+    let with_pk = |pk: Value| ResourceRequest { pk, ..order() };
+    let with_query = |query: Query| ResourceRequest { query, ..order() };
+    let query = Query::default;
     // `make_service_request`
-    let service = || order().roles(["service"]).priority(5);
+    let service = || ResourceRequest { roles: vec!["service".to_owned()], priority: Some(5), ..order() };
+    let document = json!({"data": {"type": "Order"}});
     match about {
-        "rpc_get" => order().pk("23131024"),
-        "rpc_get_int_pk" => order().pk(23_131_024),
+        "rpc_get" => with_pk("23131024".into()),
+        "rpc_get_int_pk" => with_pk(23_131_024.into()),
         "rpc_get_list_all" => order(),
-        "rpc_get_async" => order().pk("1"),
-        "rpc_get_data" => order().pk("1").priority(9),
-        "rpc_get_camel" => ResourceRequest::new("OrderLineItem").pk(1),
-        "rpc_get_include_page_size" => order().pk("1").include("company,items").page_size(50),
-        "rpc_get_pks_list" => order().pks(["1", "2", "3"]),
-        "rpc_get_pks_set" => order().pks([7]),
-        "rpc_get_query_params" => order().query_param("filter[name]", "café & co"),
-        "rpc_get_related" => order().pk("1").related_resource("items").user("56"),
-        "rpc_get_user_roles" => order().pk("1").user("56").roles(["user", "staff"]),
-        "rpc_async" => order().pk("1").method(Method::Delete).priority(5),
+        "rpc_get_async" => with_pk("1".into()),
+        "rpc_get_data" => ResourceRequest { priority: Some(9), ..with_pk("1".into()) },
+        "rpc_get_camel" => ResourceRequest { pk: 1.into(), ..ResourceRequest::new("OrderLineItem") },
+        "rpc_get_include_page_size" => {
+            let query = query().with("include", "company,items").with("page_size", 50);
+            ResourceRequest { query, ..with_pk("1".into()) }
+        }
+        "rpc_get_pks_list" => with_query(query().with("filter[id__in]", "1,2,3")),
+        "rpc_get_pks_set" => with_query(query().with("filter[id__in]", 7)),
+        "rpc_get_query_params" => with_query(query().with("filter[name]", "café & co")),
+        "rpc_get_related" => {
+            ResourceRequest { related_resource: Some("items".to_owned()), user_id: "56".into(), ..with_pk("1".into()) }
+        }
+        "rpc_get_user_roles" => ResourceRequest {
+            user_id: "56".into(),
+            roles: vec!["user".to_owned(), "staff".to_owned()],
+            ..with_pk("1".into())
+        },
+        "rpc_async" => ResourceRequest { method: Method::Delete, priority: Some(5), ..with_pk("1".into()) },
         "rpc_service_post" => {
-            service().method(Method::Post).body(json!({"data": {"type": "Order", "attributes": {"name": "x/y"}}}))
+            let body = json!({"data": {"type": "Order", "attributes": {"name": "x/y"}}});
+            ResourceRequest { method: Method::Post, body, ..service() }
         }
-        "rpc_service_patch" => {
-            service().pk("1").user(56).method(Method::Patch).query_param("a", 1).body("raw string body")
+        "rpc_service_patch" => ResourceRequest {
+            pk: "1".into(),
+            user_id: 56.into(),
+            method: Method::Patch,
+            query: query().with("a", 1),
+            body: "raw string body".into(),
+            ..service()
+        },
+        "fetch_remote_resource" => {
+            ResourceRequest { pk: "1".into(), method: Method::Patch, body: document, ..service() }
         }
-        "fetch_remote_resource" => service().pk("1").method(Method::Patch).body(json!({"data": {"type": "Order"}})),
         other => panic!("no builder for {other}"),
     }
 }
 
 #[test]
-fn every_request_is_written_as_python_writes_it() {
+fn requests_equal_pythons_bytes() {
     let mut compared = 0;
     for (name, _) in of_kind(Kind::Message) {
         if !builds(&name) {

@@ -1,4 +1,4 @@
-//! Reading encoded fields in turn. Nothing here allocates or panics, whatever the lengths say.
+//! Reads encoded fields in turn. It neither allocates nor panics, whatever the lengths say.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ impl<'a> Fields<'a> {
         self.at == self.bytes.len()
     }
 
-    /// The next `length` bytes, or `None` where there are fewer.
+    /// The next `length` bytes. `None` if there are fewer.
     pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let end = self.at.checked_add(length)?;
         let taken = self.bytes.get(self.at..end)?;
@@ -46,19 +46,19 @@ impl<'a> Fields<'a> {
         self.take(8)?.try_into().ok().map(u64::from_be_bytes)
     }
 
-    /// What stands behind its length in one byte.
+    /// A string after its length of one byte.
     pub(super) fn short_string(&mut self) -> Option<&'a [u8]> {
         let length = self.u8()?;
         self.take(length.into())
     }
 
-    /// What stands behind its length in four bytes.
+    /// A string after its length of four bytes.
     pub(super) fn long_string(&mut self) -> Option<&'a [u8]> {
         let length = self.u32()?;
         self.take(length as usize)
     }
 
-    /// Where the last `length` bytes stand.
+    /// The range of the last `length` bytes.
     pub(super) fn last(&self, length: usize) -> Range<usize> {
         self.at - length..self.at
     }

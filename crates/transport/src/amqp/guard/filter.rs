@@ -1,62 +1,72 @@
-//! From bytes as they come to checked frames, in one buffer of a fixed size. It knows no
-//! socket: how the bytes are sliced on their way makes no difference.
+//! Turns bytes into checked frames, in one buffer of a fixed size. It knows no socket, and how the bytes are split on
+//! their way makes no difference.
 
 use std::sync::Arc;
 
 use super::FRAME_MAX;
+use super::defect_header::GuardReport;
 use super::frame::{END, HEAD, Head, Kind, Refusal};
-use super::seal::Watch;
 use super::{header, method};
 
-/// How much larger than a frame a content header may be. A broker does not split it, and
-/// adds entries of its own when it dead-letters a message.
+/// By how many bytes a content header may exceed the frame size. A broker cannot split a content header, and adds
+/// entries when it dead-letters a message.
 const SLACK: usize = 16 * 1024;
-/// Room to read into, behind the largest frame that is kept.
+/// Space to read into, after the largest frame that is kept.
 const ROOM: usize = 64 * 1024;
 
 pub(super) struct Filter {
     buffer: Box<[u8]>,
-    /// From here to `released`: checked.
+    /// Bytes from here to `released` are checked.
     start: usize,
-    /// From here to `end`: not yet.
+    /// Bytes from here to `end` are not checked yet.
     released: usize,
     end: usize,
-    /// Stands in for a frame that ended at `released`.
+    /// Replaces a frame that ended at `released`.
     patch: Vec<u8>,
     patched: usize,
     oversize: Option<Oversize>,
     refusal: Option<Refusal>,
     /// The largest payload that was agreed on.
     limit: usize,
-    watch: Arc<Watch>,
+    guard_report: Arc<GuardReport>,
 }
 
-/// A content header that is passed over instead of being kept.
+/// A content header that is too large and is skipped.
 struct Oversize {
-    /// So many bytes of its payload are still to come.
+    /// How many bytes of its payload are still to come.
     left: usize,
     patch: Vec<u8>,
 }
 
-/// What became of the next frame.
+/// The result of checking the next frame.
 enum Step {
-    /// It is not all there.
+    /// It has not arrived completely.
     Wait,
     Released,
-    /// Something is ready that is not in the buffer, or first the rest of the buffer must be taken.
+    /// The replacement of a frame is ready, or the checked bytes must be taken first.
     Stop,
 }
 
 impl Filter {
-    pub(super) fn new(watch: Arc<Watch>) -> Self {
+    pub(super) fn new(guard_report: Arc<GuardReport>) -> Self {
         let limit = FRAME_MAX as usize;
         let buffer = vec![0; HEAD + limit + SLACK + 1 + ROOM].into_boxed_slice();
         let (patch, patched) = (Vec::new(), 0);
-        Self { buffer, start: 0, released: 0, end: 0, patch, patched, oversize: None, refusal: None, limit, watch }
+        Self {
+            buffer,
+            start: 0,
+            released: 0,
+            end: 0,
+            patch,
+            patched,
+            oversize: None,
+            refusal: None,
+            limit,
+            guard_report,
+        }
     }
 
-    /// Copies checked bytes to `out`: `None` when more must be read first, an error when
-    /// there is nothing more to come.
+    /// Copies checked bytes to `out`. `None` if more must be read first; an error if the connection ends here.
     pub(super) fn take(&mut self, out: &mut [u8]) -> Option<Result<usize, Refusal>> {
         loop {
             if self.start < self.released {
@@ -78,7 +88,7 @@ impl Filter {
         }
     }
 
-    /// Where to read to. Never empty after `take` has given `None`.
+    /// The space to read into. Never empty after `take` has returned `None`.
     pub(super) fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.released, self.end) = (0, 0, 0);
@@ -91,12 +101,12 @@ impl Filter {
         &mut self.buffer[self.end..]
     }
 
-    /// So many bytes were read there.
+    /// Marks this many bytes of the space as read.
     pub(super) fn filled(&mut self, count: usize) {
         self.end = (self.end + count).min(self.buffer.len());
     }
 
-    /// Checks what has come in. Whether there is anything to take now.
+    /// Checks the bytes that have arrived. Returns whether there are bytes to take.
     fn advance(&mut self) -> bool {
         loop {
             match self.step() {
@@ -104,7 +114,7 @@ impl Filter {
                 Ok(Step::Wait) => return self.start < self.released,
                 Ok(Step::Stop) => return true,
                 Err(refusal) => {
-                    self.watch.refuse(&refusal.0);
+                    self.guard_report.refuse(&refusal.0);
                     self.refusal = Some(refusal);
                     return true;
                 }
@@ -114,7 +124,7 @@ impl Filter {
 
     fn step(&mut self) -> Result<Step, Refusal> {
         if self.oversize.is_some() {
-            return self.pass_over();
+            return self.skip_oversize();
         }
         let waiting = self.start < self.released;
         let unchecked = &mut self.buffer[self.released..self.end];
@@ -145,7 +155,7 @@ impl Filter {
             }
             Kind::Header => {
                 header::check_fixed(payload)?;
-                if let Some(mended) = header::mend(payload, &self.watch) {
+                if let Some(mended) = header::mend(payload, &self.guard_report) {
                     if waiting {
                         return Ok(Step::Stop);
                     }
@@ -168,13 +178,13 @@ impl Filter {
         if self.start < self.released {
             return Ok(Step::Stop);
         }
-        let patch = header::too_large(head.channel, payload, &self.watch);
+        let patch = header::too_large(head.channel, payload, &self.guard_report);
         self.oversize = Some(Oversize { left: head.size - header::FIXED, patch });
         self.consume(HEAD + header::FIXED);
-        self.pass_over()
+        self.skip_oversize()
     }
 
-    fn pass_over(&mut self) -> Result<Step, Refusal> {
+    fn skip_oversize(&mut self) -> Result<Step, Refusal> {
         let Some(oversize) = &mut self.oversize else {
             return Ok(Step::Wait);
         };
@@ -199,7 +209,7 @@ impl Filter {
         self.patched = 0;
     }
 
-    /// Drops so many unchecked bytes, where nothing checked stands before them.
+    /// Drops this many unchecked bytes. There must be no checked bytes before them.
     fn consume(&mut self, count: usize) {
         self.released += count;
         self.start = self.released;

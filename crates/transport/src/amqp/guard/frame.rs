@@ -1,10 +1,10 @@
-//! Frames: their outside, and why a connection on which they are wrong is given up.
+//! The envelope of frames, and the reasons to end a connection on which a frame is invalid.
 
 use std::fmt;
 
 /// Type, channel, size.
 pub(super) const HEAD: usize = 7;
-/// Stands behind every payload.
+/// The byte after every payload.
 pub(super) const END: u8 = 0xCE;
 
 /// The type of a content header.
@@ -18,17 +18,17 @@ pub(super) enum Kind {
     Heartbeat,
 }
 
-/// What stands before a payload.
+/// The fields before a payload.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
     pub(super) kind: Kind,
     pub(super) channel: u16,
-    /// Of the payload, in bytes; whatever the peer says.
+    /// The size of the payload in bytes, as the peer announces it.
     pub(super) size: usize,
 }
 
 impl Head {
-    /// Reads it from the first bytes of a frame; `None` while there are too few.
+    /// Reads the head from the first bytes of a frame. `None` while there are too few.
     pub(super) fn read(bytes: &[u8]) -> Result<Option<Self>, Refusal> {
         let Some(&first) = bytes.first() else {
             return Ok(None);
@@ -57,7 +57,7 @@ impl Head {
     }
 }
 
-/// Why the connection is given up. It quotes nothing that the peer has sent but numbers.
+/// Why the guard ends the connection. Of what the peer has sent, it quotes only numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal(pub(super) String);
 

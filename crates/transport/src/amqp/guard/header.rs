@@ -2,18 +2,18 @@
 //! Properties that amiquip could not read are replaced, so that the message still arrives.
 
 use super::bytes::{Fields, is_utf8};
+use super::defect_header::{Defect, GuardReport};
 use super::frame::{END, HEADER, Refusal};
-use super::seal::{Defect, Watch};
 use super::table;
 
-/// Class, weight, body size: what stands before the properties.
+/// The size of class, weight and body size, which precede the properties.
 pub(super) const FIXED: usize = 12;
-/// What RabbitMQ relays at most, whatever its settings. A smaller limit of our own would
-/// lose the message instead of judging it.
+/// The largest body that RabbitMQ relays, whatever its settings. A smaller limit here would lose a message that the
+/// consumer should judge.
 pub(super) const MAX_BODY: u64 = 512 << 20;
 
 const BASIC: u16 = 60;
-/// Which property is the headers, counted from the highest bit of the flags.
+/// The index of the property `headers`, counted from the highest bit of the flags.
 const HEADERS: u32 = 2;
 /// The lowest bit: more flags follow. No property needs them.
 const MORE_FLAGS: u16 = 1;
@@ -32,7 +32,7 @@ const PROPERTIES: [Property; 14] = {
     [Text, Text, Table, Fixed(1), Fixed(1), Text, Text, Text, Text, Fixed(8), Text, Text, Text, Text]
 };
 
-/// Checks the fixed part: the connection cannot go on without knowing the body's size.
+/// Checks the fixed part. Without the size of the body the connection cannot continue.
 pub(super) fn check_fixed(payload: &[u8]) -> Result<(), Refusal> {
     let mut fields = Fields::new(payload);
     let (Some(class), Some(_weight), Some(size)) = (fields.u16(), fields.u16(), fields.u64()) else {
@@ -47,12 +47,11 @@ pub(super) fn check_fixed(payload: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What is wrong with the properties, and the payload to be given on instead; `None` where
-/// nothing is.
-pub(super) fn mend(payload: &[u8], watch: &Watch) -> Option<Vec<u8>> {
+/// Returns the payload that replaces this one, if its properties have a defect.
+pub(super) fn mend(payload: &[u8], guard_report: &GuardReport) -> Option<Vec<u8>> {
     let (fixed, properties) = payload.split_at_checked(FIXED)?;
     let Survey { defect, mut kept } = survey(properties);
-    let headers = watch.headers(defect?);
+    let headers = guard_report.headers(defect?);
     kept[HEADERS as usize] = Some(&headers);
     let flags = (0..).zip(&kept).filter(|(_, kept)| kept.is_some()).fold(0, |flags, (index, _)| flags | bit(index));
     let mut out = fixed.to_vec();
@@ -61,11 +60,11 @@ pub(super) fn mend(payload: &[u8], watch: &Watch) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The frame of a message whose header is too large to be looked at.
-pub(super) fn too_large(channel: u16, fixed: &[u8], watch: &Watch) -> Vec<u8> {
+/// The frame that replaces a content header that is too large to be read.
+pub(super) fn too_large(channel: u16, fixed: &[u8], guard_report: &GuardReport) -> Vec<u8> {
     let mut payload = fixed.to_vec();
     payload.extend_from_slice(&bit(HEADERS).to_be_bytes());
-    payload.extend_from_slice(&watch.headers(Defect::TooLarge));
+    payload.extend_from_slice(&guard_report.headers(Defect::TooLarge));
     frame(channel, &payload)
 }
 

@@ -1,7 +1,9 @@
-//! The methods that a broker may send to amiquip, and their arguments. Texts that are not
-//! UTF-8 (a publisher chooses the routing key) are made so, since amiquip would give the
-//! connection up, and a broker's wish for no heartbeats is passed over; what amiquip does not understand is refused with a reason, since it would
-//! answer by quoting the whole frame, to the log and to the broker.
+//! The methods that a broker may send to amiquip, and their arguments.
+//!
+//! - A text that is not UTF-8 (a publisher chooses the routing key) is made so, since amiquip would end the connection.
+//! - A broker's request for no heartbeats is ignored.
+//! - A method that amiquip does not understand ends the connection with a reason, since amiquip would quote the whole
+//!   frame to the log and to the broker.
 
 use std::ops::Range;
 
@@ -12,7 +14,7 @@ use super::table;
 /// An argument.
 #[derive(Clone, Copy)]
 enum Argument {
-    /// A number, or flags, of so many bytes.
+    /// A number or flags, of this many bytes.
     Fixed(usize),
     ShortString,
     LongString,
@@ -23,7 +25,7 @@ use Argument::{Fixed, LongString, ShortString, Table};
 
 const CONNECTION: u16 = 10;
 const TUNE: (u16, u16) = (CONNECTION, 30);
-/// A close carries a code, a text, and which method was at fault.
+/// A close carries a code, a text, and the method that caused it.
 const CLOSE: &[Argument] = &[Fixed(2), ShortString, Fixed(4)];
 
 /// The arguments of each method that amiquip understands as a client.
@@ -62,8 +64,8 @@ fn arguments(class: u16, method: u16) -> Option<&'static [Argument]> {
     })
 }
 
-/// Checks a method frame's payload and mends its texts. Gives the frame size that the
-/// broker offers where it does.
+/// Checks the payload of a method frame and repairs its texts. Returns the frame size that the broker offers, if it
+/// offers one.
 pub(super) fn check(channel: u16, payload: &mut [u8]) -> Result<Option<u32>, Refusal> {
     let mut fields = Fields::new(payload);
     let (Some(class), Some(method)) = (fields.u16(), fields.u16()) else {
@@ -77,7 +79,7 @@ pub(super) fn check(channel: u16, payload: &mut [u8]) -> Result<Option<u32>, Ref
         return refused(&format!("which does not belong on channel {channel}"));
     }
     let mut offered = None;
-    // Few methods have more than three texts, and no text of ours needs mending.
+    // Few methods have more than three texts.
     let mut broken: Vec<Range<usize>> = Vec::new();
     for argument in arguments {
         let whole = match argument {
@@ -107,8 +109,8 @@ pub(super) fn check(channel: u16, payload: &mut [u8]) -> Result<Option<u32>, Ref
     if (class, method) == TUNE
         && let Some(heartbeat @ [0, 0]) = payload.last_chunk_mut::<2>()
     {
-        // amiquip takes the lower of both sides' wishes, and 0 would mean to never notice
-        // that the other side is gone. What the client answers holds.
+        // amiquip takes the lower value of both sides, and with 0 it would never notice a dead connection. The client's
+        // answer counts.
         *heartbeat = [0xFF; 2];
     }
     for range in broken {

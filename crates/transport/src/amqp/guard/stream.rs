@@ -7,24 +7,24 @@ use amiquip::IoStream;
 use mio::event::Evented;
 use mio::{Poll, PollOpt, Ready, Token};
 
+use super::defect_header::GuardReport;
 use super::filter::Filter;
-use super::seal::Watch;
 
-/// A stream whose inbound bytes are checked; outbound ones pass. TLS belongs beneath it.
-pub(in crate::amqp) struct GuardedStream<S> {
+/// A stream that checks inbound bytes and passes outbound ones. TLS belongs beneath it.
+pub(crate) struct GuardedStream<S> {
     inner: S,
     filter: Filter,
 }
 
 impl<S> GuardedStream<S> {
-    pub(in crate::amqp) fn new(inner: S, watch: Arc<Watch>) -> Self {
-        Self { inner, filter: Filter::new(watch) }
+    pub(crate) fn new(inner: S, guard_report: Arc<GuardReport>) -> Self {
+        Self { inner, filter: Filter::new(guard_report) }
     }
 }
 
 impl<S: Read> Read for GuardedStream<S> {
-    /// Would block only once the socket would and nothing checked is left: amiquip is told
-    /// of new bytes once, and reads until then.
+    /// Returns `WouldBlock` only if the socket does and no checked bytes are left: amiquip is notified of new bytes
+    /// once, and reads until `WouldBlock`.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);

@@ -1,10 +1,10 @@
-//! Whether amiquip would read a table whole: its parser recurses without limit, and stops
-//! silently at the first entry that it does not understand.
+//! Checks whether amiquip would read all of a table. Its parser recurses without limit, and stops silently at the first
+//! entry that it does not understand.
 
 use super::bytes::{Fields, is_utf8};
-use super::seal::Defect;
+use super::defect_header::Defect;
 
-/// How deep tables and lists may stand within each other, the outermost included.
+/// How deeply tables and lists may be nested, the outermost included.
 pub(super) const MAX_DEPTH: usize = 32;
 
 /// An open table or list.
@@ -15,8 +15,7 @@ struct Level {
     named: bool,
 }
 
-/// Checks a table's content, which is what stands behind its length. Takes no memory but
-/// a fixed stack.
+/// Checks the content of a table, which follows its length. It needs a fixed amount of stack and allocates no memory.
 pub(super) fn check(content: &[u8]) -> Result<(), Defect> {
     let mut fields = Fields::new(content);
     let mut levels = [Level { end: content.len(), named: true }; MAX_DEPTH];
@@ -52,14 +51,14 @@ pub(super) fn check(content: &[u8]) -> Result<(), Defect> {
 enum Value {
     Whole,
     NotUtf8,
-    /// Its content follows.
+    /// A table or list, whose content follows.
     Nested {
         length: usize,
         named: bool,
     },
 }
 
-/// Reads a value by its type, as RabbitMQ and amiquip understand the letters.
+/// Reads a value by its type letter, as RabbitMQ and amiquip understand it.
 fn value(fields: &mut Fields<'_>) -> Result<Value, Defect> {
     let size = match fields.u8().ok_or(Defect::Malformed)? {
         b'V' => 0,
@@ -86,7 +85,7 @@ fn value(fields: &mut Fields<'_>) -> Result<Value, Defect> {
     Ok(Value::Whole)
 }
 
-/// A value ends where its table does, at the latest.
+/// Checks that a value ends within its table.
 fn within(end: usize, fields: &Fields<'_>) -> Result<(), Defect> {
     if fields.at() > end { Err(Defect::Malformed) } else { Ok(()) }
 }

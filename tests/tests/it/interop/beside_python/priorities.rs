@@ -1,8 +1,8 @@
 //! Priorities: what is urgent comes first, whoever emits and whoever handles.
 
-use integration_tests::chaos::Plain;
-use integration_tests::python::{Fleet, PATIENCE, client};
+use integration_tests::amqp_client::AmqpClient;
 use integration_tests::{broker_url, eventually};
+use interop_python::{Fleet, PATIENCE, client};
 use serde_json::{Value, json};
 use zc_events::Event;
 
@@ -17,7 +17,7 @@ fn priorities(records: &[Value]) -> Vec<u64> {
 }
 
 #[test]
-fn python_handles_what_ours_calls_urgent_first() {
+fn python_handles_high_priority_of_rust_first() {
     let fleet = Fleet::new();
     // Declares the queue, and leaves it.
     assert!(fleet.worker("python").start().stop(PATIENCE));
@@ -30,7 +30,7 @@ fn python_handles_what_ours_calls_urgent_first() {
 }
 
 #[test]
-fn ours_handles_what_python_calls_urgent_first() {
+fn rust_handles_high_priority_of_python_first() {
     let fleet = Fleet::new();
     // Declares the queue, and leaves it.
     let (service, _) = listening(&fleet.client("ours"));
@@ -46,7 +46,7 @@ fn ours_handles_what_python_calls_urgent_first() {
         }
     }
     // Python waits for no confirm.
-    let (plain, queue) = (Plain::open(&broker_url()).unwrap(), format!("{}-events", fleet.service_name("ours")));
+    let (plain, queue) = (AmqpClient::open(&broker_url()).unwrap(), format!("{}-events", fleet.service_name("ours")));
     eventually(PATIENCE, || plain.ready(&queue).unwrap() == EMITTED.len() as u64);
     let ours = client(fleet.settings("ours").events_prefetch(1).events_workers(1));
     let (service, seen) = listening(&ours);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use zc_events::blobs::{BlobStore, FolderBlobStore};
 use zc_events::testing::{Expectation, Fleet, SendFault};
 use zc_events::{
-    CallFailure, Email, Error, Event, EventClient, Failure, Outcome, PendingSet, RemoteRequest, Settings, Stage,
+    CallFailure, Email, Error, Event, EventClient, Outcome, PendingSet, RemoteFailure, RemoteRequest, Settings, Stage,
 };
 
 use super::scene::{failed_call, fleet_of, lunch, not_found, of_a_missing_order, refused, soon};
@@ -76,7 +76,7 @@ pub(crate) fn failures() -> Vec<Row> {
             |form| assert!(form(unanswered())),
         "`ServiceRequestException`" => |error: Error| matches!(error, Error::Remote { status: 404, .. });
             |form| assert!(form(refused())),
-        "the text of `ServiceRequestException`: the body of the answer" => |failure: &Failure| (failure.errors(), failure.body());
+        "the text of `ServiceRequestException`: the body of the answer" => |failure: &RemoteFailure| (failure.errors(), failure.body());
             |form| {
                 let Error::Remote { failure, .. } = refused() else { panic!("no answer") };
                 let (errors, body) = form(&failure);

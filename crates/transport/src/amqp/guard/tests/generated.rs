@@ -1,5 +1,4 @@
-//! Generated input: arbitrary bytes, arbitrary slices, and tables held against amiquip's
-//! own parser.
+//! Generated input: arbitrary bytes, arbitrary splits, and tables that are compared with amiquip's own parser.
 
 use amq_protocol::types::generation::gen_field_table;
 use amq_protocol::types::parsing::{parse_field_table, parse_long_uint, parse_short_string, parse_value};
@@ -7,7 +6,7 @@ use amq_protocol::types::{AMQPValue, DecimalValue, FieldTable};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use super::super::drive;
+use super::super::harness;
 use super::super::table;
 use super::*;
 
@@ -46,8 +45,8 @@ fn content() -> impl Strategy<Value = (FieldTable, Vec<u8>)> {
     })
 }
 
-/// Whether amiquip's parser, asked value by value, reads all of a table or list. Asked for
-/// the whole it would leave out what it cannot read.
+/// Whether amiquip's parser, value by value, reads all of a table or list. As a whole, it would omit values that it
+/// cannot read.
 fn is_read_whole(mut bytes: &[u8], named: bool) -> bool {
     while !bytes.is_empty() {
         if named {
@@ -100,20 +99,20 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic_and_slicing_changes_nothing(bytes in vec(any::<u8>(), 0..300), splits in splits()) {
-        let whole = drive::run(&bytes, &[]);
-        drive::assert_frames(&whole.released);
-        prop_assert_eq!(whole, drive::run(&bytes, &splits));
+        let whole = harness::run(&bytes, &[]);
+        harness::assert_frames(&whole.released);
+        prop_assert_eq!(whole, harness::run(&bytes, &splits));
     }
 
     #[test]
     fn frames_come_through_however_they_are_sliced(bytes in frames(), splits in splits()) {
-        let whole = drive::run(&bytes, &[]);
+        let whole = harness::run(&bytes, &[]);
         prop_assert_eq!(&whole.refusal, &None);
-        let count = drive::assert_frames(&whole.released).len();
-        prop_assert_eq!(&whole, &drive::run(&bytes, &splits));
-        // What came through is well-formed, so that it comes through again as it is.
-        let again = drive::run(&whole.released, &splits);
-        prop_assert_eq!(drive::assert_frames(&again.released).len(), count);
+        let count = harness::assert_frames(&whole.released).len();
+        prop_assert_eq!(&whole, &harness::run(&bytes, &splits));
+        // The output is well-formed, so it passes again unchanged.
+        let again = harness::run(&whole.released, &splits);
+        prop_assert_eq!(harness::assert_frames(&again.released).len(), count);
         prop_assert_eq!(again.released, whole.released);
     }
 
@@ -126,15 +125,15 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = with;
         }
-        let whole = drive::run(&bytes, &[]);
-        drive::assert_frames(&whole.released);
-        prop_assert_eq!(whole, drive::run(&bytes, &splits));
+        let whole = harness::run(&bytes, &[]);
+        harness::assert_frames(&whole.released);
+        prop_assert_eq!(whole, harness::run(&bytes, &splits));
     }
 
     #[test]
     fn valid_headers_pass_unchanged((table, bytes) in content()) {
         let sent = header(1, 5, &headers(&bytes));
-        prop_assert_eq!(drive::run(&sent, &[]).released, sent);
+        prop_assert_eq!(harness::run(&sent, &[]).released, sent);
         prop_assert_eq!(parse_field_table(&long(&bytes)).unwrap().1, table);
     }
 
