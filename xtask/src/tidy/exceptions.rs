@@ -19,22 +19,16 @@ pub(super) enum Check {
 type Exception = (Check, &'static str, &'static str);
 
 const EXCEPTIONS: &[Exception] = &[
-    (Check::Imports, "crates/cache/", "until its circles are broken"),
     (Check::Imports, "crates/client/", "until its circles are broken"),
-    (Check::Imports, "crates/transport/", "until its circles are broken"),
     (Check::Imports, "tests/", "until its circles are broken"),
     (Check::TestKit, "crates/client/", "until the kit is a package of its own"),
-    (Check::FileNames, "crates/cache/", "until its files are renamed"),
     (Check::FileNames, "crates/client/", "until its files are renamed"),
     (Check::FileNames, "crates/transport/", "until its files are renamed"),
     (Check::FileNames, "tests/", "until its files are renamed"),
     (Check::BannedWords, "crates/blobs/", "until its private words are renamed"),
     (Check::BannedWords, "crates/cache/", "until its private words are renamed"),
-    (Check::BannedWords, "crates/cli/", "until its private words are renamed"),
     (Check::BannedWords, "crates/client/", "until its private words are renamed"),
-    (Check::BannedWords, "crates/doctor/", "until its private words are renamed"),
     (Check::BannedWords, "crates/transport/", "until its private words are renamed"),
-    (Check::BannedWords, "docs/cli.md", "until its private words are renamed"),
     (Check::BannedWords, "tests/", "until its private words are renamed"),
 ];
 

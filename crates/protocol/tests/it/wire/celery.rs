@@ -58,7 +58,7 @@ fn build(name: &str, vector: &Value, expected: &Value) -> Encoded {
 }
 
 #[test]
-fn every_task_is_written_as_celery_writes_it() {
+fn tasks_equal_celerys_bytes() {
     let mut compared = 0;
     let expectations = expectations();
     for (name, _) in of_kind(Kind::Message) {
@@ -106,7 +106,7 @@ fn compare_headers(name: &str, encoded: &Encoded, theirs: &zc_events_protocol::H
 }
 
 #[test]
-fn the_headers_are_those_of_celery_5_in_name_and_type() {
+fn headers_equal_celery_5_in_name_and_type() {
     let (properties, _) = message(&vector("celery5_send_task"));
     let event =
         Event::new("order_created").encode(&EncodeOptions { protocol: Some(Protocol::V2), ..EncodeOptions::default() });

@@ -131,7 +131,7 @@ fn build(about: &str, original: &Value) -> Result<Message, EncodeError> {
 }
 
 #[test]
-fn every_event_is_written_as_python_writes_it() {
+fn events_equal_pythons_bytes() {
     let mut compared = 0;
     for (name, _) in of_kind(Kind::Message) {
         if !builds(&name) {

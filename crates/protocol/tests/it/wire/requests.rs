@@ -61,7 +61,7 @@ fn build(about: &str) -> ResourceRequest {
 }
 
 #[test]
-fn every_request_is_written_as_python_writes_it() {
+fn requests_equal_pythons_bytes() {
     let mut compared = 0;
     for (name, _) in of_kind(Kind::Message) {
         if !builds(&name) {
