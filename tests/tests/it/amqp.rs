@@ -8,9 +8,7 @@ use integration_tests::{broker_url, eventually, unique};
 use zc_events_protocol::{Clock, Deadline, Headers, Outcome, Properties, SystemClock};
 use zc_events_transport::amqp::{AmqpBroker, AmqpOptions, probe};
 use zc_events_transport::conformance::Suite;
-use zc_events_transport::{
-    Broker, ConsumeOptions, Error, ExchangeKind, Outgoing, Queue, QuorumPriorities, Topology,
-};
+use zc_events_transport::{Broker, ConsumeOptions, Error, ExchangeKind, Outgoing, Queue, QuorumPriorities, Topology};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

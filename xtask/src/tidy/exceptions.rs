@@ -31,12 +31,9 @@ const EXCEPTIONS: &[Exception] = &[
     (Check::FileNames, "tests/", "until its files are renamed"),
     (Check::BannedWords, "crates/blobs/", "until its private words are renamed"),
     (Check::BannedWords, "crates/cache/", "until its private words are renamed"),
-    (Check::BannedWords, "crates/cli/", "until its private words are renamed"),
     (Check::BannedWords, "crates/client/", "until its private words are renamed"),
-    (Check::BannedWords, "crates/doctor/", "until its private words are renamed"),
     (Check::BannedWords, "crates/protocol/", "until its private words are renamed"),
     (Check::BannedWords, "crates/transport/", "until its private words are renamed"),
-    (Check::BannedWords, "docs/cli.md", "until its private words are renamed"),
     (Check::BannedWords, "tests/", "until its private words are renamed"),
 ];
 
