@@ -78,8 +78,8 @@ struct Node {
     items: Vec<Node>,
 }
 
-/// Reads a document, writes and reads it again, follows its relationships, and deserializes it into types. Neither an error
-/// nor `Debug` shows a value.
+/// Reads a document, writes and reads it again, follows its relationships, and deserializes it into types. Neither an
+/// error nor `Debug` shows a value.
 pub fn run(data: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(data) else { return };
     let quiet = Quiet::new(&value);

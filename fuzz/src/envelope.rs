@@ -12,7 +12,8 @@ use crate::input::{Reader, Writer};
 
 /// The flags in the first byte.
 mod flag {
-    /// The method by which the body is compressed before it is read. A fuzzer hardly ever makes a valid compressed stream.
+    /// The method by which the body is compressed before it is read. A fuzzer hardly ever makes a valid compressed
+    /// stream.
     pub(crate) const COMPRESS: u8 = 3;
     pub(crate) const SMALL_LIMITS: u8 = 4;
     pub(crate) const HEADERS: u8 = 8;
@@ -21,9 +22,9 @@ mod flag {
     pub(crate) const PRIORITY: u8 = 64;
 }
 
-/// Decodes a message. A message that decodes is encoded again in both protocols, and must decode to the same. The peeked
-/// event type must be that of the decoded message. The error of a message that is refused must fit into a log line. The
-/// limits must hold.
+/// Decodes a message. A message that decodes is encoded again in both protocols, and must decode to the same. The
+/// peeked event type must be that of the decoded message. The error of a message that is refused must fit into a log
+/// line. The limits must hold.
 pub fn run(data: &[u8]) {
     let mut reader = Reader::new(data);
     let flags = reader.byte();

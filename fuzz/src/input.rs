@@ -1,5 +1,5 @@
-//! The format of the input: plain bytes. A fuzzer can change any part alone, and every sequence of bytes is a valid input.
-//! `Reader` reads it, and `Writer` writes it for the seeds. The targets decide what the parts mean.
+//! The format of the input: plain bytes. A fuzzer can change any part alone, and every sequence of bytes is a valid
+//! input. `Reader` reads it, and `Writer` writes it for the seeds. The targets decide what the parts mean.
 
 use zc_events_protocol::{HeaderValue, Headers};
 

@@ -1,5 +1,5 @@
-//! The fuzz targets, one module each. Their `run` takes bytes, and panics only if a promise is broken. `input` reads the
-//! bytes, and `seeds` makes inputs from the project's vectors. Only `fuzz_targets` uses libFuzzer.
+//! The fuzz targets, one module each. Their `run` takes bytes, and panics only if a promise is broken. `input` reads
+//! the bytes, and `seeds` makes inputs from the project's vectors. Only `fuzz_targets` uses libFuzzer.
 #![forbid(unsafe_code)]
 
 pub mod document;

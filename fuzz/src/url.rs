@@ -1,5 +1,5 @@
-//! The URLs of brokers and reply stores, with a secret as the password. Input: the parser (see `run`), then text, in which
-//! the secret replaces `HOLE`.
+//! The URLs of brokers and reply stores, with a secret as the password. Input: the parser (see `run`), then text, in
+//! which the secret replaces `HOLE`.
 
 use std::cell::RefCell;
 use std::fmt::{Debug, Display};
@@ -21,8 +21,8 @@ thread_local! {
     static LOGGED: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Parses a URL, which may be refused. If the secret is at the place of a password, `Display` and `Debug` of the result, the
-/// error and the log must not show it. The displayed URL must parse again, to a URL with the same display.
+/// Parses a URL, which may be refused. If the secret is at the place of a password, `Display` and `Debug` of the
+/// result, the error and the log must not show it. The displayed URL must parse again, to a URL with the same display.
 pub fn run(data: &[u8]) {
     static LOGGER: Once = Once::new();
     LOGGER.call_once(|| {
@@ -60,8 +60,8 @@ fn check<U: FromStr<Err: Display + Debug> + Display + Debug>(url: &str, secret: 
 }
 
 /// Whether the hole is at the place of a password, in a correct URL or in one without the necessary escapes: anywhere
-/// between the colon after the user's name and the last `@`. In a list (with `;`) both are in one URL, because a password
-/// that looks like the start of another URL of the list cannot be told from two correct URLs.
+/// between the colon after the user's name and the last `@`. In a list (with `;`) both are in one URL, because a
+/// password that looks like the start of another URL of the list cannot be told from two correct URLs.
 fn stands_for_a_password(text: &str, lists: bool) -> bool {
     let Some((mut before, mut behind)) = text.split_once(HOLE) else { return false };
     // A fuzzer that watches comparisons learns the secret, and may put it where it may be shown.

@@ -1,20 +1,20 @@
-//! What a claim on a piece of work finds. Who claims, and under which keys, is the callers' business.
+//! The result of a claim on a piece of work.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What [`ReplyStore::claim`](crate::ReplyStore::claim) found. `Debug` shows no record.
+/// The result of [`ReplyStore::claim`](crate::ReplyStore::claim). `Debug` shows no record.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claim {
-    /// The work is ours until the lease ends.
+    /// The owner that claimed has the work until the lease ends.
     Granted,
-    /// Somebody else holds the lease.
+    /// Another owner holds the lease.
     Held {
-        /// For how long at the most, unless he renews it. Never zero.
+        /// The time until the lease ends, unless its owner renews it. Never zero.
         for_at_most: Duration,
     },
-    /// It was completed; what was recorded.
+    /// The work is completed. Holds the record.
     Completed(Vec<u8>),
 }
 

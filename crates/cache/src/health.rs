@@ -1,21 +1,20 @@
-//! How a store fares, for health checks: what the last calls showed. Nothing is asked for it.
+//! The state of a store for health checks, as its last calls showed it. Sends nothing.
 
 use std::time::Instant;
 
-/// What is known of a store without asking it. For a question to the server there is
-/// [`ReplyStore::ping`](crate::ReplyStore::ping).
+/// The state of a store, as its last calls showed it. [`ReplyStore::ping`](crate::ReplyStore::ping) asks the server.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StoreHealth {
-    /// Whether the store answered the last call that reached out for it; `None` before the first.
+    /// Whether the server replied to the last call that needed it. `None` before the first.
     pub reachable: Option<bool>,
-    /// The last error of any call, in words, without secrets. It stays after the store has recovered.
+    /// The text of the last error of any call, without secrets. It stays after the store has recovered.
     pub last_error: Option<String>,
-    /// When that was, by the store's clock.
+    /// The time of the last error, by the store's clock.
     pub last_error_at: Option<Instant>,
-    /// How many calls wait in [`pop`](crate::ReplyStore::pop) now.
+    /// The number of calls that wait in [`pop`](crate::ReplyStore::pop).
     pub waiting: usize,
-    /// How many answers were taken from the server for callers who had left meanwhile, and
-    /// could not be put back. Each caller was told that he timed out, or that the outcome is unknown.
+    /// The number of answers that were taken from the server for callers that had left, and could not be put back. Each of
+    /// these callers got a timeout, or an error that says that the outcome is unknown.
     pub lost: u64,
 }

@@ -1,22 +1,22 @@
-//! What a store tells of its server, for diagnosis.
+//! The properties of a store's server, for diagnosis.
 
 use std::time::SystemTime;
 
-/// What a server tells of itself; made by [`ReplyStore::inspect`](crate::ReplyStore::inspect).
-/// What it does not tell, or the user may not ask, is `None`.
+/// The properties of a store's server, from [`ReplyStore::inspect`](crate::ReplyStore::inspect). A property is `None` if the
+/// server does not report it, or if the user may not ask for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreInspection {
-    /// What it is, such as `Redis 7.0.15`.
+    /// Product and version, such as `Redis 7.0.15`.
     pub server: Option<String>,
-    /// Whether it is a replica, which takes no answers.
+    /// Whether the server is a replica, which stores no answers.
     pub is_replica: Option<bool>,
-    /// How much it may keep, in bytes; 0 for no limit.
+    /// The memory limit in bytes (`maxmemory`). 0 is no limit.
     pub max_memory: Option<u64>,
-    /// What it throws away when that is reached (`maxmemory-policy`), such as `noeviction`.
+    /// The keys that are evicted at the memory limit (`maxmemory-policy`), such as `noeviction`.
     pub eviction: Option<String>,
-    /// How many keys it has thrown away for that since it started.
+    /// The number of keys that were evicted since the server started.
     pub evicted: Option<u64>,
-    /// Its time of day, at the moment of asking.
+    /// The server's time of day.
     pub time: Option<SystemTime>,
 }

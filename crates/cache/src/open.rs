@@ -1,5 +1,4 @@
-//! Chooses the implementation by the URL's scheme. What follows the scheme is read by the
-//! implementation itself.
+//! Chooses the implementation by the scheme of the URL. The implementation reads the rest of the URL.
 
 use std::sync::Arc;
 
@@ -9,18 +8,18 @@ use crate::memory::MemoryReplyStore;
 use crate::redis::{RedisOptions, RedisReplyStore, RedisUrl};
 use crate::{Error, ReplyStore, Result};
 
-/// The reply store that `url` names:
+/// The reply store at `url`:
 ///
 /// | URL | store |
 /// |---|---|
 /// | `redis://[user][:password]@host[:port][/db]` | Redis, with the defaults of [`RedisOptions`] |
 /// | `memory://` | a new one in memory |
-/// | `memory://name` | the one in memory that this process shares under that name |
+/// | `memory://name` | the store in memory that this process shares under this name |
 ///
-/// Does not connect: a server that is down shows in the first call.
+/// Does not connect: the first call that cannot reach the server says why.
 ///
 /// # Errors
-/// [`Config`](Error::Config) when the URL names no store. The error never quotes the URL.
+/// [`Config`](Error::Config) if the URL is not valid. The error quotes no part of the URL.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -58,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_shared_and_no_name_is_not() {
+    fn named_stores_are_shared() {
         let deadline = || SystemClock.deadline(SOON);
         let (one, two) = (store("memory://open-test"), store("memory://open-test/"));
         one.push("k", b"v", SOON, deadline()).unwrap();
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn other_urls_are_refused_without_being_quoted() {
+    fn other_urls_are_refused_and_not_quoted() {
         for url in [
             "",
             "canary",

@@ -306,6 +306,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn conversion_keeps_the_kind() {
+        use transport::Error as Broker;
+        use zc_events_cache::Error as Store;
+        let text = || "text".to_owned();
+        for error in [
+            Broker::Timeout { stage: Stage::Confirm },
+            Broker::Unroutable { exchange: text(), routing_key: text() },
+            Broker::Nacked { exchange: text() },
+            Broker::Blocked { reason: text() },
+            Broker::Unavailable { what: text(), outcome: Outcome::Unknown, source: None },
+            Broker::Rejected { why: text() },
+            Broker::TooLarge { what: "the body", size: 2, limit: 1 },
+            Broker::Config { why: text() },
+            Broker::Closed,
+        ] {
+            let kind = error.kind();
+            assert_eq!(Error::from(error).kind(), kind);
+        }
+        for error in [
+            Store::Unavailable { what: text(), source: None },
+            Store::Rejected { why: text() },
+            Store::Config { why: text() },
+        ] {
+            let kind = error.kind();
+            assert_eq!(Error::from(error).kind(), kind);
+        }
+        // The client has stages of its own for the reply store.
+        let timeout = |stage| Error::from(Store::Timeout { stage }).kind();
+        assert_eq!(timeout(Stage::Pool), ErrorKind::Timeout(Stage::StorePool));
+        assert_eq!(timeout(Stage::Store), ErrorKind::Timeout(Stage::Store));
+    }
+
+    #[test]
     fn only_the_reply_store_is_used_after_the_message_was_sent() {
         let why = || "no".to_owned();
         assert_eq!(Error::from(zc_events_cache::Error::Rejected { why: why() }).outcome(), Outcome::Unknown);

@@ -84,8 +84,8 @@ impl CallReply {
         self.has_errors
     }
 
-    /// The errors. A view of the Django REST framework answers with an object of fields: each field becomes one error. A
-    /// JSON:API error gives its `title` or `code`, and its `detail`.
+    /// The errors. A view of the Django REST framework answers with an object of fields: each field becomes one error.
+    /// A JSON:API error gives its `title` or `code`, and its `detail`.
     #[must_use]
     pub fn errors(&self) -> Vec<RemoteError> {
         match &self.errors {

@@ -1,5 +1,5 @@
-//! The clock. Every wait, expiry and backoff of the workspace uses a [`Clock`], so that tests control the time. No other
-//! code reads the system time.
+//! The clock. Every wait, expiry and backoff of the workspace uses a [`Clock`], so that tests control the time. No
+//! other code reads the system time.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -177,7 +177,8 @@ impl ManualClock {
         }
     }
 
-    /// The earliest time for which a thread waits; `None` if no thread waits. The thread may have stopped waiting since.
+    /// The earliest time for which a thread waits; `None` if no thread waits. The thread may have stopped waiting
+    /// since.
     #[must_use]
     pub fn next_alarm(&self) -> Option<Instant> {
         self.lock().alarms.iter().map(|(when, _)| *when).min()

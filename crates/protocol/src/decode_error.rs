@@ -110,8 +110,8 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// A short name of the variant, for the header of a dead letter or the label of a metric. It does not change between
-    /// versions.
+    /// A short name of the variant, for the header of a dead letter or the label of a metric. It does not change
+    /// between versions.
     ///
     /// ```
     /// use zc_events_protocol::DecodeError;

@@ -27,7 +27,8 @@ pub struct IncomingCall {
 }
 
 impl IncomingCall {
-    /// Reads a call from the positional arguments of a message. `id` and `response_key` of the message are the defaults.
+    /// Reads a call from the positional arguments of a message. `id` and `response_key` of the message are the
+    /// defaults.
     pub(crate) fn read(args: &[Value], id: Option<&str>, response_key: Option<&str>) -> Option<Self> {
         let key = args.first()?.as_str()?.to_owned();
         let call = args.get(1)?.as_object()?;

@@ -11,8 +11,8 @@ use crate::{DecodeError, Limits, Method, Query, json};
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct IncomingRequest {
-    /// The key of the answer in the reply store. `None` if the sender waits for no answer; Python then answers to the key
-    /// `None`.
+    /// The key of the answer in the reply store. `None` if the sender waits for no answer; Python then answers to the
+    /// key `None`.
     pub response_key: Option<String>,
     /// The method; `None` if it is missing or unknown.
     pub method: Option<Method>,

@@ -58,14 +58,15 @@ impl Task {
         self.args.first().and_then(Value::as_str)
     }
 
-    /// The keyword `task_id`, or else the id of the message. Senders choose it: use [`Task::id`] to tell messages apart.
+    /// The keyword `task_id`, or else the id of the message. Senders choose it: use [`Task::id`] to tell messages
+    /// apart.
     #[must_use]
     pub fn task_id(&self) -> Option<&str> {
         self.kwargs.get("task_id").and_then(Value::as_str).or(self.id.as_deref())
     }
 
-    /// The request, if this message requests a resource: its type ends in `_request`, and there is a method or a response
-    /// key.
+    /// The request, if this message requests a resource: its type ends in `_request`, and there is a method or a
+    /// response key.
     #[must_use]
     pub fn resource_request(&self) -> Option<IncomingRequest> {
         let is_request = self.event_type()?.ends_with("_request")

@@ -68,9 +68,9 @@ fn a_server_that_is_down() {
 }
 
 #[test]
-fn a_host_that_nobody_knows() {
+fn an_unknown_host() {
     let canary = Canary::new();
-    fails(&canary, &format!("redis://:{}@no-such-host.invalid/0", canary.encoded()), "was not found");
+    fails(&canary, &format!("redis://:{}@no-such-host.invalid/0", canary.encoded()), "cannot be resolved");
 }
 
 #[test]

@@ -3,6 +3,10 @@
 use crate::failure::{Failure, Result};
 use crate::workspace::Manifest;
 
+/// Our own commands are checked along: they depend on none of our crates, but on most features of what all depend on, so
+/// that it is not built again for each choice.
+const CHECK: [&str; 6] = ["check", "--quiet", "--lib", "--bins", "--package", "xtask"];
+
 /// The options that choose a package and at most one of its features, for each package and feature.
 pub(super) fn choices(manifests: &[Manifest]) -> Vec<Vec<String>> {
     let mut choices = Vec::new();
@@ -11,7 +15,7 @@ pub(super) fn choices(manifests: &[Manifest]) -> Vec<Vec<String>> {
         let alone = ["--package", name, "--no-default-features"].map(str::to_owned).to_vec();
         let features = manifest.table.get("features").and_then(toml::Value::as_table);
         for feature in features.into_iter().flat_map(toml::Table::keys).filter(|it| *it != "default") {
-            choices.push([&alone[..], &["--features".to_owned(), feature.clone()]].concat());
+            choices.push([&alone[..], &["--features".to_owned(), format!("{name}/{feature}")]].concat());
         }
         choices.push(alone);
     }
@@ -23,7 +27,7 @@ pub(super) fn each(choices: &[Vec<String>], mut check: impl FnMut(&[&str]) -> Re
     let mut failed = Vec::new();
     for choice in choices {
         let options: Vec<&str> = choice.iter().map(String::as_str).collect();
-        let line = [&["check", "--quiet", "--lib", "--bins"], &options[..]].concat();
+        let line = [&CHECK[..], &options[..]].concat();
         match check(&line) {
             Err(Failure::Interrupted(signal)) => return Err(Failure::Interrupted(signal)),
             Err(_) => failed.push(format!("cargo check {}", options.join(" "))),
@@ -49,8 +53,8 @@ mod tests {
         assert_eq!(
             choices,
             [
-                "--package a --no-default-features --features x",
-                "--package a --no-default-features --features y",
+                "--package a --no-default-features --features a/x",
+                "--package a --no-default-features --features a/y",
                 "--package a --no-default-features",
             ]
         );

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{PipeReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, Result};
@@ -139,11 +139,9 @@ fn end(mut it: Running, status: Option<ExitStatus>, manner: Manner) -> (Ended, S
     it.process.kill();
     let mut bytes = Vec::new();
     let deadline = Instant::now() + REST;
-    loop {
-        match it.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(part) => bytes.extend(part),
-            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => break,
-        }
+    // Until every writer has closed it.
+    while let Ok(part) = it.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        bytes.extend(part);
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let counted = output::read(&text);

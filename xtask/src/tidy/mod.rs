@@ -12,6 +12,7 @@ mod forbidden;
 mod imports;
 mod links;
 mod packages;
+mod public_api;
 mod public_types;
 mod readme;
 mod settings;
@@ -59,11 +60,12 @@ fn check(tree: &Tree, is_command: IsCommand) -> Result<Vec<Finding>> {
     findings.extend(readme::check(tree, is_command)?);
     findings.extend(settings::check(tree));
     findings.extend(wire_document::check(tree));
+    findings.extend(public_api::check(tree, &packages, &manifests)?);
     findings.extend(exceptions::without_allowed([
         (Check::Imports, imports::check(packages.iter().flat_map(|it| &it.crates).map(|(_, modules)| modules))),
         (Check::TestKit, test_kit::check(tree, &manifests)),
         (Check::FileNames, packages.iter().flat_map(|it| file_names::check(tree, it)).collect()),
-        (Check::PublicTypes, packages.iter().flat_map(|it| public_types::check(it)).collect()),
+        (Check::PublicTypes, packages.iter().flat_map(public_types::check).collect()),
         (Check::BannedWords, banned_words::check(tree)),
     ]));
     Ok(findings)

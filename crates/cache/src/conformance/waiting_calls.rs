@@ -12,7 +12,7 @@ pub fn a_pop_without_a_value_ends_on_time(make: MakeStore<'_>) {
         let deadline = within(millis);
         let result = store.pop(&[&key(), &key()], deadline);
         let late = Instant::now().checked_duration_since(deadline.instant());
-        // A server that is late itself is told as a timeout.
+        // A server that is late itself causes a timeout.
         assert!(result.as_ref().map_or_else(crate::Error::is_timeout, Option::is_none), "{result:?}");
         let late = late.unwrap_or_else(|| panic!("a pop of {millis} ms ended before its deadline"));
         assert!(late < PLENTY, "a pop of {millis} ms ended {late:?} late");

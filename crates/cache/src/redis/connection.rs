@@ -164,12 +164,12 @@ impl RedisConnection {
         }
     }
 
-    /// Marks the connection as broken: nobody uses it again.
+    /// Marks the connection as broken. It is not used again.
     pub(super) fn poison(&mut self) {
         self.clean = false;
     }
 
-    /// Whether the server has replied to each command, and nobody called [`RedisConnection::poison`].
+    /// Whether the server has replied to each command, and the connection is not poisoned.
     pub(super) fn is_clean(&self) -> bool {
         self.clean
     }

@@ -53,22 +53,22 @@ pub(super) fn login_refused(url: &RedisUrl, error: &RedisError) -> Error {
 
 /// The error for an I/O failure while `doing`. `ended` says whether the caller's own deadline has passed.
 pub(super) fn io_failed(url: &RedisUrl, doing: &str, stage: Stage, ended: bool, failure: IoFailure) -> Error {
-    let place = url.address();
+    let address = url.address();
     let (what, source): (_, Option<Box<dyn std::error::Error + Send + Sync>>) = match failure {
         IoFailure::TimedOut if ended => return Error::Timeout { stage },
-        IoFailure::TimedOut => (format!("Redis at {place} did not answer in time while {doing}"), None),
-        IoFailure::Closed => (format!("Redis at {place} closed the connection while {doing}"), None),
+        IoFailure::TimedOut => (format!("Redis at {address} did not answer in time while {doing}"), None),
+        IoFailure::Closed => (format!("Redis at {address} closed the connection while {doing}"), None),
         IoFailure::Lost(error) => {
-            (format!("the connection to Redis at {place} was lost while {doing}"), Some(error.into()))
+            (format!("the connection to Redis at {address} was lost while {doing}"), Some(error.into()))
         }
         IoFailure::Garbage => (
-            format!("the server at {place} does not speak the protocol of Redis ({doing}); is it another server?"),
+            format!("the server at {address} does not speak the protocol of Redis ({doing}); is it another server?"),
             None,
         ),
         IoFailure::TooLarge => {
             return Error::Rejected {
                 why: format!(
-                    "a value in Redis at {place} is larger than the limit (RedisOptions::max_reply); it was taken and dropped"
+                    "a value in Redis at {address} is larger than the limit (RedisOptions::max_reply); it was taken and dropped"
                 ),
             };
         }

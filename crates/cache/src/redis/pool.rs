@@ -22,7 +22,7 @@ const LEND: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Dur
 #[derive(Debug, Default)]
 pub(super) struct LazyConnection(Option<RedisConnection>);
 
-/// Makes connections for r2d2, and tells it which of them to drop.
+/// Makes connections for r2d2, and says which of them are broken.
 struct ConnectionManager;
 
 impl ManageConnection for ConnectionManager {

@@ -1,4 +1,4 @@
-//! The thread of a shared waiter, and its connection. One BLPOP over all keys tells of the first answer. While answers
+//! The thread of a shared waiter, and its connection. One BLPOP over all keys returns the first answer. While answers
 //! come, the thread takes the values of all keys with LPOP, since BLPOP gives one value at a time.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// What the thread does next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// Wait until the server tells of an answer.
+    /// Wait for the first answer.
     Block,
     /// Answers come: look at all keys.
     Scan,
@@ -96,7 +96,7 @@ impl WaiterThread {
         &*self.shared.connector().clock
     }
 
-    /// The keys that calls wait for, and how new calls reach the thread. Tells new calls what they must do.
+    /// The keys that calls wait for, and how new calls reach the thread. Notes what new calls must do.
     fn begin(&self, turn: Turn) -> (Vec<String>, Waking) {
         let mut state = self.shared.lock();
         let keys = state.waiters.keys();

@@ -1,7 +1,5 @@
 //! The observer that counts. `event_type` is one that this program emits or has a handler for, never one that a peer chose.
 
-use zc_events_protocol::Stage;
-
 use super::catalog::{
     BLOCKED, CONNECTED, CONSUMING, DEAD_LETTERS, DELIVERIES, EMITTED, HANDLED, HANDLER, IGNORED, IN_PROGRESS, PUBLISH,
     RECEIVED_BYTES, RECONNECTS, REPLIES, REQUEST, REQUESTS, REQUESTS_SENT, RETRIES, SENT_BYTES,
@@ -37,7 +35,7 @@ impl Observer for MetricsObserver {
                 if matches!(error, Error::Blocked { .. }) {
                     set(&BLOCKED, 1.0, &[]);
                 }
-                kind(error)
+                error.kind().outcome_label()
             }
         };
         count(&EMITTED, 1, &[("event_type", emit.event_type), ("outcome", outcome)]);
@@ -52,7 +50,7 @@ impl Observer for MetricsObserver {
         let outcome = match request.result {
             Ok(true) => "answered",
             Ok(false) => UNAWAITED,
-            Err(error) => kind(error),
+            Err(error) => error.kind().outcome_label(),
         };
         count(&REQUESTS, 1, &[("event_type", request.event_type), ("outcome", outcome)]);
         if !matches!(request.result, Ok(false)) {
@@ -123,34 +121,4 @@ impl Observer for MetricsObserver {
 
 fn gauge(is_so: bool) -> f64 {
     f64::from(u8::from(is_so))
-}
-
-/// A word for an error, from a fixed set.
-fn kind(error: &Error) -> &'static str {
-    match error {
-        Error::Timeout { stage } => match stage {
-            Stage::Begin => "timeout_begin",
-            Stage::Connect => "timeout_connect",
-            Stage::Pool => "timeout_pool",
-            Stage::InFlight => "timeout_in_flight",
-            Stage::Declare => "timeout_declare",
-            Stage::Send => "timeout_send",
-            Stage::Confirm => "timeout_confirm",
-            Stage::Reply => "timeout_reply",
-            Stage::Store => "timeout_store",
-            _ => "timeout",
-        },
-        Error::Unroutable { .. } => "unroutable",
-        Error::Nacked { .. } => "nacked",
-        Error::Blocked { .. } => "blocked",
-        Error::Unavailable { .. } => "unavailable",
-        Error::Rejected { .. } => "rejected",
-        Error::Remote { .. } | Error::Call { .. } => "remote_error",
-        Error::Decode { .. } => "decode",
-        Error::Encode { .. } => "encode",
-        Error::TooLarge { .. } => "too_large",
-        Error::Config { .. } => "config",
-        Error::Token { .. } => "token",
-        Error::Closed => "closed",
-    }
 }

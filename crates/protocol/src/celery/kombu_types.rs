@@ -9,8 +9,8 @@ use crate::{DecodeError, timestamp};
 const TYPE: &str = "__type__";
 const VALUE: &str = "__value__";
 
-/// Unwraps every such object in `value`. As in kombu, it has exactly these two keys. The parser has bounded the depth of
-/// `value`.
+/// Unwraps every such object in `value`. As in kombu, it has exactly these two keys. The parser has bounded the depth
+/// of `value`.
 pub(crate) fn unwrap(value: &mut Value) -> Result<(), DecodeError> {
     match value {
         Value::Array(items) => items.iter_mut().try_for_each(unwrap),

@@ -25,7 +25,8 @@ const MAX_PARAMETERS: usize = 1000;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads a query string. A parameter without `=` has an empty value. Invalid UTF-8 becomes the replacement character.
+    /// Reads a query string. A parameter without `=` has an empty value. Invalid UTF-8 becomes the replacement
+    /// character.
     ///
     /// # Errors
     /// [`DecodeError::BadField`] for more than 1000 parameters, which Django refuses too.

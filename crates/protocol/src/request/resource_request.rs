@@ -28,8 +28,8 @@ pub struct ResourceRequest {
     pub resource: String,
     /// The method.
     pub method: Method,
-    /// The primary key; null for a list. [`ResourceRequest::encode`] refuses a key that Python takes for false (an empty
-    /// text, 0), because Python services would answer with the whole list.
+    /// The primary key; null for a list. [`ResourceRequest::encode`] refuses a key that is false in Python (an empty
+    /// string, 0), because services in Python would return the whole list.
     pub pk: Value,
     /// The query.
     pub query: Query,

@@ -44,8 +44,8 @@ impl DeserializeError {
         (!self.0.at.path.is_empty()).then_some(&self.0.at.path)
     }
 
-    /// The same as a JSON pointer, such as `/lines/2/price`. A missing field has its pointer too. Empty for the value as a
-    /// whole.
+    /// The same as a JSON pointer, such as `/lines/2/price`. A missing field has its pointer too. Empty for the value
+    /// as a whole.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.0.at.pointer

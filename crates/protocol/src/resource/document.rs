@@ -111,9 +111,9 @@ impl Document {
 
     /// Reads a document.
     ///
-    /// Null and an empty string stand for an empty body, and are an empty document. Django REST framework without JSON:API
-    /// answers `{"detail": ".."}` without `data` and `errors`: that is a document with this error. An `errors` that is one
-    /// object instead of a list is one error.
+    /// Null and an empty string stand for an empty body, and are an empty document. Django REST framework without
+    /// JSON:API answers `{"detail": ".."}` without `data` and `errors`: that is a document with this error. An `errors`
+    /// that is one object instead of a list is one error.
     ///
     /// # Errors
     /// [`ResourceError::Malformed`] if the JSON is not a document, with the path.

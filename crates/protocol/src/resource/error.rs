@@ -92,8 +92,8 @@ impl fmt::Display for ErrorCount {
 
 /// A resource does not match a type: which resource, which part of it, and what was expected.
 ///
-/// The text is like ``Order 23131024: attribute `total`: invalid type: string, expected f64``. The value itself is never
-/// shown.
+/// The text is like ``Order 23131024: attribute `total`: invalid type: string, expected f64``. The value itself is
+/// never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FieldError {
     pub(super) type_: String,
@@ -118,15 +118,15 @@ impl FieldError {
         self.id.as_deref()
     }
 
-    /// The part that does not match, such as ``attribute `lines[2].price` `` or ``relationship `company` ``. `None` if the
-    /// problem is the resource as a whole, such as a missing field.
+    /// The part that does not match, such as ``attribute `lines[2].price` `` or ``relationship `company` ``. `None` if
+    /// the problem is the resource as a whole, such as a missing field.
     #[must_use]
     pub fn location(&self) -> Option<&str> {
         (!self.location.is_empty()).then_some(&self.location)
     }
 
-    /// The part that does not match, as a JSON pointer into the resource, such as `/attributes/lines/2/price`. A missing
-    /// field has its pointer too. Empty if the problem is the resource as a whole.
+    /// The part that does not match, as a JSON pointer into the resource, such as `/attributes/lines/2/price`. A
+    /// missing field has its pointer too. Empty if the problem is the resource as a whole.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
@@ -144,8 +144,8 @@ impl FieldError {
         &self.problem
     }
 
-    /// The error of the type's own `Deserialize` implementation, such as that of a date. It may quote the value, so that
-    /// neither `Display` nor `Debug` shows it. Do not log it if values are secret.
+    /// The error of the type's own `Deserialize` implementation, such as that of a date. It may quote the value, so
+    /// that neither `Display` nor `Debug` shows it. Do not log it if values are secret.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::members;
 
-/// One error of a document. The other service wrote its members, which may contain secrets: `Debug` shows only status and
-/// code.
+/// One error of a document. The other service wrote its members, which may contain secrets: `Debug` shows only status
+/// and code.
 #[derive(Clone, Default, PartialEq, Serialize)]
 pub struct ErrorObject {
     /// The HTTP status, such as `"404"`.

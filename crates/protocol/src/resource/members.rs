@@ -1,5 +1,5 @@
-//! Moves the members of a JSON:API object out of JSON. Values are moved and not copied, so that the depth of an attribute
-//! does not matter.
+//! Moves the members of a JSON:API object out of JSON. Values are moved and not copied, so that the depth of an
+//! attribute does not matter.
 
 use std::fmt;
 

@@ -55,8 +55,8 @@ impl Mismatch {
         self
     }
 
-    /// Says that the location is in a part of a resource, such as `attribute` `name`, which JSON:API keeps in `member`. A
-    /// location that has a part already is in an included resource, to which that relationship leads.
+    /// Says that the location is in a part of a resource, such as `attribute` `name`, which JSON:API keeps in `member`.
+    /// A location that has a part already is in an included resource, to which that relationship leads.
     pub(super) fn within(self, kind: &str, name: &str, member: &str) -> Self {
         let mut mismatch = self.inside(name);
         let at = &mut mismatch.at;

@@ -1,13 +1,13 @@
 //! JSON:API documents, as Django REST framework services of a fleet write them: reading, building, and deserialization
 //! into types of your own.
 //!
-//! [`Resource`] fills a type: a field with the name of a relationship gets the included resource. [`RemoteResource`] needs
-//! no type: it finds attributes and relationships by name.
+//! [`Resource`] fills a type: a field with the name of a relationship gets the included resource. [`RemoteResource`]
+//! needs no type: it finds attributes and relationships by name.
 //!
-//! Services do not all keep exactly to [JSON:API](https://jsonapi.org/format/1.0/). Reading accepts everything with a clear
-//! meaning: no `data`, `data: null`, an empty body, relationships that are null or have no `data`, circular includes,
-//! numbers as ids, no `type`, unknown members, and `{"detail": ".."}` in place of `errors`. Everything else is refused, with
-//! the path in the document.
+//! Services do not all keep exactly to [JSON:API](https://jsonapi.org/format/1.0/). Reading accepts everything with a
+//! clear meaning: no `data`, `data: null`, an empty body, relationships that are null or have no `data`, circular
+//! includes, numbers as ids, no `type`, unknown members, and `{"detail": ".."}` in place of `errors`. Everything else
+//! is refused, with the path in the document.
 //!
 //! ```
 //! use serde::Deserialize;

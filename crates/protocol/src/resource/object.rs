@@ -70,8 +70,8 @@ impl ResourceObject {
 
     /// Adds the fields of a struct or map as attributes, and replaces attributes of the same name.
     ///
-    /// `id`, `type` and the names of relationships are left out, because JSON:API keeps them elsewhere. A type that reads a
-    /// resource can therefore write it too.
+    /// `id`, `type` and the names of relationships are left out, because JSON:API keeps them elsewhere. A type that
+    /// reads a resource can therefore write it too.
     ///
     /// # Errors
     /// [`ResourceError::Attributes`] if `attributes` does not serialize to an object.

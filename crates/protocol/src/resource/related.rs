@@ -1,5 +1,5 @@
-//! Following relationships to the resources of a document. Each call follows one step, so that circular relationships do
-//! no harm.
+//! Following relationships to the resources of a document. Each call follows one step, so that circular relationships
+//! do no harm.
 
 use std::collections::HashMap;
 

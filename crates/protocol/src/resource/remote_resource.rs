@@ -21,12 +21,12 @@ static NULL: Value = Value::Null;
 /// A resource of a document, read by the names of its attributes and relationships. [`Document::remote_resource`] makes
 /// it. Clones are cheap.
 ///
-/// A name is that on the wire, or its [snake case](super::snake_case). An unknown name gives `None`, an empty list, or a
-/// resource that does not [exist](RemoteResource::exists), whose names give the same again. Circular relationships do no
-/// harm, because each call follows one step.
+/// A name is that on the wire, or its [snake case](super::snake_case). An unknown name gives `None`, an empty list, or
+/// a resource that does not [exist](RemoteResource::exists), whose names give the same again. Circular relationships do
+/// no harm, because each call follows one step.
 ///
-/// Python's wrapper has `order.name`, `order.company.name`, `order.items[0].sku` and `order.company.links.related`. Here
-/// they are:
+/// Python's wrapper has `order.name`, `order.company.name`, `order.items[0].sku` and `order.company.links.related`.
+/// Here they are:
 ///
 /// ```
 /// use serde_json::json;
@@ -82,8 +82,8 @@ impl<'a> RemoteResource<'a> {
         !matches!(self.target, Target::Missing)
     }
 
-    /// Whether the document contains the resource with its attributes. A resource that a relationship names and the request
-    /// did not `include` has only an id and a type.
+    /// Whether the document contains the resource with its attributes. A resource that a relationship names and the
+    /// request did not `include` has only an id and a type.
     #[must_use]
     pub fn is_included(&self) -> bool {
         self.object().is_some()
@@ -122,8 +122,8 @@ impl<'a> RemoteResource<'a> {
         self.get(name)?.as_str()
     }
 
-    /// The resource of a relationship to one. It does not exist if the relationship is to many, or if its `data` is null or
-    /// missing. The [links](RemoteResource::link) of the relationship are there in any case.
+    /// The resource of a relationship to one. It does not exist if the relationship is to many, or if its `data` is
+    /// null or missing. The [links](RemoteResource::link) of the relationship are there in any case.
     #[must_use]
     pub fn related(&self, name: &str) -> RemoteResource<'a> {
         let via = self.object().and_then(|object| object.relation(name));

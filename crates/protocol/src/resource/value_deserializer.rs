@@ -1,5 +1,6 @@
-//! Deserialization of a borrowed JSON value, with `Mismatch` as the error. It differs from serde_json in three ways: errors
-//! name the location and hold no value, the depth is bounded, and struct fields also match names by their snake case.
+//! Deserialization of a borrowed JSON value, with `Mismatch` as the error. It differs from serde_json in three ways:
+//! errors name the location and hold no value, the depth is bounded, and struct fields also match names by their snake
+//! case.
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;

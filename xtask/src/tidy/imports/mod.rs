@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub(super) use modules::Modules;
+pub(super) use resolve::{Found, find};
 use resolve::{Uses, uses};
 
 use crate::tidy::finding::Finding;

@@ -7,6 +7,7 @@ use syn::{Attribute, Item, UseTree, Visibility};
 
 use crate::tidy::imports::cfg::is_for_tests;
 use crate::tidy::imports::names::{Name, names};
+use crate::tidy::public_api::declarations;
 use crate::tidy::tree::Tree;
 
 /// A crate's modules. The first is its root.
@@ -20,23 +21,30 @@ pub(in crate::tidy) struct Module {
     /// From the root of the checkout.
     pub(in crate::tidy) file: PathBuf,
     pub(super) parent: Option<usize>,
-    pub(super) children: BTreeMap<String, usize>,
+    pub(in crate::tidy) children: BTreeMap<String, usize>,
     /// What it defines.
     pub(super) items: BTreeSet<String>,
-    pub(super) imports: Vec<Import>,
+    pub(in crate::tidy) imports: Vec<Import>,
     pub(super) names: Vec<Name>,
     /// The types that it makes public.
     pub(in crate::tidy) public_types: Vec<String>,
+    /// What each of its public items declares.
+    pub(in crate::tidy) declared: BTreeMap<String, Vec<String>>,
+    /// The types that it extends, each by its path, and the public methods that it gives them.
+    pub(in crate::tidy) blocks: Vec<(Vec<String>, Vec<String>)>,
+    pub(in crate::tidy) public_children: BTreeSet<String>,
 }
 
 /// One name that `use` brings in.
 #[derive(Clone, Debug)]
-pub(super) struct Import {
-    pub(super) path: Vec<String>,
+pub(in crate::tidy) struct Import {
+    pub(in crate::tidy) path: Vec<String>,
     /// As it is called here; None for `*`.
-    pub(super) name: Option<String>,
+    pub(in crate::tidy) name: Option<String>,
     /// Whether others may take it from here.
     pub(super) is_reexport: bool,
+    /// Whether the users of the crate may.
+    pub(in crate::tidy) is_public: bool,
 }
 
 impl Modules {
@@ -81,23 +89,32 @@ impl Modules {
                         None => self.add_declared(tree, index, folder, &name, &module.attrs),
                     };
                     if let Some(child) = child {
+                        if matches!(module.vis, Visibility::Public(_)) {
+                            self.all[index].public_children.insert(name.clone());
+                        }
                         self.all[index].children.insert(name, child);
                     }
                 }
                 Item::Use(import) => {
-                    let is_reexport = !matches!(import.vis, Visibility::Inherited);
-                    flatten(&import.tree, &mut Vec::new(), is_reexport, &mut self.all[index].imports);
+                    flatten(&import.tree, &mut Vec::new(), &import.vis, &mut self.all[index].imports);
                 }
                 _ => {
                     let module = &mut self.all[index];
+                    if let Item::Impl(block) = item {
+                        module.blocks.extend(declarations::of_block(block));
+                    }
                     if let Some(name) = defined(item) {
                         if is_public_type(item) {
                             module.public_types.push(name.clone());
                         }
+                        let lines = declarations::of_item(item);
+                        if !lines.is_empty() {
+                            module.declared.insert(name.clone(), lines);
+                        }
                         module.items.insert(name);
                     }
                     names(item, &mut module.names, &mut |import| {
-                        flatten(&import.tree, &mut Vec::new(), false, &mut module.imports);
+                        flatten(&import.tree, &mut Vec::new(), &Visibility::Inherited, &mut module.imports);
                     });
                 }
             }
@@ -146,15 +163,17 @@ fn named_path(attribute: &Attribute) -> Option<String> {
     }
 }
 
-fn flatten(tree: &UseTree, path: &mut Vec<String>, is_reexport: bool, found: &mut Vec<Import>) {
-    let mut add = |path: Vec<String>, name: Option<String>| found.push(Import { path, name, is_reexport });
+fn flatten(tree: &UseTree, path: &mut Vec<String>, visible: &Visibility, found: &mut Vec<Import>) {
+    let is_reexport = !matches!(visible, Visibility::Inherited);
+    let is_public = matches!(visible, Visibility::Public(_));
+    let mut add = |path: Vec<String>, name: Option<String>| found.push(Import { path, name, is_reexport, is_public });
     match tree {
         UseTree::Path(step) => {
             path.push(step.ident.to_string());
-            flatten(&step.tree, path, is_reexport, found);
+            flatten(&step.tree, path, visible, found);
             path.pop();
         }
-        UseTree::Group(group) => group.items.iter().for_each(|tree| flatten(tree, path, is_reexport, found)),
+        UseTree::Group(group) => group.items.iter().for_each(|tree| flatten(tree, path, visible, found)),
         UseTree::Glob(_) => add(path.clone(), None),
         UseTree::Name(last) if last.ident == "self" => add(path.clone(), path.last().cloned()),
         UseTree::Name(last) => {

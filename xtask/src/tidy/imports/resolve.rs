@@ -11,7 +11,8 @@ pub(super) type Uses = BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>;
 /// Imports may follow each other in a ring; this is deeper than any that lead anywhere.
 const DEEPEST: usize = 16;
 
-enum Found {
+/// Where a path leads.
+pub(in crate::tidy) enum Found {
     Module(usize),
     Item { module: usize, name: String },
 }
@@ -30,6 +31,11 @@ pub(super) fn uses(modules: &Modules) -> Uses {
         }
     }
     uses
+}
+
+/// Where `path` leads from a module; None where it leaves the crate.
+pub(in crate::tidy) fn find(modules: &Modules, from: usize, path: &[String]) -> Option<Found> {
+    resolve(modules, from, path, 0)
 }
 
 fn resolve(modules: &Modules, from: usize, path: &[String], depth: usize) -> Option<Found> {

@@ -33,14 +33,14 @@ fn a_refused_login_is_told_at_once() {
             },
         )
     };
-    for (to, line, told) in [
+    for (to, line, expected) in [
         ("AUTH", "WRONGPASS invalid username-password pair", "check the user name and the password"),
         ("AUTH", "ERR Client sent AUTH, but no password is set", "no password set"),
         ("AUTH", "ERR unknown command `AUTH`, with args beginning with: `c4n4ry-s3cr3t`", "refused the login"),
         ("SELECT", "ERR DB index is out of range", "refused database 3"),
     ] {
         for error in errors(&refusing(to, line).store(), 60_000) {
-            assert!(matches!(error, Error::Rejected { .. }) && error.to_string().contains(told), "{error}");
+            assert!(matches!(error, Error::Rejected { .. }) && error.to_string().contains(expected), "{error}");
         }
     }
     let full = FakeServer::start(|peer| peer.say("-ERR max number of clients reached\r\n"));

@@ -55,8 +55,8 @@ impl Document {
 }
 
 impl ResourceObject {
-    /// The resource with its attributes as a `T`. See [`Resource`] for how fields are matched. Included resources are only
-    /// available from the [`Document`].
+    /// The resource with its attributes as a `T`. See [`Resource`] for how fields are matched. Included resources are
+    /// only available from the [`Document`].
     ///
     /// # Errors
     /// [`ResourceError::Field`] if the resource does not match `T`.
@@ -64,8 +64,8 @@ impl ResourceObject {
         Resource::read(self, None)
     }
 
-    /// The attributes as a `T`, with `id`, `type` and identifiers of relationships if `T` has such fields. See [`Resource`]
-    /// for how fields are matched.
+    /// The attributes as a `T`, with `id`, `type` and identifiers of relationships if `T` has such fields. See
+    /// [`Resource`] for how fields are matched.
     ///
     /// # Errors
     /// [`ResourceError::Field`] if the resource does not match `T`.

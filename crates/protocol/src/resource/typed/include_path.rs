@@ -50,8 +50,8 @@ impl<'a, 'de> IncludePath<'a, 'de> {
         Ok(Some(object))
     }
 
-    /// The next step, for a resource that is read into a struct. `None` if the path is a circle: the same resource is being
-    /// read into the same struct already.
+    /// The next step, for a resource that is read into a struct. `None` if the path is a circle: the same resource is
+    /// being read into the same struct already.
     pub(super) fn step(
         self,
         object: &'de ResourceObject,

@@ -8,12 +8,12 @@ use crate::resource::object::ResourceObject;
 use crate::resource::related::Index;
 use crate::resource::relationship::Identifier;
 
-/// The limit of resources that are read below one. Without it, a document in which all resources relate to all others has
-/// too many paths.
+/// The limit of resources that are read below one. Without it, a document in which all resources relate to all others
+/// has too many paths.
 pub(super) const MAX_RESOURCES: usize = 100_000;
 
-/// The resources of a document by type and id, and how many more may be read. The index is made on first use: most types
-/// have no field for a relationship.
+/// The resources of a document by type and id, and how many more may be read. The index is made on first use: most
+/// types have no field for a relationship.
 pub(in crate::resource) struct Included<'de> {
     source: Source<'de>,
     /// How many more resources may be read.

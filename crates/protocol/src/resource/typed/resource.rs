@@ -18,23 +18,23 @@ use crate::resource::relationship::Relationship;
 /// A resource whose attributes have a type of yours.
 ///
 /// The fields of a plain struct `T`:
-/// * An attribute goes to the field of exactly its name, or else to the field that is its
-///   [snake case](crate::resource::snake_case): `createdAt` and `created-at` go to `created_at`. The same applies to structs inside
-///   attributes. An attribute without a field is ignored, or refused if `T` has `deny_unknown_fields`.
+/// * An attribute goes to the field of exactly its name, or else to the field that is its [snake
+///   case](crate::resource::snake_case): `createdAt` and `created-at` go to `created_at`. The same applies to structs
+///   inside attributes. An attribute without a field is ignored, or refused if `T` has `deny_unknown_fields`.
 /// * Fields `id` and `type` get the id and the type. The id is a string, or is parsed into a number.
-/// * A relationship goes to the field of its name, unless an attribute does. A relationship with null `data` is null, and
-///   one to many is a list. A relationship without `data` is ignored.
+/// * A relationship goes to the field of its name, unless an attribute does. A relationship with null `data` is null,
+///   and one to many is a list. A relationship without `data` is ignored.
 /// * The type of the field decides what a relationship becomes: the id as a string or a number, an
-///   [`Identifier`](crate::resource::Identifier), or a struct. A struct gets the included resource in the same way, with its own
-///   relationships. If the document does not include the resource, the struct gets only `id` and `type`.
+///   [`Identifier`](crate::resource::Identifier), or a struct. A struct gets the included resource in the same way,
+///   with its own relationships. If the document does not include the resource, the struct gets only `id` and `type`.
 ///
-/// Types without known fields (maps, [`Value`], `#[serde(flatten)]`, enums with a tag) get the attributes in snake case,
-/// with `id` and `type`, and without relationships. The type of the resource selects the variant of an enum without serde
-/// attributes: `enum Thing { Order(Order), Company(Company) }`.
+/// Types without known fields (maps, [`Value`], `#[serde(flatten)]`, enums with a tag) get the attributes in snake
+/// case, with `id` and `type`, and without relationships. The type of the resource selects the variant of an enum
+/// without serde attributes: `enum Thing { Order(Order), Company(Company) }`.
 ///
-/// A recursive type (`struct Category { parent: Option<Box<Category>> }`) ends where the document is circular: a resource
-/// that occurs again within itself, for the same struct, comes without its relationships. Their fields must be an
-/// `Option` or have `#[serde(default)]`. More than 32 levels, or 100,000 resources below one, are an error.
+/// A recursive type (`struct Category { parent: Option<Box<Category>> }`) ends where the document is circular: a
+/// resource that occurs again within itself, for the same struct, comes without its relationships. Their fields must be
+/// an `Option` or have `#[serde(default)]`. More than 32 levels, or 100,000 resources below one, are an error.
 ///
 /// `Debug` shows the attributes as the `Debug` of `T` does, and only the names of links and `meta`.
 ///

@@ -46,7 +46,8 @@ impl<'de> ResourceParts<'de> {
         own.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
-    /// The attributes, without attributes `id` and `type` if the resource itself has them. JSON:API forbids such attributes.
+    /// The attributes, without attributes `id` and `type` if the resource itself has them. JSON:API forbids such
+    /// attributes.
     fn attributes(self) -> impl Iterator<Item = (&'de String, &'de Value)> {
         let (id, type_) = (self.id.is_some(), !self.type_.is_empty());
         let all = self.object.into_iter().flat_map(|object| &object.attributes);
