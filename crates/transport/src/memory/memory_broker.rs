@@ -12,9 +12,9 @@ use zc_events_protocol::{Clock, Deadline, Outcome};
 use super::amqp_limits;
 use super::faults::{SendFault, unavailable};
 use super::handle::BrokerHandle;
+use super::memory_subscription::MemorySubscription;
 use super::message::MessageContent;
 use super::server::MemoryServer;
-use super::subscription::MemorySubscription;
 use crate::{
     Broker, Confirmation, ConsumeOptions, Error, Health, Inspection, Outgoing, QuorumPriorities, Receipt, Result,
     Subscription, Topology,

@@ -13,7 +13,6 @@
 mod amqp_limits;
 mod arguments;
 mod connections;
-mod consumer;
 mod dead_letter;
 mod declaration;
 mod difference;
@@ -22,14 +21,15 @@ mod fault_injection;
 mod faults;
 mod handle;
 mod memory_broker;
+mod memory_subscription;
 mod message;
 mod queue;
+mod queue_consumer;
 mod record;
 mod rejection;
 mod server;
 mod snapshot;
 mod state;
-mod subscription;
 #[cfg(test)]
 mod tests;
 mod topic;

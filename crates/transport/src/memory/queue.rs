@@ -1,5 +1,5 @@
 //! A queue: the messages that are ready, in order, and which consumer is next. Unacknowledged messages belong to their
-//! consumers; see `consumer`.
+//! consumers; see `queue_consumer`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::arguments::QueueArguments;
-use super::consumer::Consumer;
 use super::dead_letter::{DeathReason, HeldLetter};
 use super::difference::{difference, shown};
 use super::message::{MessageContent, QueuedMessage};
+use super::queue_consumer::Consumer;
 use crate::{Difference, QuorumPriorities};
 
 /// Whether a queue accepted a new message.

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
 
-use super::consumer::{Consumer, Ended, Taken};
 use super::dead_letter::{self, DeathReason, HeldLetter};
 use super::exchange::MemoryExchange;
 use super::faults::Faults;
 use super::message::{MessageContent, QueuedMessage};
 use super::queue::{Admission, MemoryQueue};
+use super::queue_consumer::{Consumer, Ended, Taken};
 use super::rejection::{expiration, no_exchange, no_queue, unlocked};
 use crate::{Error, QuorumPriorities, Result, Verdict};
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, Weak};
 use crossbeam_channel::{Receiver, Select};
 use zc_events_protocol::{Deadline, Outcome};
 
-use super::consumer::{Ended, Taken};
 use super::faults::unavailable;
 use super::handle::BrokerHandle;
+use super::queue_consumer::{Ended, Taken};
 use super::server::MemoryServer;
 use super::state::Look;
 use crate::subscription::{self, Polled};
