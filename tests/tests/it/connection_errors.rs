@@ -62,7 +62,7 @@ const CLOSED_PORT: u16 = 1;
 #[test]
 fn broker_is_down() {
     let url = format!("amqp://app:canary@127.0.0.1:{CLOSED_PORT}/%2F");
-    check(&["BROKER_URL", "is RabbitMQ running there", "refused"], || emit(settings().broker_url(url)));
+    check(&["BROKER_URL", "check that RabbitMQ runs there", "refused"], || emit(settings().broker_url(url)));
 }
 
 #[test]

@@ -115,8 +115,8 @@ fn replay_skips_dead_letters_that_failed_too_often() {
         assert_eq!(letters.list().unwrap()[0].replays, count + 1);
     }
     let replayed = letters.replay(&Replay::new(), |_| true).unwrap();
-    assert_eq!(replayed.left, [(event.id().to_owned(), "it was handled again 3 times already".to_owned())]);
-    assert_eq!(letters.replay(&Replay::new().most(10), |_| true).unwrap().done.len(), 1);
+    assert_eq!(replayed.left, [(event.id().to_owned(), "it was already replayed 3 times".to_owned())]);
+    assert_eq!(letters.replay(&Replay::new().max_replays(10), |_| true).unwrap().done.len(), 1);
 }
 
 #[test]

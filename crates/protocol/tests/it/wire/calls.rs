@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use zc_events_protocol::{Call, EncodeOptions, HeaderValue, Method, Protocol};
 
-use super::load::{Kind, body_json, excuse, message, of_kind, split, vector};
+use super::load::{Kind, body_json, exclusion, message, of_kind, split, vector};
 
 pub(crate) fn builds(name: &str) -> bool {
     split(name).is_some_and(|(_, about)| about.starts_with("verb_") || about == "contrib_send_email")
-        && excuse(name).is_none()
+        && exclusion(name).is_none()
 }
 
 pub(crate) fn build(about: &str, data_of_email: &Value) -> Call {

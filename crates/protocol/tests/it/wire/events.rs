@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use zc_events_protocol::names::EVENT_TASK;
 use zc_events_protocol::{Channel, EncodeError, EncodeOptions, Encoded, Event, Notification};
 
-use super::load::{Kind, body_json, excuse, message, of_kind, split, vector};
+use super::load::{Kind, body_json, exclusion, message, of_kind, split, vector};
 
 pub(crate) fn builds(name: &str) -> bool {
     let ours = |about: &str| {
         ["event_", "notif_", "send_email_"].iter().any(|start| about.starts_with(start)) || about == "index_rebuild"
     };
-    split(name).is_some_and(|(_, about)| ours(about)) && excuse(name).is_none()
+    split(name).is_some_and(|(_, about)| ours(about)) && exclusion(name).is_none()
 }
 
 /// What is to be sent: an event, or a notification.
