@@ -2,18 +2,18 @@
 //! targets define the formats of the inputs.
 
 mod messages;
+mod seed;
 mod urls;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 use zc_events_protocol::{Limits, Reply};
 
-/// The name of a target, and an input.
-pub type Seed = (&'static str, Vec<u8>);
+pub use seed::Seed;
+use seed::bytes;
 
 /// The longest seed in bytes. Longer seeds are slower, and shorter ones cover the same code.
 const LONGEST: usize = 4096;
@@ -75,10 +75,6 @@ fn answers(vector: &Value) -> Vec<Seed> {
         seeds.push(("document", document.to_string().into_bytes()));
     }
     seeds
-}
-
-fn bytes(text: &Value) -> Option<Vec<u8>> {
-    BASE64_STANDARD.decode(text.as_str()?).ok()
 }
 
 /// Forms of documents that the vectors do not have.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use zc_events_protocol::{HeaderValue, Headers, Properties};
 
-use super::{Seed, bytes};
+use super::seed::{Seed, bytes};
 use crate::envelope;
 use crate::input::Writer;
 
