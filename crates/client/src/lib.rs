@@ -7,7 +7,7 @@ mod dead_letters;
 mod email;
 mod error;
 mod jwt;
-mod lines;
+mod log_fields;
 mod message;
 pub mod metrics;
 mod observe;
@@ -17,6 +17,7 @@ mod sandbox;
 mod service;
 mod settings;
 pub mod testing;
+mod thread;
 mod watch;
 
 /// The blob store: a payload that is too large for a message is stored here, and the message carries its key ("claim

@@ -53,7 +53,7 @@ impl Fleet {
 
     fn build() -> Result<Self> {
         let (world, bell) = World::new();
-        World::keep_time(&world, bell).map_err(crate::service::no_resource)?;
+        World::keep_time(&world, bell).map_err(crate::thread::no_resource)?;
         let answers = Arc::new(Answers::default());
         // A client of its own that the test does not wait for.
         let client = EventClient::new(plain_settings(&world, "testing").build()?)?;

@@ -142,7 +142,7 @@ impl Stub {
         let first = responder.subscribe()?;
         let (stop, stopped) = bounded(0);
         let run = move || responder.run(first, &stopped);
-        let thread = crate::service::thread("zc-events-stub".to_owned(), run)?;
+        let thread = crate::thread::spawn("zc-events-stub".to_owned(), run)?;
         Ok(Self { stop, thread: Some(thread) })
     }
 }
