@@ -3,17 +3,17 @@
 
 mod messages;
 mod urls;
+mod vectors;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 use zc_events_protocol::{Limits, Reply};
 
-/// The name of a target, and an input.
-pub type Seed = (&'static str, Vec<u8>);
+pub use self::vectors::Seed;
+use self::vectors::{decode_base64, vectors};
 
 /// The longest seed in bytes. Longer seeds are slower, and shorter ones cover the same code.
 const LONGEST: usize = 4096;
@@ -51,23 +51,9 @@ pub fn write(folder: &Path) -> io::Result<usize> {
     Ok(seeds.len())
 }
 
-fn vectors() -> io::Result<Vec<(String, Value)>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/protocol/tests/vectors");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    paths.sort();
-    paths
-        .into_iter()
-        .map(|path| {
-            let vector = serde_json::from_slice(&fs::read(&path)?)?;
-            Ok((path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), vector))
-        })
-        .collect()
-}
-
 /// The seeds of a reply store vector: the answer for `reply`, and its document for `document`.
 fn answers(vector: &Value) -> Vec<Seed> {
-    let Some(stored) = bytes(&vector["value_b64"]) else { return Vec::new() };
+    let Some(stored) = decode_base64(&vector["value_b64"]) else { return Vec::new() };
     let mut seeds: Vec<Seed> = crate::reply::seeds(&stored).into_iter().map(|seed| ("reply", seed)).collect();
     if let Ok(reply) = Reply::decode(&stored, &Limits::default())
         && let Ok(Some(document)) = reply.document()
@@ -75,10 +61,6 @@ fn answers(vector: &Value) -> Vec<Seed> {
         seeds.push(("document", document.to_string().into_bytes()));
     }
     seeds
-}
-
-fn bytes(text: &Value) -> Option<Vec<u8>> {
-    BASE64_STANDARD.decode(text.as_str()?).ok()
 }
 
 /// Forms of documents that the vectors do not have.

@@ -1,5 +1,4 @@
-//! JSON web tokens as the Django services of a fleet make and check them: HS256 with their `SECRET_KEY`. Who a token is
-//! for is known above; the time comes from whoever asks.
+//! JSON web tokens as the Django services of a fleet create and check them: HS256 with their `SECRET_KEY`.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,14 +12,14 @@ use sha2::Sha256;
 
 use crate::{Error, EventClient, Result};
 
-/// What every token of ours begins with, as PyJWT 2 writes it.
+/// The header of each token, as PyJWT 2 writes it.
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
-/// Longer than any header of HTTP.
-const LONGEST: usize = 16 * 1024;
-/// What stands before a token in a header of HTTP.
+/// The largest token, in bytes; HTTP headers are shorter.
+const MAX_BYTES: usize = 16 * 1024;
+/// The schemes before a token in an HTTP header.
 const SCHEMES: [&str; 2] = ["JWT", "Bearer"];
 
-/// What a token that was checked says. `Debug` shows the names of its claims.
+/// A verified token. `Debug` shows only the names of its claims.
 ///
 /// ```
 /// # use zc_events::{Error, EventClient, Settings};
@@ -39,7 +38,7 @@ pub struct Jwt {
 }
 
 impl Jwt {
-    /// Whose token it is: the claim `id`; `None` where there is none, or null.
+    /// The claim `id`, which identifies the user; `None` if it is missing or null.
     #[must_use]
     pub fn id(&self) -> Option<&Value> {
         self.claim("id").filter(|id| !id.is_null())
@@ -55,13 +54,13 @@ impl Jwt {
         }
     }
 
-    /// Whether that role is among them.
+    /// Whether the claim `roles` contains this role.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles().contains(&role)
     }
 
-    /// Any claim.
+    /// The claim of this name.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.claims.get(name)
@@ -75,19 +74,19 @@ impl fmt::Debug for Jwt {
 }
 
 impl EventClient {
-    /// A token that says `claims`, which must be an object: HS256, with `SECRET_KEY`. It ends only where they have an
-    /// `exp`.
+    /// Creates a token with these claims, which must be an object, and signs it: HS256 with `SECRET_KEY`. It expires only if
+    /// there is a claim `exp`.
     ///
     /// # Errors
-    /// [`Error::Config`] without a `SECRET_KEY`; [`Error::Encode`] for claims that are no object.
+    /// [`Error::Config`] without a `SECRET_KEY`; [`Error::Encode`] for claims that are not an object.
     #[doc(alias = "jwt_encode_handler")]
     pub fn sign_jwt<T: Serialize + ?Sized>(&self, claims: &T) -> Result<String> {
         let mut signer = signer(self)?;
         let refused = |why: String| Error::Encode { source: format!("the claims of a JSON web token: {why}").into() };
-        // As a text and not as a value, which would order them anew.
+        // As text: a JSON value would sort the claims.
         let claims = serde_json::to_string(claims).map_err(|error| refused(error.to_string()))?;
         if !claims.starts_with('{') {
-            return Err(refused("not an object".to_owned()));
+            return Err(refused("they must be an object".to_owned()));
         }
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(HEADER), URL_SAFE_NO_PAD.encode(claims));
         signer.update(signed.as_bytes());
@@ -95,13 +94,13 @@ impl EventClient {
         Ok(format!("{signed}.{signature}"))
     }
 
-    /// Checks a token that came from elsewhere, in a header of HTTP or of a call, say; `JWT` or `Bearer` may stand
-    /// before it. It is one of HS256, signed with `SECRET_KEY`, is not over (`exp`) and has begun (`nbf`) by the clock
-    /// of the settings, and is for no audience (`aud`), as djangorestframework-jwt checks it. No other algorithm is
-    /// ever accepted, `none` among them.
+    /// Verifies a received token, for example from a header of an HTTP request or of a call. It may start with `JWT` or
+    /// `Bearer`. As in djangorestframework-jwt, the token must be signed with `SECRET_KEY` and HS256, must not have expired
+    /// (`exp`), must be valid already (`nbf`, by the clock of the settings), and must have no audience (`aud`). No other
+    /// algorithm is accepted, in particular not `none`.
     ///
     /// # Errors
-    /// [`Error::Config`] without a `SECRET_KEY`; [`Error::Token`] says what is wrong with the token.
+    /// [`Error::Config`] without a `SECRET_KEY`; [`Error::Token`] says why the token is not accepted.
     #[doc(alias = "jwt_decode_handler")]
     pub fn verify_jwt(&self, token: &str) -> Result<Jwt> {
         let signer = signer(self)?;
@@ -113,14 +112,14 @@ impl EventClient {
 fn signer(client: &EventClient) -> Result<Hmac<Sha256>> {
     let key = client.settings().secret_key.as_ref().ok_or_else(|| {
         Error::config(
-            "SECRET_KEY is not set: JSON web tokens are signed with it; set it to that of the Django services",
+            "SECRET_KEY is not set: it signs JSON web tokens; set it to the SECRET_KEY of the Django services",
         )
     })?;
-    // Keys of any length are taken.
-    Hmac::new_from_slice(key.as_bytes()).map_err(|_| Error::config("SECRET_KEY is no key"))
+    // A key may have any length.
+    Hmac::new_from_slice(key.as_bytes()).map_err(|_| Error::config("SECRET_KEY cannot be used as a signing key"))
 }
 
-/// The token without what a header of HTTP has before it.
+/// The token without the scheme of an HTTP header.
 fn bare(token: &str) -> &str {
     let token = token.trim();
     match token.split_once(' ') {
@@ -130,10 +129,10 @@ fn bare(token: &str) -> &str {
 }
 
 fn verify(mut signer: Hmac<Sha256>, token: &str, now: SystemTime) -> Result<Map<String, Value>, &'static str> {
-    if token.len() > LONGEST {
+    if token.len() > MAX_BYTES {
         return Err("it is longer than 16384 bytes");
     }
-    const FORM: &str = "it does not have the form of one";
+    const FORM: &str = "it is not a valid token";
     let (signed, signature) = token.rsplit_once('.').ok_or(FORM)?;
     let (header, claims) = signed.split_once('.').filter(|(_, claims)| !claims.contains('.')).ok_or(FORM)?;
     let header = object(header).ok_or(FORM)?;
@@ -141,11 +140,11 @@ fn verify(mut signer: Hmac<Sha256>, token: &str, now: SystemTime) -> Result<Map<
         return Err("its algorithm is not HS256");
     }
     if header.contains_key("crit") {
-        return Err("it demands an extension that is not known here");
+        return Err("it requires an unsupported extension (`crit`)");
     }
     signer.update(signed.as_bytes());
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| FORM)?;
-    // In constant time. Nothing in the claims is looked at before.
+    // In constant time, and before the claims are read.
     signer
         .verify_slice(&signature)
         .map_err(|_| "its signature is wrong: it was changed, or signed with another key")?;
@@ -153,16 +152,16 @@ fn verify(mut signer: Hmac<Sha256>, token: &str, now: SystemTime) -> Result<Map<
     let now = now.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let time = |name: &str| match claims.get(name) {
         None => Ok(None),
-        Some(value) => value.as_f64().map(Some).ok_or("a time in it is no number"),
+        Some(value) => value.as_f64().map(Some).ok_or("`exp` or `nbf` is not a number"),
     };
     if time("exp")?.is_some_and(|exp| exp <= now) {
-        return Err("it is over");
+        return Err("it has expired");
     }
     if time("nbf")?.is_some_and(|nbf| nbf > now) {
-        return Err("it has not begun");
+        return Err("it is not valid yet (`nbf`)");
     }
     if claims.get("aud").is_some_and(|aud| !aud.is_null()) {
-        return Err("it is for an audience");
+        return Err("it has an audience (`aud`)");
     }
     Ok(claims)
 }

@@ -7,7 +7,7 @@ mod dead_letters;
 mod email;
 mod error;
 mod jwt;
-mod lines;
+mod log_fields;
 mod message;
 pub mod metrics;
 mod observe;
@@ -16,6 +16,7 @@ mod remote_failure;
 mod sandbox;
 mod service;
 mod settings;
+mod thread;
 mod watch;
 
 /// The blob store: a payload that is too large for a message is stored here, and the message carries its key ("claim

@@ -1,5 +1,4 @@
-//! A message as its receivers read it: for those who look on, at dead letters, or at what a test has sent. Handling
-//! messages is the business of `service`.
+//! A message as a receiver reads it: for watching, for dead letters, and for tests.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -13,7 +12,7 @@ use zc_events_protocol::{
 
 use crate::{Error, Result};
 
-/// Which kind of message it is.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MessageKind {
@@ -25,13 +24,13 @@ pub enum MessageKind {
     Call,
     /// A notification.
     Notification,
-    /// A task of Celery that is none of these.
+    /// Another task of Celery.
     Other,
-    /// It cannot be read.
+    /// The message cannot be read.
     Unreadable,
 }
 
-/// A message that passed by. `Debug` shows what it is and not what it says.
+/// A received message. `Debug` shows its kind, type and id, but not its payload.
 #[derive(Clone)]
 pub struct Message {
     task: Result<Task, DecodeError>,
@@ -54,7 +53,7 @@ impl Message {
         }
     }
 
-    /// Which kind it is.
+    /// The kind of the message.
     #[must_use]
     pub fn kind(&self) -> MessageKind {
         match &self.task {
@@ -67,15 +66,16 @@ impl Message {
         }
     }
 
-    /// Why no service can make anything of it: a short word that stays the same, and a sentence for people. It cannot be
-    /// read, or it is an event or a notification without a type. `None` where all is well.
+    /// Why no service can handle the message: a reason that does not change between versions, and a sentence for people. The
+    /// message cannot be read, or is an event or a notification without a type. `None` if there is no error.
     #[must_use]
     pub fn error(&self) -> Option<(&'static str, String)> {
         match (&self.task, self.kind()) {
             (Err(error), _) => Some((error.reason(), error.to_string())),
-            (Ok(task), MessageKind::Event | MessageKind::Notification) if task.event_type().is_none() => {
-                Some(("no_event_type", "it has no event type: its first positional argument is no text".to_owned()))
-            }
+            (Ok(task), MessageKind::Event | MessageKind::Notification) if task.event_type().is_none() => Some((
+                "no_event_type",
+                "it has no event type: its first positional argument is not a string".to_owned(),
+            )),
             _ => None,
         }
     }
@@ -84,72 +84,72 @@ impl Message {
         self.task.as_ref().ok()
     }
 
-    /// The type of the event, such as `order_created` or `order_request`; the key of a call. Empty where there is none.
+    /// The event type, such as `order_created` or `order_request`; the key of a call. Empty if there is none.
     #[must_use]
     pub fn event_type(&self) -> &str {
         self.task().and_then(Task::event_type).unwrap_or_default()
     }
 
-    /// The name of the task, `microservice.event` as a rule.
+    /// The name of the task, usually `microservice.event`.
     #[must_use]
     pub fn task_name(&self) -> Option<&str> {
         self.task().map(|task| task.task.as_str())
     }
 
-    /// Celery's protocol that it came in.
+    /// The protocol of Celery that the message was sent in.
     #[must_use]
     pub fn protocol(&self) -> Option<Protocol> {
         self.task().map(|task| task.protocol)
     }
 
-    /// The id of its envelope.
+    /// The id of the message.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.task()?.id.as_deref()
     }
 
-    /// The `task_id` that the sender gave it; its id as a rule.
+    /// The `task_id` that the sender set; usually the id.
     #[must_use]
     pub fn task_id(&self) -> Option<&str> {
         self.task()?.task_id()
     }
 
-    /// The id of the message in whose handler it was sent, where that is told.
+    /// The id of the message whose handler sent this one, if the sender set it.
     #[must_use]
     pub fn parent_id(&self) -> Option<&str> {
         self.task()?.parent_id.as_deref()
     }
 
-    /// The positional arguments behind the event type; all, where there is no such type.
+    /// The positional arguments after the event type; all arguments if there is no event type.
     #[must_use]
     pub fn args(&self) -> &[Value] {
         let Some(task) = self.task() else { return &[] };
         task.args.get(usize::from(task.event_type().is_some())..).unwrap_or_default()
     }
 
-    /// The keyword arguments, `task_id` among them. Empty where it cannot be read.
+    /// The keyword arguments, with `task_id`. Empty if the message cannot be read.
     #[must_use]
     pub fn kwargs(&self) -> &Map<String, Value> {
         static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
         self.task().map_or(&NONE, |task| &task.kwargs)
     }
 
-    /// The request, where it is one.
+    /// The request, if the message is one.
     #[must_use]
     pub fn request(&self) -> Option<IncomingRequest> {
         self.task()?.resource_request()
     }
 
-    /// The call, where it is one.
+    /// The call, if the message is one.
     #[must_use]
     pub fn call(&self) -> Option<IncomingCall> {
         self.task()?.call()
     }
 
-    /// The keyword arguments without `task_id` as a `T`, as a handler gets them; of a call, its data.
+    /// The payload as a `T`, as a handler receives it: the keyword arguments without `task_id`, or the data of a call.
     ///
     /// # Errors
-    /// [`Error::Decode`], with the field that does not fit, or with why it cannot be read.
+    /// [`Error::Decode`] names the field that does not match, or says why the message cannot be read.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T> {
         let task = self.task.as_ref().map_err(|error| Error::decode("the message", error.clone()))?;
         let payload = match task.call() {
@@ -163,49 +163,49 @@ impl Message {
         deserialize(&payload).map_err(|error| Error::decode(&format!("the payload of `{}`", self.event_type()), error))
     }
 
-    /// How urgent it is.
+    /// The priority.
     #[must_use]
     pub fn priority(&self) -> Option<u8> {
         self.properties.priority
     }
 
-    /// The exchange it was sent to; empty where it went straight to a queue.
+    /// The exchange; empty for a message that was sent directly to a queue.
     #[must_use]
     pub fn exchange(&self) -> &str {
         &self.exchange
     }
 
-    /// The routing key: empty, or that of a notification's channel.
+    /// The routing key: empty for events, the channel for notifications.
     #[must_use]
     pub fn routing_key(&self) -> &str {
         &self.routing_key
     }
 
-    /// The `message_id` of its properties, which brokers and clients of this kind give it.
+    /// The `message_id` of its properties.
     #[must_use]
     pub fn message_id(&self) -> Option<&str> {
         self.properties.message_id.as_deref()
     }
 
-    /// The `content_type` of its properties: `application/json`, unless somebody sent something else.
+    /// The `content_type` of its properties, usually `application/json`.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.properties.content_type.as_deref()
     }
 
-    /// The `content_encoding` of its properties: the character set of a body in JSON.
+    /// The `content_encoding` of its properties: the character set of a JSON body.
     #[must_use]
     pub fn content_encoding(&self) -> Option<&str> {
         self.properties.content_encoding.as_deref()
     }
 
-    /// Its headers as JSON: times in seconds since 1970, bytes as lists of numbers.
+    /// The headers as JSON: times in seconds since 1970, bytes as lists of numbers.
     #[must_use]
     pub fn headers(&self) -> Map<String, Value> {
         self.properties.headers.iter().flatten().map(|(name, value)| (name.clone(), json(value))).collect()
     }
 
-    /// Its body as it is on the wire.
+    /// The body as it was received.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_arguments_only_the_event_type_is_none() {
+    fn the_event_type_is_not_an_argument() {
         for (task, args, event_type, rest) in [
             ("microservice.event", json!(["e", 5]), "e", json!([5])),
             ("microservice.event", json!([5, 6]), "", json!([5, 6])),

@@ -1,16 +1,17 @@
-//! Push notifications as programs write them. Sending is the client's.
+//! Push notifications. The client sends them.
 
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 use zc_events_protocol::{Event, to_value};
 
 use crate::Result;
 
-/// A notification on somebody's devices; see
-/// [`EventClient::send_push_notification`](crate::EventClient::send_push_notification). What is not set is not sent.
-/// The id is made here: sending it again sends the same message. `Debug` shows no content.
+/// A notification on the devices of a user; see
+/// [`EventClient::send_push_notification`](crate::EventClient::send_push_notification). Fields that are not
+/// set are not sent. Each notification has an id, so sending it again sends the same message. `Debug` shows no values.
 #[derive(Clone)]
 #[must_use = "a notification does nothing until it is sent"]
 pub struct PushNotification {
@@ -19,36 +20,35 @@ pub struct PushNotification {
 }
 
 impl PushNotification {
-    /// One for this user: `canonical_user_id`.
+    /// Creates a notification for this user: `canonical_user_id`.
     pub fn new(canonical_user_id: impl Into<Value>) -> Self {
-        let id = Event::new("send_push_notification").id().to_owned();
-        Self { id, kwargs: Map::new() }.with("canonical_user_id", canonical_user_id.into())
+        Self { id: Uuid::new_v4().to_string(), kwargs: Map::new() }.with("canonical_user_id", canonical_user_id.into())
     }
 
-    /// What it is about, such as `order`.
+    /// Sets the type, such as `order`.
     pub fn notification_type(self, kind: impl Into<String>) -> Self {
         self.with("notification_type", kind.into().into())
     }
 
-    /// The line that is shown first.
+    /// Sets the title.
     pub fn title(self, title: impl Into<String>) -> Self {
         self.with("title", title.into().into())
     }
 
-    /// What is shown below.
+    /// Sets the text below the title.
     pub fn body(self, body: impl Into<String>) -> Self {
         self.with("body", body.into().into())
     }
 
-    /// The application on whose behalf it is shown.
+    /// Sets the application that shows it.
     pub fn application(self, application: impl Into<String>) -> Self {
         self.with("application", application.into().into())
     }
 
-    /// What the application gets with it.
+    /// Sets data for the application.
     ///
     /// # Errors
-    /// [`Error::Encode`](crate::Error::Encode): it cannot be written as JSON.
+    /// [`Error::Encode`](crate::Error::Encode): the data cannot be written as JSON.
     pub fn data<T: Serialize>(self, data: T) -> Result<Self> {
         let data = to_value("data", &data)?;
         Ok(self.with("data", data))
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sent_again_it_is_the_same_and_shows_no_content() {
+    fn a_notification_keeps_its_id_and_shows_no_values() {
         let push = PushNotification::new("canary").title("canary").body("canary").data(["canary"]).unwrap();
         let (one, two) = (push.to_event().unwrap(), push.to_event().unwrap());
         assert_eq!(one, two);

@@ -1,4 +1,4 @@
-//! Looking on: what passes over the exchanges, through a temporary queue that takes nothing from anybody.
+//! Watches the messages of the exchanges through a temporary queue. Services receive them as before.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::{EventClient, Message, Result};
 
 /// How long connecting and declaring may take.
 const CONNECT: Duration = Duration::from_secs(15);
-/// How many messages are under way to whoever looks on.
+/// How many messages the broker sends ahead.
 const PREFETCH: u16 = 500;
 
-/// What is looked at; see [`EventClient::watch`].
+/// The exchanges to watch; see [`EventClient::watch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Watched {
@@ -27,7 +27,7 @@ pub enum Watched {
     All,
 }
 
-/// What passes over the exchanges; made by [`EventClient::watch`].
+/// The messages of the watched exchanges; see [`EventClient::watch`].
 pub struct Watch {
     client: EventClient,
     queue: Arc<str>,
@@ -35,11 +35,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The next message, waited for at most so long; `None` where none came.
+    /// Waits for the next message, for at most `timeout`; `None` if there was none.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::Error::Unavailable): the connection is lost, and the temporary queue with it. What
-    /// passes until somebody watches anew is not seen.
+    /// [`Error::Unavailable`](crate::Error::Unavailable): the connection was lost, and the temporary queue was deleted. A new
+    /// watch misses the messages in between.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Message>> {
         let inner = self.client.inner();
         let deadline = inner.deadline(timeout);
@@ -60,8 +60,8 @@ impl fmt::Debug for Watch {
 }
 
 impl EventClient {
-    /// Which of the exchanges that are [watched](EventClient::watch) are not there. Nothing is declared. Where it is not the
-    /// first program of a fleet that asks, a name is wrong: `STAGING_NAME` as a rule.
+    /// The [watched](EventClient::watch) exchanges that do not exist. Declares nothing. Unless this is the first program of
+    /// the fleet, a name is wrong, usually `STAGING_NAME`.
     ///
     /// ```
     /// use zc_events::{EventClient, Settings, Watched};
@@ -89,11 +89,11 @@ impl EventClient {
         Ok(missing.map(|exchange| exchange.name).collect())
     }
 
-    /// Looks on at what passes over the exchanges from now on, through a temporary queue of its own, which goes with
-    /// the [`Watch`]. Nothing is taken from any service. The exchanges are declared where they are missing. Whoever does not
-    /// ask for the [next](Watch::next) one for long misses the oldest: the queue holds 10,000 messages and 64 MiB.
+    /// Watches the messages of the exchanges from now on, through a temporary queue that is deleted with the [`Watch`].
+    /// Services receive their messages as before. Missing exchanges are declared. The queue holds 10,000 messages or 64 MiB;
+    /// if [`Watch::next`] is not called for long, the oldest are dropped.
     ///
-    /// The queue is bound: while it is, an event that no service is bound for is delivered, to whoever looks on, and is no
+    /// The queue is bound to the exchanges, so an event without a bound service is delivered to the watch and is not
     /// [`Error::Unroutable`](crate::Error::Unroutable).
     ///
     /// ```

@@ -1,12 +1,10 @@
 //! The way to both servers, step by step: DNS, TCP, TLS, login, virtual host.
 
-use std::net::IpAddr;
-
 use zc_events::{Result, Settings};
 use zc_events_cache::redis::RedisProbe;
 use zc_events_protocol::Deadline;
 use zc_events_transport::Error as BrokerError;
-use zc_events_transport::amqp::{self, ConnectStep, NodeProbe};
+use zc_events_transport::amqp::{self, ConnectStep, NodeProbe, Probe};
 
 use crate::check::Check;
 use crate::duration::millis;
@@ -78,44 +76,14 @@ impl Connectivity {
     }
 
     pub(crate) fn dns(&self) -> Finding {
-        let setting = self.setting;
-        let failed = |host: &str, why: &str, setting: &str| {
-            StepResult::failed(
-                format!("{host} cannot be resolved ({why})"),
-                format!("check the host in {setting} and this machine's DNS configuration"),
-            )
-        };
-        let nodes = self.step(ConnectStep::Resolve, |node| match &node.probe.failure {
-            Some(it) if it.step == ConnectStep::Resolve => failed(&node.probe.address, &it.reason, setting),
-            _ => StepResult::ok(resolved(&node.probe.address, &node.probe.trace.addresses)),
-        });
-        let redis = self.redis_step(ConnectStep::Resolve, |redis| match &redis.failure {
-            Some(it) if it.step == ConnectStep::Resolve => failed(&redis.address, &it.reason, "EVENTS_REDIS_URL"),
-            _ => StepResult::ok(resolved(&redis.address, &redis.trace.addresses)),
-        });
+        let nodes = self.step(ConnectStep::Resolve, |node| dns_result(&node.probe, self.setting));
+        let redis = self.redis_step(ConnectStep::Resolve, |redis| dns_result(redis, "EVENTS_REDIS_URL"));
         self.finding(Check::Dns, nodes, redis)
     }
 
     pub(crate) fn tcp(&self) -> Finding {
-        let setting = self.setting;
-        let failed = |place: &str, why: &str, server: &str, setting: &str| {
-            StepResult::failed(
-                format!("cannot connect to {place} ({why})"),
-                format!(
-                    "check that {server} runs there, that host and port in {setting} are right, and that no firewall blocks it"
-                ),
-            )
-        };
-        let nodes = self.step(ConnectStep::Connect, |node| match &node.probe.failure {
-            Some(it) if it.step == ConnectStep::Connect => failed(&node.probe.address, &it.reason, "RabbitMQ", setting),
-            _ => StepResult::ok(connected(&node.probe.address, node.probe.trace.connected_in)),
-        });
-        let redis = self.redis_step(ConnectStep::Connect, |redis| match &redis.failure {
-            Some(it) if it.step == ConnectStep::Connect => {
-                failed(&redis.address, &it.reason, "Redis", "EVENTS_REDIS_URL")
-            }
-            _ => StepResult::ok(connected(&redis.address, redis.trace.connected_in)),
-        });
+        let nodes = self.step(ConnectStep::Connect, |node| tcp_result(&node.probe, "RabbitMQ", self.setting));
+        let redis = self.redis_step(ConnectStep::Connect, |redis| tcp_result(redis, "Redis", "EVENTS_REDIS_URL"));
         self.finding(Check::Tcp, nodes, redis)
     }
 
@@ -129,17 +97,10 @@ impl Connectivity {
             return Finding::ok(Check::Tls, "not used: passwords and messages are sent in plain text");
         }
         let setting = self.setting;
-        let nodes = self.step(ConnectStep::Tls, |node| match &node.probe.failure {
-            Some(it) if it.step == ConnectStep::Tls => {
-                tls_failed(&node.probe.address, &it.reason, &format!("`cacertfile` in {setting}"), 5671)
-            }
-            _ => negotiated(&node.probe.address, node.probe.trace.tls_version),
-        });
-        let redis = self.redis_step(ConnectStep::Tls, |redis| match &redis.failure {
-            Some(it) if it.step == ConnectStep::Tls => {
-                tls_failed(&redis.address, &it.reason, "`ssl_ca_certs` in EVENTS_REDIS_URL", 6379)
-            }
-            _ => negotiated(&format!("Redis at {}", redis.address), redis.trace.tls_version),
+        let parameter = format!("`cacertfile` in {setting}");
+        let nodes = self.step(ConnectStep::Tls, |node| tls_result(&node.probe, &node.probe.address, &parameter, 5671));
+        let redis = self.redis_step(ConnectStep::Tls, |redis| {
+            tls_result(redis, &format!("Redis at {}", redis.address), "`ssl_ca_certs` in EVENTS_REDIS_URL", 6379)
         });
         let found = self.finding(Check::Tls, nodes, redis);
         if found.status == Status::Ok && used.contains(&false) {
@@ -224,20 +185,57 @@ impl Connectivity {
     }
 }
 
-fn resolved(place: &str, addresses: &[IpAddr]) -> String {
-    match addresses {
-        // The URL has an address.
-        [only] if place.contains(&only.to_string()) => place.to_owned(),
-        _ => {
-            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            format!("{place} resolves to {}", addresses.join(", "))
-        }
-    }
+/// Why a connection failed at this step; `None` if it passed the step.
+fn failed_at<E>(probe: &Probe<E>, step: ConnectStep) -> Option<&str> {
+    probe.failure.as_ref().filter(|failure| failure.step == step).map(|failure| failure.reason.as_str())
 }
 
-fn connected(place: &str, within: Option<std::time::Duration>) -> String {
-    let within = within.map(|it| format!(" in {}", millis(it))).unwrap_or_default();
-    format!("connected to {place}{within}")
+fn dns_result<E>(probe: &Probe<E>, setting: &str) -> StepResult {
+    let address = &probe.address;
+    if let Some(why) = failed_at(probe, ConnectStep::Resolve) {
+        return StepResult::failed(
+            format!("{address} cannot be resolved ({why})"),
+            format!("check the host in {setting} and this machine's DNS configuration"),
+        );
+    }
+    StepResult::ok(match probe.trace.addresses.as_slice() {
+        // The URL has an address.
+        [only] if address.contains(&only.to_string()) => address.clone(),
+        addresses => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("{address} resolves to {}", addresses.join(", "))
+        }
+    })
+}
+
+fn tcp_result<E>(probe: &Probe<E>, server: &str, setting: &str) -> StepResult {
+    let address = &probe.address;
+    if let Some(why) = failed_at(probe, ConnectStep::Connect) {
+        return StepResult::failed(
+            format!("cannot connect to {address} ({why})"),
+            format!(
+                "check that {server} runs there, that host and port in {setting} are right, and that no firewall blocks it"
+            ),
+        );
+    }
+    let duration = probe.trace.connected_in.map(|it| format!(" in {}", millis(it))).unwrap_or_default();
+    StepResult::ok(format!("connected to {address}{duration}"))
+}
+
+/// `server` names the server; `parameter` is the one with the CA certificate.
+fn tls_result<E>(probe: &Probe<E>, server: &str, parameter: &str, port: u16) -> StepResult {
+    if let Some(why) = failed_at(probe, ConnectStep::Tls) {
+        let remedy = if cfg!(feature = "tls") {
+            format!("set {parameter} to the CA certificate; check that the port accepts TLS ({port} by default)")
+        } else {
+            "build with the feature `tls` of zc-events-doctor".to_owned()
+        };
+        return StepResult::failed(format!("no TLS with {server} ({why})"), remedy);
+    }
+    StepResult::ok(match probe.trace.tls_version {
+        Some(version) => format!("{version} with {server}"),
+        None => format!("plain text with {server}"),
+    })
 }
 
 fn logged_in(node: &str, user: &str, server: Option<&str>) -> String {
@@ -245,20 +243,4 @@ fn logged_in(node: &str, user: &str, server: Option<&str>) -> String {
         Some(server) => format!("`{user}` at {node}, {server}"),
         None => format!("`{user}` at {node}"),
     }
-}
-
-fn negotiated(place: &str, version: Option<&str>) -> StepResult {
-    StepResult::ok(match version {
-        Some(version) => format!("{version} with {place}"),
-        None => format!("plain text with {place}"),
-    })
-}
-
-fn tls_failed(place: &str, why: &str, parameter: &str, port: u16) -> StepResult {
-    let remedy = if cfg!(feature = "tls") {
-        format!("set {parameter} to the CA certificate; check that the port accepts TLS ({port} by default)")
-    } else {
-        "build with the feature `tls` of zc-events-doctor".to_owned()
-    };
-    StepResult::failed(format!("no TLS with {place} ({why})"), remedy)
 }

@@ -40,10 +40,11 @@ impl error::Error for DialError {
     }
 }
 
-/// Connects to the first of `addresses` that answers. Each address gets its share of the time that is left, so one that does
-/// not answer leaves time for the next.
+/// Connects to the first of `addresses` that answers. Each address gets its share of the time that is left, so one that
+/// does not answer leaves time for the next.
 ///
-/// The connection sends small messages at once (`TCP_NODELAY`), and the system notices a peer that has vanished (keepalive).
+/// The connection sends small messages at once (`TCP_NODELAY`), and the system notices a peer that has vanished
+/// (keepalive).
 ///
 /// # Errors
 /// [`DialError`] of the last address that was tried, at the deadline at the latest.

@@ -1,6 +1,7 @@
-//! Looks up the addresses of a host by a deadline. The system's resolver knows no deadline, so each lookup runs on a thread
-//! of its own. Callers that ask for the same host and port at the same time share one lookup. A resolver that hangs thus
-//! holds one thread for each host and port, and no caller waits for it beyond its own deadline. No answer is cached.
+//! Looks up the addresses of a host by a deadline. The system's resolver knows no deadline, so each lookup runs on a
+//! thread of its own. Callers that ask for the same host and port at the same time share one lookup. A resolver that
+//! hangs thus holds one thread for each host and port, and no caller waits for it beyond its own deadline. No answer is
+//! cached.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

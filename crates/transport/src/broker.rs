@@ -86,8 +86,8 @@ pub trait Broker: Send + Sync {
     /// [`Rejected`](crate::Error::Rejected) where the broker refuses, else as for [`Broker::send`].
     fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()>;
 
-    /// Hands a message to the broker. The [`Receipt`] says later what became of it;
-    /// whoever does not care drops it.
+    /// Sends a message to the broker. The [`Receipt`] returns the result later. A caller that does not need the result
+    /// drops it.
     ///
     /// # Errors
     /// All errors of this call mean that the message was not sent, but for a

@@ -1,6 +1,6 @@
 //! Whether a broker accepts messages. On AMQP, `connection.blocked` (a memory or disk alarm) blocks a connection, and
-//! `connection.unblocked` and the connection's end unblock it. amiquip itself would go on accepting messages into a buffer that
-//! is not drained. In memory, a test blocks the broker.
+//! `connection.unblocked` and the connection's end unblock it. amiquip itself would go on accepting messages into a
+//! buffer that is not drained. In memory, a test blocks the broker.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,8 @@ impl FlowControl {
         self.lock().as_ref().map(|blocked| (blocked.since, blocked.reason.clone()))
     }
 
-    /// A channel that disconnects when it is unblocked, or blocked again for another reason. `None` if it is not blocked.
+    /// A channel that disconnects when it is unblocked, or blocked again for another reason. `None` if it is not
+    /// blocked.
     pub(crate) fn unblocked(&self) -> Option<Receiver<()>> {
         self.lock().as_ref().map(|blocked| blocked.unblocked.clone())
     }

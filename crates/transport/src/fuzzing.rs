@@ -2,11 +2,11 @@
 
 use crate::amqp::guard::harness;
 
-/// Sends `bytes` through the guard in front of the AMQP parser, once in one piece and once sliced by `splits`. Checks that both
-/// give the same result, and only whole frames that the parser accepts.
+/// Sends `bytes` through the guard in front of the AMQP parser, once in one piece and once sliced by `splits`. Checks
+/// that both give the same result, and only whole frames that the parser accepts.
 ///
-/// Each byte of `splits` is the number of bytes that the next read gives; the list repeats. 0 is a read that would block, 255
-/// gives all that is left.
+/// Each byte of `splits` is the number of bytes that the next read gives; the list repeats. 0 is a read that would
+/// block, 255 gives all that is left.
 ///
 /// # Panics
 /// If one of the checks fails.

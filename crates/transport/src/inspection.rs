@@ -1,7 +1,8 @@
-//! What a broker reports about a topology: which parts exist, how they differ, and which permissions the user lacks. The
-//! implementations of `Broker` find it out.
+//! What a broker reports about a topology: which parts exist, how they differ, and which permissions the user lacks.
+//! The implementations of `Broker` find it out.
 
-/// Which parts of a [`Topology`](crate::Topology) exist, and how they differ. Returned by [`Broker::inspect`](crate::Broker::inspect).
+/// Which parts of a [`Topology`](crate::Topology) exist, and how they differ. Returned by
+/// [`Broker::inspect`](crate::Broker::inspect).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -28,7 +29,8 @@ pub struct Inspection {
     pub exchanges: Vec<InspectedExchange>,
     /// The queues, in the topology's order.
     pub queues: Vec<InspectedQueue>,
-    /// The bindings, in the topology's order: whether each exists. `None` if the broker does not tell: AMQP has no method for it.
+    /// The bindings, in the topology's order: whether each exists. `None` if the broker does not tell: AMQP has no
+    /// method for it.
     pub bindings: Vec<Option<bool>>,
     /// The permissions that a service needs and that the user lacks.
     pub missing_permissions: Vec<MissingPermission>,
@@ -52,8 +54,8 @@ pub struct InspectedQueue {
     pub name: String,
     /// Whether it exists, and how it differs.
     pub presence: Presence,
-    /// How many messages are ready, without those that consumers have not acknowledged. `None` if the queue is missing or belongs to
-    /// another connection.
+    /// How many messages are ready, without those that consumers have not acknowledged. `None` if the queue is missing
+    /// or belongs to another connection.
     pub ready: Option<u64>,
     /// How many consumers it has. `None` in the same cases.
     pub consumers: Option<u64>,

@@ -14,8 +14,8 @@ pub enum QuorumPriorities {
     /// Messages keep their order, as in RabbitMQ 3.x.
     #[default]
     Ignored,
-    /// Messages with a priority above 4 come before the others, as in RabbitMQ 4.x. If both kinds are ready, two of high priority are
-    /// delivered for each other one.
+    /// Messages with a priority above 4 come before the others, as in RabbitMQ 4.x. If both kinds are ready, two of
+    /// high priority are delivered for each other one.
     TwoLevels,
 }
 
@@ -23,7 +23,8 @@ impl QuorumPriorities {
     /// The highest priority that [`QuorumPriorities::TwoLevels`] treats as normal.
     pub const HIGHEST_NORMAL: u8 = 4;
 
-    /// The behaviour of a server that reports itself as `RabbitMQ 3.10.8`, say. `None` if it is another product, or names no version.
+    /// The behaviour of a server that reports itself as `RabbitMQ 3.10.8`, say. `None` if it is another product, or
+    /// names no version.
     #[must_use]
     pub fn of_server(server: &str) -> Option<Self> {
         let version = server.strip_prefix("RabbitMQ ")?;

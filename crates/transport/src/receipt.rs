@@ -1,5 +1,4 @@
-//! What a sender holds until the broker has confirmed. How a confirm is found is the
-//! implementation's business.
+//! The receipt that a sender holds until the broker has confirmed a message. The implementations find the confirm.
 
 use std::fmt;
 
@@ -7,7 +6,7 @@ use zc_events_protocol::Deadline;
 
 use crate::Result;
 
-/// Where an implementation is asked for a confirm.
+/// How an implementation answers for a message that it has sent.
 pub trait Confirmation: Send {
     /// See [`Receipt::wait`].
     ///
@@ -19,8 +18,8 @@ pub trait Confirmation: Send {
     fn verdict(&mut self) -> Option<Result<()>>;
 }
 
-/// A message that was handed to the broker. Dropping it loses nothing but the knowledge.
-#[must_use = "a message is safe only once its receipt was waited for"]
+/// The receipt of a message that was sent to the broker. Dropping it does not affect the message.
+#[must_use = "a message is safe only after waiting for its receipt"]
 pub struct Receipt(Option<Box<dyn Confirmation>>);
 
 impl Receipt {
@@ -34,13 +33,13 @@ impl Receipt {
         Self(None)
     }
 
-    /// Waits until the broker has confirmed the message: it is in all queues that it was
-    /// routed to, and on disk where it and they are durable.
+    /// Waits until the broker has confirmed the message. It is then in all queues that it was routed to, and on disk if
+    /// the message is persistent and the queue is durable.
     ///
     /// # Errors
-    /// [`Unroutable`](crate::Error::Unroutable): mandatory, and no queue took it.
-    /// [`Nacked`](crate::Error::Nacked): a queue refused it; others may have it.
-    /// [`Timeout`](crate::Error::Timeout) and [`Unavailable`](crate::Error::Unavailable): unknown.
+    /// - [`Unroutable`](crate::Error::Unroutable): the message is mandatory, and it reached no queue.
+    /// - [`Nacked`](crate::Error::Nacked): a queue refused it. Other queues may have it.
+    /// - [`Timeout`](crate::Error::Timeout) and [`Unavailable`](crate::Error::Unavailable): the outcome is unknown.
     pub fn wait(self, deadline: Deadline) -> Result<()> {
         match self.0 {
             Some(confirmation) => confirmation.wait(deadline),
@@ -48,8 +47,8 @@ impl Receipt {
         }
     }
 
-    /// What the broker has said of the message so far, without waiting. An error is told
-    /// once; asked again, there is none.
+    /// The broker's verdict on the message, or `None` if there is none yet. Does not wait. An error is returned only
+    /// once.
     pub fn verdict(&mut self) -> Option<Result<()>> {
         match &mut self.0 {
             Some(confirmation) => {

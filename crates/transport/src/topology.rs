@@ -1,24 +1,24 @@
-//! What is declared: exchanges, queues and the bindings between them. Which ones a
-//! service needs is known above; how they are declared, in the implementations.
+//! Exchanges, queues and bindings to declare. The layers above know which ones a service needs; the implementations
+//! declare them.
 
 use std::time::Duration;
 
 use zc_events_protocol::{HeaderValue, Headers};
 
-/// How an exchange routes.
+/// How an exchange routes messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ExchangeKind {
     /// To every queue that is bound.
     Fanout,
-    /// To the queues whose binding key, with `*` for one word and `#` for any number,
-    /// matches the routing key.
+    /// To the queues whose binding key matches the routing key, with `*` for one word and `#` for any number of words.
     Topic,
     /// To the queues whose binding key is the routing key.
     Direct,
 }
 
 impl ExchangeKind {
-    /// The name that AMQP has for it.
+    /// AMQP's name for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -32,28 +32,28 @@ impl ExchangeKind {
 /// An exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// At most 255 bytes.
+    /// The name, at most 255 bytes.
     pub name: String,
     /// How it routes.
     pub kind: ExchangeKind,
-    /// Whether it goes with the last queue that is bound to it, and with a restart of the
-    /// broker. All exchanges of a fleet are durable instead, and stay.
+    /// Whether it is deleted with the last queue that is bound to it, and by a restart of the broker. All exchanges of
+    /// a fleet are durable instead.
     pub temporary: bool,
 }
 
 /// A queue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Queue {
-    /// At most 255 bytes.
+    /// The name, at most 255 bytes.
     pub name: String,
     /// Whether it survives a restart of the broker. All queues of services do.
     pub durable: bool,
-    /// Whether it belongs to its connection and goes with it.
+    /// Whether it belongs to its connection and is deleted with it.
     pub exclusive: bool,
-    /// Such as `x-max-priority`, a signed integer.
+    /// Its arguments, such as `x-max-priority`, a signed integer.
     pub arguments: Headers,
-    /// What it is declared with where the broker refuses `arguments`: one without quorum
-    /// queues, say. A queue that exists with these counts as equal.
+    /// The arguments to declare it with if the broker refuses `arguments`, because it has no quorum queues, say. An
+    /// existing queue with these arguments does not differ.
     pub fallback: Option<Headers>,
 }
 
@@ -64,9 +64,9 @@ impl Queue {
         Self { name: name.into(), durable: true, exclusive: false, arguments: Headers::new(), fallback: None }
     }
 
-    /// A queue that belongs to its connection and goes with it, for those who look on. Whoever takes too slowly from it
-    /// misses the oldest: it holds [10,000](Queue::TEMPORARY_LENGTH) messages and 64 MiB, so that a terminal that somebody forgot does not
-    /// fill the broker.
+    /// A queue that belongs to its connection and is deleted with it, for watching. It holds at most
+    /// [10,000](Queue::TEMPORARY_LENGTH) messages and 64 MiB and then drops the oldest, so a forgotten terminal does
+    /// not fill the broker.
     #[must_use]
     pub fn temporary(name: impl Into<String>) -> Self {
         let limits = [("x-max-length", Self::TEMPORARY_LENGTH), ("x-max-length-bytes", 64 << 20)];
@@ -74,18 +74,18 @@ impl Queue {
         Self { durable: false, exclusive: true, arguments: arguments.into(), ..Self::durable(name) }
     }
 
-    /// How many messages a [temporary](Queue::temporary) queue holds, beside those that its consumer has prefetched.
+    /// How many messages a [temporary](Queue::temporary) queue holds, without those that its consumer has prefetched.
     pub const TEMPORARY_LENGTH: u32 = 10_000;
 
-    /// With these arguments.
+    /// Sets its arguments.
     #[must_use]
     pub fn arguments(mut self, arguments: Headers) -> Self {
         self.arguments = arguments;
         self
     }
 
-    /// A quorum queue, with `more` arguments; where the broker has none, a classic one with
-    /// those of them that a classic queue knows.
+    /// A quorum queue with `more` arguments. If the broker has no quorum queues, it is a classic queue with those
+    /// arguments that a classic queue knows.
     fn quorum<const N: usize>(name: impl Into<String>, more: [(&str, HeaderValue); N]) -> Self {
         let mut arguments: Headers = more.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let mut classic = arguments.clone();
@@ -102,7 +102,7 @@ pub struct Binding {
     pub queue: String,
     /// The exchange.
     pub exchange: String,
-    /// The binding key; a fanout ignores it.
+    /// The binding key. A fanout exchange ignores it.
     pub routing_key: String,
 }
 
@@ -118,19 +118,19 @@ pub struct Binding {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Topology {
-    /// Declared first.
+    /// The exchanges, declared first.
     pub exchanges: Vec<Exchange>,
-    /// Declared second.
+    /// The queues, declared second.
     pub queues: Vec<Queue>,
-    /// Declared last.
+    /// The bindings, declared last.
     pub bindings: Vec<Binding>,
-    /// Whether a queue that exists with other arguments is an error. Otherwise it is used
-    /// as it is, and the difference is logged.
+    /// Whether an existing queue with other arguments is an error. Otherwise it is used as it is, and the difference is
+    /// logged.
     pub strict: bool,
 }
 
 impl Topology {
-    /// An empty one.
+    /// An empty topology.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -150,7 +150,7 @@ impl Topology {
         self
     }
 
-    /// Adds a durable queue, with `x-max-priority` where a maximum is given.
+    /// Adds a durable queue, with `x-max-priority` if a maximum is given.
     #[must_use]
     pub fn queue_with_priority(self, name: impl Into<String>, max_priority: Option<u8>) -> Self {
         let arguments =
@@ -158,27 +158,25 @@ impl Topology {
         self.queue(Queue::durable(name).arguments(arguments))
     }
 
-    /// Adds a durable queue that nobody consumes: what is published to it comes out in the
-    /// queue `target` after `delay` (whole milliseconds, below 2^32 of them), through the
-    /// default exchange.
+    /// Adds a durable queue without consumers. A message that is published to it moves to the queue `target` after
+    /// `delay` (in whole milliseconds, below 2^32), through the default exchange.
     ///
-    /// How soon after the target is back: RabbitMQ looks again after 3 minutes by default
-    /// (`dead_letter_worker_publisher_confirm_timeout` of its application `rabbit`, in ms).
+    /// It is a quorum queue with `x-dead-letter-strategy: at-least-once`. A message whose target is full or missing
+    /// stays in it, and moves once the target accepts it. RabbitMQ checks again after 3 minutes by default
+    /// (`dead_letter_worker_publisher_confirm_timeout` of its application `rabbit`, in milliseconds). This needs
+    /// RabbitMQ 3.10 with the feature flags `quorum_queue` and `stream_queue` (without the second one RabbitMQ logs a
+    /// warning and dead-letters at most once), and `x-overflow: reject-publish`, which is set: without it RabbitMQ
+    /// ignores the strategy.
     ///
-    /// It is a quorum queue with `x-dead-letter-strategy: at-least-once`, so a message whose
-    /// target is full or gone stays in it, and is moved once the target takes it. That
-    /// takes RabbitMQ 3.10 with its feature flags `quorum_queue` and `stream_queue` on
-    /// (without the second one RabbitMQ logs a warning and dead-letters at most once), and
-    /// `x-overflow: reject-publish`, which is set: without it the strategy is ignored. Where
-    /// the broker has no such queues, it is a classic one, which loses a message whose
-    /// target is full or gone at that moment.
+    /// If the broker has no quorum queues, it is a classic queue, which loses a message whose target is full or missing
+    /// at that moment.
     ///
-    /// A message waits for those before it: use one queue per delay, and no `expiration`.
+    /// A message waits for the messages before it, so use one queue for each delay, and no `expiration`.
     #[must_use]
     pub fn retry_queue(self, name: impl Into<String>, delay: Duration, target: impl Into<String>) -> Self {
         let milliseconds = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
-        // No `x-delivery-limit`, though RabbitMQ has a default from 4.0 on: it counts deliveries to consumers, and here
-        // are none. What the target does not take is not counted as one; it is kept, and tried again.
+        // No `x-delivery-limit`, although RabbitMQ has a default since 4.0: it counts deliveries to consumers, and this
+        // queue has none. A message that the target does not accept is not counted; it is kept and sent again.
         self.queue(Queue::quorum(
             name,
             [
@@ -191,32 +189,32 @@ impl Topology {
         ))
     }
 
-    /// Adds a durable queue for messages that may have ended the process that handled them:
-    /// a classic one, even where the virtual host's default is another type. A quorum queue
-    /// drops what came back 20 times, by RabbitMQ's default from 4.0 on, and what is in here
-    /// comes back with each process that ends. How often is for the consumer to count: a
-    /// classic queue says no more than [`Delivery::redelivered`](crate::Delivery::redelivered), and says it of all that a
-    /// consumer had prefetched when it ended, so consume it with a prefetch of 1.
+    /// Adds a durable queue for messages that may have ended the process that handled them. It is a classic queue, even
+    /// if the virtual host's default is another type: by RabbitMQ's default since 4.0, a quorum queue drops a message
+    /// that was requeued 20 times, and a message in this queue is requeued whenever a process ends.
+    ///
+    /// The consumer must count how often a message was delivered. A classic queue reports only
+    /// [`Delivery::redelivered`](crate::Delivery::redelivered), and reports it for all messages that a consumer had
+    /// prefetched when it ended, so consume it with a prefetch of 1.
     #[must_use]
     pub fn quarantine_queue(self, name: impl Into<String>) -> Self {
         let arguments = Headers::from([("x-queue-type".to_owned(), "classic".into())]);
-        // One that was declared without its type is the same.
+        // A queue that was declared without its type is the same.
         self.queue(Queue { fallback: Some(Headers::new()), ..Queue::durable(name).arguments(arguments) })
     }
 
-    /// Adds a durable queue for dead letters: a quorum queue where the broker has them, else
-    /// a classic one. Nothing in it expires, and however often somebody looks at a letter and
-    /// puts it back, it stays: `x-delivery-limit` is 2^31 - 1, since from 4.0 on RabbitMQ's default is 20
-    /// (and since what says "none" there, -1, is refused before).
+    /// Adds a durable queue for dead letters: a quorum queue, or a classic queue if the broker has no quorum queues.
+    /// Its messages do not expire. They stay however often they are read and requeued: `x-delivery-limit` is 2^31 - 1,
+    /// since RabbitMQ's default is 20 since 4.0 (and older versions refuse -1, which means "no limit" since 4.0).
     #[must_use]
     pub fn dead_queue(self, name: impl Into<String>) -> Self {
         self.queue(Queue::quorum(name, [("x-delivery-limit", i64::from(i32::MAX).into())]))
     }
 
-    /// Makes all of it go by itself, for whoever wants nothing to stay behind even when he is
-    /// killed: the exchanges with the last queue that is bound to them, the queues once they
-    /// were neither consumed nor declared for so long (1 ms to 49 days; exclusive ones go with
-    /// their connection). The broker in memory keeps the queues; it goes with the process.
+    /// Makes the broker delete all of it automatically, so that nothing is left behind even if the program is killed:
+    /// exchanges with the last queue that is bound to them, and queues that were neither consumed nor declared for
+    /// `after` (1 ms to 49 days). Exclusive queues are deleted with their connection. The broker in memory keeps the
+    /// queues, which end with the process.
     ///
     /// ```
     /// use std::time::Duration;
@@ -240,8 +238,8 @@ impl Topology {
         self
     }
 
-    /// Takes out what stands in `gone`, and bindings of it. Says whether something is left.
-    pub(crate) fn lose(&mut self, gone: &Topology) -> bool {
+    /// Removes the queues and exchanges of `gone`, and their bindings. Returns whether anything is left.
+    pub(crate) fn subtract(&mut self, gone: &Topology) -> bool {
         let is_exchange = |name: &str| gone.exchanges.iter().any(|gone| gone.name == name);
         let is_queue = |name: &str| gone.queues.iter().any(|gone| gone.name == name);
         self.exchanges.retain(|it| !is_exchange(&it.name));
@@ -272,22 +270,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_lost_with_its_bindings_and_nothing_else_is() {
+    fn subtract_removes_queues_with_their_bindings_and_nothing_else() {
         let mut topology = Topology::new()
             .exchange("e", ExchangeKind::Fanout)
             .queue_with_priority("gone", None)
             .queue_with_priority("kept", None)
             .bind("gone", "e", "")
             .bind("kept", "e", "");
-        assert!(topology.lose(&Topology::new().queue(Queue::durable("gone"))));
+        assert!(topology.subtract(&Topology::new().queue(Queue::durable("gone"))));
         let kept = Topology::new().exchange("e", ExchangeKind::Fanout).queue_with_priority("kept", None);
         assert_eq!(topology, kept.clone().bind("kept", "e", ""));
-        assert!(!topology.lose(&kept));
+        assert!(!topology.subtract(&kept));
     }
 
-    /// From 4.0 on, RabbitMQ drops from a quorum queue what came back 20 times, unless it is told otherwise.
+    /// Since 4.0, RabbitMQ drops a message from a quorum queue once it was requeued 20 times, unless the queue has
+    /// another limit.
     #[test]
-    fn no_queue_that_is_consumed_has_the_brokers_default_limit_of_deliveries() {
+    fn no_consumed_queue_has_the_default_delivery_limit_of_rabbitmq_4() {
         let (quarantine, dead) = (Topology::new().quarantine_queue("q"), Topology::new().dead_queue("d"));
         let (arguments, fallback) = queue(&quarantine);
         assert_eq!(arguments.get("x-queue-type"), Some(&"classic".into()));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use zc_events_protocol::{HeaderValue, Headers, Properties};
 
-use super::{Seed, bytes};
+use super::vectors::{Seed, decode_base64};
 use crate::envelope;
 use crate::input::Writer;
 
@@ -25,7 +25,7 @@ pub(super) fn of(vector: &Value) -> Vec<Seed> {
 }
 
 fn body(message: &Value) -> Option<Vec<u8>> {
-    message["body_utf8"].as_str().map(|text| text.as_bytes().to_vec()).or_else(|| bytes(&message["body_b64"]))
+    message["body_utf8"].as_str().map(|text| text.as_bytes().to_vec()).or_else(|| decode_base64(&message["body_b64"]))
 }
 
 fn properties(message: &Value) -> Properties {

@@ -59,7 +59,7 @@ fn the_amqp_broker_conforms() {
 
 /// A queue that refuses what does not fit nacks: never reported as success.
 #[test]
-fn a_nack_is_an_error_of_unknown_outcome() {
+fn nack_is_an_error_of_unknown_outcome() {
     let queue = unique("full");
     let arguments = Headers::from([("x-max-length".into(), 1.into()), ("x-overflow".into(), "reject-publish".into())]);
     let broker = broker();
@@ -80,7 +80,7 @@ fn a_nack_is_an_error_of_unknown_outcome() {
 
 /// Each nack costs a channel; who was just lent that one is told of a nack as well, and of nothing else.
 #[test]
-fn many_nacks_at_once_are_nacks_all() {
+fn nacks_of_many_messages_reach_their_receipts() {
     let queue = unique("full");
     let arguments = Headers::from([("x-max-length".into(), 1.into()), ("x-overflow".into(), "reject-publish".into())]);
     let broker = AmqpBroker::new(options().channels(8)).unwrap();
@@ -103,7 +103,7 @@ fn many_nacks_at_once_are_nacks_all() {
 
 /// A service sends copies of messages on to its other queues, on the channels on which it emits.
 #[test]
-fn a_returned_copy_is_not_taken_for_its_original() {
+fn returned_copy_is_not_taken_for_the_original() {
     let queue = unique("original");
     let broker = AmqpBroker::new(options().channels(1)).unwrap();
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
@@ -120,7 +120,7 @@ fn a_returned_copy_is_not_taken_for_its_original() {
 
 /// The trap of the client library's default: 44 ms for each confirm, by Nagle's algorithm.
 #[test]
-fn a_confirm_does_not_wait_for_a_delayed_acknowledgement() {
+fn confirm_does_not_wait_for_a_delayed_tcp_ack() {
     let queue = unique("nodelay");
     let broker = broker();
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
@@ -145,7 +145,7 @@ fn a_confirm_does_not_wait_for_a_delayed_acknowledgement() {
 
 /// An existing queue is used as it is, and said to differ where that is asked for.
 #[test]
-fn a_queue_with_other_arguments_is_used_or_refused_as_asked() {
+fn queue_with_other_arguments_is_used_or_refused_as_configured() {
     let queue = unique("legacy");
     let mut connection = raw();
     let options = amiquip::QueueDeclareOptions { durable: true, ..Default::default() };
@@ -169,7 +169,7 @@ fn a_queue_with_other_arguments_is_used_or_refused_as_asked() {
 
 /// A fanout that exists as something else would send events to nobody.
 #[test]
-fn an_exchange_of_another_type_is_refused_with_a_remedy() {
+fn exchange_of_another_type_is_refused_with_a_remedy() {
     let exchange = unique("direct");
     let broker = broker();
     broker.declare(&Topology::new().exchange(&exchange, ExchangeKind::Direct), soon()).unwrap();
@@ -179,7 +179,7 @@ fn an_exchange_of_another_type_is_refused_with_a_remedy() {
 
 /// Another program's use of a queue shows in its deletion.
 #[test]
-fn a_deleted_queue_ends_its_consumer_at_once() {
+fn deleted_queue_ends_its_consumer_at_once() {
     let queue = unique("deleted");
     let broker = broker();
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();

@@ -60,20 +60,20 @@ fn altered(userinfo: &str, rest: &str) -> String {
 const CLOSED_PORT: u16 = 1;
 
 #[test]
-fn the_broker_is_down() {
+fn broker_is_down() {
     let url = format!("amqp://app:canary@127.0.0.1:{CLOSED_PORT}/%2F");
-    check(&["BROKER_URL", "is RabbitMQ running there", "refused"], || emit(settings().broker_url(url)));
+    check(&["BROKER_URL", "check that RabbitMQ runs there", "refused"], || emit(settings().broker_url(url)));
 }
 
 #[test]
-fn the_broker_swallows_everything() {
+fn broker_swallows_everything() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqp://app:canary@{}/", listener.local_addr().unwrap());
     check(&["BROKER_URL", "did not answer in time"], || emit(settings().broker_url(url)));
 }
 
 #[test]
-fn the_brokers_host_is_unknown() {
+fn broker_host_is_unknown() {
     check(&["BROKER_URL", "no-such-host.invalid"], || {
         emit(settings().broker_url("amqp://app:canary@no-such-host.invalid/"))
     });
@@ -87,14 +87,14 @@ fn wrong_credentials() {
 }
 
 #[test]
-fn a_wrong_virtual_host() {
+fn wrong_virtual_host() {
     check(&["BROKER_URL", "virtual host `nowhere`", "permissions"], || {
         emit(settings().broker_url(altered("guest:guest", "nowhere")))
     });
 }
 
 #[test]
-fn a_wrong_url() {
+fn wrong_url() {
     check(&["BROKER_URL", "port is not a number"], || emit(settings().broker_url("amqp://app:canary@host:port/")));
     check(&["BROKER_URL", "scheme is `http`"], || emit(settings().broker_url("http://app:canary@host/")));
     check(&["EVENTS_REDIS_URL"], || emit(settings().events_redis_url("http://:canary@host/")));
@@ -115,19 +115,19 @@ fn redis_is_down() {
 }
 
 #[test]
-fn redis_takes_another_password() {
+fn redis_password_is_wrong() {
     let address = redis_url().split("://").nth(1).unwrap().to_owned();
     let url = format!("redis://:canary@{}", address.rsplit('@').next().unwrap());
     check(&["EVENTS_REDIS_URL"], || ask(settings().events_redis_url(url)));
 }
 
 #[test]
-fn nobody_answers() {
+fn request_without_a_service_times_out() {
     check(&["waiting for the answer"], || ask(settings()));
 }
 
 #[test]
-fn a_queue_that_exists_with_other_arguments() {
+fn queue_exists_with_other_arguments() {
     let service = unique("legacy");
     let builder = settings().service_name(service.clone());
     let legacy = EventClient::new(builder.clone().events_queue_max_priority(None).build().unwrap()).unwrap();

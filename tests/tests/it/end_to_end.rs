@@ -66,7 +66,7 @@ struct Order {
 }
 
 #[test]
-fn a_remote_resource_in_every_way() {
+fn remote_resource_supports_every_method() {
     let client = fleet();
     let service = Service::builder(&client("orders")).resource("Order", Orders).start().unwrap();
     let caller = client("caller");
@@ -104,7 +104,7 @@ fn a_remote_resource_in_every_way() {
 }
 
 #[test]
-fn every_service_gets_an_event_and_only_its_handlers_run() {
+fn event_reaches_every_service() {
     let client = fleet();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let handled = Arc::clone(&seen);
@@ -143,7 +143,7 @@ fn many_events_arrive_once_each() {
 }
 
 #[test]
-fn what_cannot_be_handled_goes_to_the_dead_letters_as_it_came() {
+fn unhandled_message_is_dead_lettered_unchanged() {
     let client = fleet();
     let attempts = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&attempts);
@@ -185,7 +185,7 @@ fn what_cannot_be_handled_goes_to_the_dead_letters_as_it_came() {
 }
 
 #[test]
-fn a_handler_may_ask_its_own_service() {
+fn handler_may_request_its_own_service() {
     let client = fleet();
     let orders = client("orders");
     let service = Service::builder(&orders)
@@ -202,7 +202,7 @@ fn a_handler_may_ask_its_own_service() {
 }
 
 #[test]
-fn nobody_bound_is_told_at_once() {
+fn unroutable_message_is_reported_at_once() {
     let client = fleet()("caller");
     assert!(matches!(client.emit(&Event::new("e")), Err(Error::Unroutable { .. })));
     let error = client.get_remote_resource::<Value>("Order", "1").unwrap_err();
@@ -210,7 +210,7 @@ fn nobody_bound_is_told_at_once() {
 }
 
 #[test]
-fn a_stopping_service_finishes_what_it_began_and_gives_back_the_rest() {
+fn stopping_service_finishes_begun_messages_and_requeues_the_rest() {
     let client = fleet();
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let wait = Mutex::new(wait);

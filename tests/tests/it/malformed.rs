@@ -61,7 +61,7 @@ fn delete(name: &str) {
 }
 
 #[test]
-fn each_hostile_message_is_a_delivery_and_the_connection_lives_on() {
+fn malformed_message_is_a_delivery_and_the_connection_survives() {
     let name = unique("hostile");
     let broker = broker();
     let mut subscription = consume(&broker, &name);
@@ -97,7 +97,7 @@ fn each_hostile_message_is_a_delivery_and_the_connection_lives_on() {
 
 /// Dead-lettering adds headers, and the broker sends them in one frame however large it gets.
 #[test]
-fn headers_that_dead_lettering_made_larger_than_a_frame_arrive() {
+fn headers_larger_than_a_frame_arrive() {
     let name = unique("grown");
     let source = unique("grown-source");
     let broker = broker();

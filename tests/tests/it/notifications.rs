@@ -24,7 +24,7 @@ fn client(name: &str) -> EventClient {
 }
 
 #[test]
-fn notifications_of_every_kind_arrive_and_a_failing_one_comes_back_as_one() {
+fn notifications_of_every_kind_arrive_and_are_retried() {
     let name = unique("notifications");
     let client = client(&name);
     let seen: Arc<Mutex<Vec<_>>> = Arc::default();
@@ -67,7 +67,7 @@ fn notifications_of_every_kind_arrive_and_a_failing_one_comes_back_as_one() {
 }
 
 #[test]
-fn a_queue_that_python_has_declared_is_used_as_it_is() {
+fn queue_declared_by_python_is_used_unchanged() {
     let name = unique("notifications");
     let client = client(&name);
     let queue = format!("{name}-mails-notifications");

@@ -32,7 +32,7 @@ fn called(client: &EventClient) -> PendingSet<u64> {
 }
 
 #[test]
-fn many_answers_that_are_there_cost_as_much_each_as_few() {
+fn cost_of_a_ready_reply_does_not_grow_with_their_number() {
     let (proxy, redis) = Proxy::before(&redis_url()).unwrap();
     let (service, client) = fleet(&redis);
     let set = called(&client);
@@ -46,7 +46,7 @@ fn many_answers_that_are_there_cost_as_much_each_as_few() {
 }
 
 #[test]
-fn answers_come_one_by_one_while_they_are_made() {
+fn replies_arrive_one_by_one_as_they_are_pushed() {
     let (_service, client) = fleet(&redis_url());
     let mut set = called(&client);
     let mut seen = vec![false; CALLS as usize];
@@ -58,7 +58,7 @@ fn answers_come_one_by_one_while_they_are_made() {
 }
 
 #[test]
-fn where_redis_stalls_each_has_an_end_by_the_deadline() {
+fn stalled_redis_ends_each_request_by_its_deadline() {
     let (proxy, redis) = Proxy::before(&redis_url()).unwrap();
     let (service, client) = fleet(&redis);
     let set = called(&client);

@@ -43,7 +43,7 @@ fn count(folder: &str) -> usize {
 }
 
 #[test]
-fn a_lost_connection_comes_back_without_being_asked_with_its_topology() {
+fn lost_connection_is_reopened_with_its_topology() {
     let (proxy, url) = proxy();
     let broker = broker(&url, |options| options);
     assert_eq!((broker.health().connections, broker.health().connected), (0, false));
@@ -75,7 +75,7 @@ fn a_lost_connection_comes_back_without_being_asked_with_its_topology() {
 
 /// In a process of its own, since it counts the threads and descriptors of the process.
 #[test]
-fn a_thousand_forced_closes_leave_nothing_behind() {
+fn thousand_forced_closes_leak_no_threads_or_descriptors() {
     in_own_process(|| {
         let (proxy, url) = proxy();
         let queue = unique("closes");
@@ -110,7 +110,7 @@ fn a_thousand_forced_closes_leave_nothing_behind() {
 }
 
 #[test]
-fn bytes_in_flight_stay_within_their_limit_though_nobody_waits() {
+fn bytes_in_flight_stay_within_their_limit() {
     const LIMIT: usize = 256 * 1024;
     let (proxy, url) = proxy();
     let queue = unique("in-flight");
@@ -171,7 +171,7 @@ fn bytes_in_flight_stay_within_their_limit_though_nobody_waits() {
 }
 
 #[test]
-fn a_subscription_says_within_a_second_that_its_connection_or_queue_is_gone() {
+fn subscription_reports_a_lost_connection_or_queue() {
     let (proxy, url) = proxy();
     let queue = unique("gone");
     let broker = broker(&url, |options| options);

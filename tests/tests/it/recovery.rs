@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The broker says which exchange is missing and not which message it refused: some may have been routed before.
 #[test]
-fn an_exchange_that_is_deleted_under_many_emissions_is_declared_again() {
+fn deleted_exchange_is_declared_again() {
     let exchange = unique("deleted");
     let settings = Settings::builder().broker_url(broker_url()).events_exchange(&exchange).service_name("nobody");
     let client = EventClient::new(settings.build().unwrap()).unwrap();
@@ -43,7 +43,7 @@ fn an_exchange_that_is_deleted_under_many_emissions_is_declared_again() {
 }
 
 #[test]
-fn a_service_and_its_client_come_back_and_lose_nothing_confirmed() {
+fn service_and_client_reconnect_and_lose_nothing_confirmed() {
     let (proxy, url) = Proxy::before(&broker_url()).unwrap();
     let settings =
         Settings::builder().broker_url(url).events_exchange(unique("recovery")).service_name(unique("recovery"));
@@ -93,7 +93,7 @@ impl ResourceView for Orders {
 }
 
 #[test]
-fn a_store_that_is_slow_does_not_end_a_request_before_its_deadline() {
+fn slow_store_does_not_end_a_request_before_its_deadline() {
     // Another database than the first has to be asked for: opening a connection takes an answer, too.
     let redis = redis_url().replace("/0", "/1");
     let (proxy, slow) = Proxy::before(&redis).unwrap();

@@ -31,12 +31,12 @@ fn conforms_with_two_connections() {
 }
 
 #[test]
-fn a_url_opens_it() {
+fn redis_url_opens_the_store() {
     conformance::lists::ping_answers(&|| zc_events_cache::open(&redis_url(), Arc::new(SystemClock)).unwrap());
 }
 
 #[test]
-fn a_database_that_does_not_exist_is_told_at_once() {
+fn missing_redis_database_is_reported_at_once() {
     let url = redis_url();
     let base = url.split('?').next().unwrap();
     let store = zc_events_cache::open(&format!("{base}?db=100000"), Arc::new(SystemClock)).unwrap();
@@ -47,7 +47,7 @@ fn a_database_that_does_not_exist_is_told_at_once() {
 }
 
 #[test]
-fn a_wrong_login_is_told_at_once() {
+fn wrong_redis_login_is_reported_at_once() {
     let url = RedisUrl::parse(&redis_url()).unwrap();
     let wrong = format!("redis://nobody-{}:canary@{}:{}", std::process::id(), url.host(), url.port());
     let store = zc_events_cache::open(&wrong, Arc::new(SystemClock)).unwrap();

@@ -43,7 +43,7 @@ fn count(lines: &[(Level, String)], level: Level, parts: &[&str]) -> usize {
 }
 
 #[test]
-fn each_event_of_a_services_life_is_one_line() {
+fn each_lifecycle_event_of_a_service_is_one_log_line() {
     in_own_process(|| {
         the_life_of_a_service();
     });

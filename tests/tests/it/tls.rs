@@ -44,7 +44,7 @@ fn settings(broker: &str, redis: &str) -> SettingsBuilder {
 }
 
 #[test]
-fn events_and_requests_pass_as_without() {
+fn events_and_requests_pass_over_tls() {
     let authority = Authority::new();
     let (broker, redis) = urls(&authority, "localhost");
     let client = EventClient::new(settings(&broker, &redis).events_timeout(PATIENCE).build().unwrap()).unwrap();
@@ -70,7 +70,7 @@ fn events_and_requests_pass_as_without() {
 }
 
 #[test]
-fn the_contracts_are_kept_behind_tls() {
+fn broker_and_store_conform_over_tls() {
     let authority = Authority::new();
     let (broker, redis) = urls(&authority, "localhost");
     let options = AmqpOptions::new(broker.parse().unwrap());
@@ -104,7 +104,7 @@ fn call(settings: SettingsBuilder) -> Error {
 }
 
 #[test]
-fn who_is_not_believed_gets_neither_password_nor_events() {
+fn untrusted_server_gets_neither_password_nor_events() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let (broker, redis) = urls(&authority, "localhost");
     let (strange_broker, strange_redis) = urls(&stranger, "localhost");
@@ -129,14 +129,14 @@ fn who_is_not_believed_gets_neither_password_nor_events() {
     let error = emit(settings(&broker.replace("amqps://", "amqp://"), &redis));
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
     let error = emit(settings(&format!("{broker}&keyfile=/nowhere"), &redis));
-    assert!(matches!(&error, Error::Config { why, .. } if why.contains("name both")), "{error:?}");
+    assert!(matches!(&error, Error::Config { why, .. } if why.contains("set both")), "{error:?}");
     let missing = format!("{}/nowhere.pem", authority.file().display());
     let error = emit(settings(&broker.replace(&authority.file().display().to_string(), &missing), &redis));
     assert!(matches!(&error, Error::Config { why, .. } if why.contains("nowhere.pem")), "{error:?}");
 }
 
 #[test]
-fn a_server_that_says_nothing_costs_no_more_time_than_was_given() {
+fn silent_tls_server_ends_by_the_deadline() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let broker = format!("amqps://guest:guest@{}/", silent.local_addr().unwrap());
     let begun = Instant::now();

@@ -98,7 +98,7 @@ mod beside_python {
     }
 
     #[test]
-    fn many_events_of_python_arrive_at_both_as_they_were() {
+    fn events_of_python_reach_rust_and_python_unchanged() {
         let _alone = alone();
         let fleet = Fleet::new();
         let mut python = fleet.caller("caller");
@@ -111,7 +111,7 @@ mod beside_python {
     }
 
     #[test]
-    fn many_events_of_ours_arrive_at_both_as_they_were() {
+    fn events_of_rust_reach_rust_and_python_unchanged() {
         let _alone = alone();
         let fleet = Fleet::new();
         let client = fleet.client("caller");
@@ -144,7 +144,7 @@ mod beside_python {
     }
 
     #[test]
-    fn many_requests_each_way_are_answered_each_with_its_own() {
+    fn requests_both_ways_get_their_own_replies() {
         let _alone = alone();
         let fleet = Fleet::new();
         let service = Service::builder(&fleet.client("numbers")).resource("Number", Numbers).start().unwrap();

@@ -85,7 +85,7 @@ fn two_hundred_callers_on_eight_connections_get_their_own_answers() {
 }
 
 #[test]
-fn two_hundred_callers_without_an_answer_end_on_time() {
+fn two_hundred_callers_without_a_reply_end_on_time() {
     let _alone = alone();
     let machine = delay();
     let store = store(&redis_url());
@@ -109,7 +109,7 @@ fn two_hundred_callers_without_an_answer_end_on_time() {
 }
 
 #[test]
-fn an_answer_that_comes_as_its_caller_leaves_is_there_for_the_next_call() {
+fn reply_that_races_the_timeout_is_there_for_the_next_call() {
     let _alone = alone();
     let store = store(&redis_url());
     thread::scope(|scope| {

@@ -58,7 +58,7 @@ fn with_login(login: &str) -> String {
 fn a_broker_that_is_down() {
     let canary = Canary::new();
     let url = format!("amqp://app:{}@127.0.0.1:{}/%2F", canary.encoded(), CLOSED_PORT);
-    let error = fails(&canary, &url, &["is RabbitMQ running there", "BROKER_URL"]);
+    let error = fails(&canary, &url, &["check that RabbitMQ runs there", "BROKER_URL"]);
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
 }
 
@@ -66,7 +66,7 @@ fn a_broker_that_is_down() {
 fn several_brokers_that_are_down() {
     let canary = Canary::new();
     let node = || format!("amqp://app:{}@127.0.0.1:{}//", canary.encoded(), CLOSED_PORT);
-    let error = fails(&canary, &[node(), node(), node()].join(";"), &["is RabbitMQ running there"]);
+    let error = fails(&canary, &[node(), node(), node()].join(";"), &["check that RabbitMQ runs there"]);
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
 }
 

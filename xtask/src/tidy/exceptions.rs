@@ -20,16 +20,11 @@ type Exception = (Check, &'static str, &'static str);
 
 const EXCEPTIONS: &[Exception] = &[
     (Check::Imports, "crates/client/", "until its circles are broken"),
-    (Check::Imports, "fuzz/", "until its circles are broken"),
     (Check::Imports, "tests/", "until its circles are broken"),
     (Check::FileNames, "crates/client/", "until its files are renamed"),
-    (Check::FileNames, "crates/transport/", "until its files are renamed"),
     (Check::FileNames, "tests/", "until its files are renamed"),
     (Check::BannedWords, "crates/blobs/", "until its private words are renamed"),
-    (Check::BannedWords, "crates/cache/", "until its private words are renamed"),
     (Check::BannedWords, "crates/client/", "until its private words are renamed"),
-    (Check::BannedWords, "crates/protocol/", "until its private words are renamed"),
-    (Check::BannedWords, "crates/transport/", "until its private words are renamed"),
     (Check::BannedWords, "tests/", "until its private words are renamed"),
 ];
 

@@ -108,7 +108,7 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
             Ok(letter_view::whole(session.output, &letter.ok_or_else(|| missing(id, &queue))?)?)
         }
         Action::Replay { which, to, most } => {
-            let replay = Replay::new().most(*most);
+            let replay = Replay::new().max_replays(*most);
             let replay = to.iter().fold(replay, |replay, to| replay.event_type(to));
             let replay = if which.all { replay } else { replay.only(&which.ids) };
             replay_letters(session, &letters, &replay, *most)

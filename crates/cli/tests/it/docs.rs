@@ -5,7 +5,7 @@ use std::path::Path;
 use test_support::console::{self, Shell};
 
 #[test]
-fn the_sessions_that_need_no_server_are_as_shown() {
+fn documented_sessions_without_servers() {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
     let binary = Path::new(env!("CARGO_BIN_EXE_zc-events"));
     console::check(&document, false, |heading| {

@@ -13,7 +13,7 @@ use zc_events_protocol::{Call, CallReply, Limits, Method};
 use super::emit::EmitReceipt;
 use super::pending::{Pending, Read, Sent};
 use super::{EventClient, To};
-use crate::lines::About;
+use crate::log_fields::EventFields;
 use crate::{Error, Result};
 
 /// A call of a function by key; see [`EventClient::call`].
@@ -153,7 +153,7 @@ impl CallRequest {
     pub fn start_no_wait(self) -> Result<EmitReceipt> {
         let call = self.call.renewed().no_wait();
         let kwargs = Map::new();
-        let about = About { event_type: call.key(), task_id: Some(call.id()), kwargs: &kwargs };
+        let about = EventFields { event_type: call.key(), task_id: Some(call.id()), kwargs: &kwargs };
         self.client.hand_over_event(To::Events, &about, |options| Ok(call.encode(options)?))
     }
 }
@@ -161,7 +161,7 @@ impl CallRequest {
 fn send(client: &EventClient, call: &Call, timeout: Duration) -> Result<Sent> {
     let (options, deadline) = client.request_options(timeout)?;
     let encoded = call.encode(&options)?;
-    let about = About { event_type: call.key(), task_id: Some(call.id()), kwargs: &Map::new() };
+    let about = EventFields { event_type: call.key(), task_id: Some(call.id()), kwargs: &Map::new() };
     client.hand_over_request(&about, &encoded, deadline)
 }
 

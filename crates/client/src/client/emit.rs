@@ -8,7 +8,7 @@ use zc_events_protocol::{Deadline, EncodeOptions, Encoded, Event};
 use zc_events_transport::Receipt;
 
 use super::{EventClient, Inner, To};
-use crate::lines::About;
+use crate::log_fields::EventFields;
 use crate::observe::TrackedEmit;
 use crate::{Error, Result};
 
@@ -88,7 +88,7 @@ impl EventClient {
     pub(super) fn hand_over_event(
         &self,
         to: To,
-        about: &About<'_>,
+        about: &EventFields<'_>,
         encode: impl FnOnce(&EncodeOptions) -> Result<Encoded>,
     ) -> Result<EmitReceipt> {
         let inner = self.inner();
@@ -147,6 +147,6 @@ fn note_failure(event: &Event, emitted: &Result<()>) {
     }
 }
 
-pub(super) fn about(event: &Event) -> About<'_> {
-    About { event_type: event.event_type(), task_id: Some(event.effective_task_id()), kwargs: event.kwargs() }
+pub(super) fn about(event: &Event) -> EventFields<'_> {
+    EventFields { event_type: event.event_type(), task_id: Some(event.effective_task_id()), kwargs: event.kwargs() }
 }

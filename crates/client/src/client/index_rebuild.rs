@@ -129,7 +129,7 @@ impl<'a> IndexRebuild<'a> {
             let ended = RebuildError::new(progress, error);
             log::warn!(
                 "MICROSERVICE_EVENT::EMIT_FAILURE: Failure emitting {}: {ended}",
-                crate::lines::Line(&self.event_type)
+                crate::log_fields::LogLine(&self.event_type)
             );
             ended
         })

@@ -36,7 +36,7 @@ use zc_events_cache::ReplyStore;
 use zc_events_protocol::{Clock, Deadline, EncodeOptions, Encoded, Outcome, Stage};
 use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
-use crate::lines::About;
+use crate::log_fields::EventFields;
 use crate::observe::{Observers, TrackedRequest, WaitFor};
 use crate::{Error, Result, Settings};
 use blob_stores::BlobStores;
@@ -203,7 +203,7 @@ impl EventClient {
         Ok((options, deadline))
     }
 
-    fn hand_over_request(&self, about: &About<'_>, encoded: &Encoded, deadline: Deadline) -> Result<Sent> {
+    fn hand_over_request(&self, about: &EventFields<'_>, encoded: &Encoded, deadline: Deadline) -> Result<Sent> {
         log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
         let receipt = self.hand_over(To::Events, encoded, deadline)?;
         Ok(Sent { receipt, deadline, bytes: encoded.body.len() })

@@ -5,8 +5,9 @@ use uuid::Uuid;
 use zc_events_protocol::{Channel, Outcome};
 
 use super::EventClient;
+use super::call_request::CallRequest;
 use crate::blobs::BlobStore;
-use crate::email::{Attachment, Email, Keys, StoredEmail};
+use crate::email::{Attachment, EVENT_TYPE, Email, EmailKeys, StoredEmail};
 use crate::{Error, Result};
 
 /// The content type of a file.
@@ -73,7 +74,7 @@ impl EventClient {
         if email.has_blobs() {
             return self.store_email_with(&*self.email_blobs()?, email);
         }
-        StoredEmail::new(begin(email), &email.kwargs(&Keys::default()))
+        StoredEmail::new(begin(email), email, &EmailKeys::default())
     }
 
     /// [`EventClient::store_email`] with this blob store.
@@ -87,7 +88,7 @@ impl EventClient {
         let keys = self.store_blobs(store, &uuid, email).inspect_err(|error| {
             log::warn!("MICROSERVICE_SEND_EMAIL: Failure storing email with UUID {uuid}: {error}");
         })?;
-        StoredEmail::new(uuid, &email.kwargs(&keys))
+        StoredEmail::new(uuid, email, &keys)
     }
 
     /// Notifies the e-mail service of a stored e-mail, and waits for the broker's confirm. May be repeated after a failure:
@@ -105,10 +106,10 @@ impl EventClient {
         sent
     }
 
-    fn store_blobs(&self, store: &dyn BlobStore, uuid: &str, email: &Email) -> Result<Keys> {
+    fn store_blobs(&self, store: &dyn BlobStore, uuid: &str, email: &Email) -> Result<EmailKeys> {
         let inner = self.inner();
         let deadline = inner.deadline(inner.settings.blobs.timeout);
-        let mut keys = Keys::new(uuid, inner.clock().wall())?;
+        let mut keys = EmailKeys::new(uuid, inner.clock().wall())?;
         let put = |part: &str, key: &str, content_type: &str, blob: &[u8]| {
             store.put(key, content_type, blob, deadline).map_err(|error| not_sent(uuid, part, error.into()))
         };
@@ -123,7 +124,7 @@ impl EventClient {
             // `Email::check` has refused an attachment without a name.
             let key = keys.attachment(attachment.name().unwrap_or_default());
             match attachment {
-                Attachment::Content { content_type, content, .. } => put(&part, &key, content_type, content)?,
+                Attachment::Bytes { content_type, bytes, .. } => put(&part, &key, content_type, bytes)?,
                 Attachment::File(path) => {
                     let put = store.put_file(&key, BYTES, path, deadline);
                     put.map_err(|error| not_sent(uuid, &part, error.into()))?;
@@ -131,6 +132,17 @@ impl EventClient {
             }
         }
         Ok(keys)
+    }
+}
+
+impl StoredEmail {
+    /// Calls the function `send_email` of the e-mail service, as `zc_events.contrib.email.send` does. Python waits for no
+    /// answer by default: [`CallRequest::no_wait`].
+    ///
+    /// # Errors
+    /// As for [`CallRequest::data`].
+    pub fn post(&self, client: &EventClient) -> Result<CallRequest> {
+        client.post(EVENT_TYPE).data(self.data())
     }
 }
 

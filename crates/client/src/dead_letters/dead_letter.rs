@@ -1,4 +1,4 @@
-//! A dead letter as it is shown: the message, and why it is dead.
+//! A dead letter: the message, and why the service dead-lettered it.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,24 +6,26 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zc_events_protocol::{HeaderValue, Limits};
 use zc_events_transport::Delivery;
 
-use super::REPLAYS;
 use crate::Message;
 
-/// A dead letter of a service, and why it is one. `Debug` does not show what it says.
+/// The header with the number of replays.
+pub(super) const REPLAYS: &str = "x-zc-replays";
+
+/// A dead letter of a service, and why it was dead-lettered. `Debug` does not show its payload.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DeadLetter {
-    /// A short word that stays the same, such as `failed`, `panicked`, `payload_mismatch` or `malformed`.
+    /// The reason, a word that does not change between versions, such as `failed`, `panicked`, `payload_mismatch` or `malformed`.
     pub reason: String,
-    /// For people: what the handler said, as a rule.
+    /// The details for people, usually the error of the handler.
     pub detail: String,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u32,
-    /// When it became one.
+    /// When it was dead-lettered.
     pub at: Option<SystemTime>,
-    /// How often it was handled again since, and became one again.
+    /// How often it was replayed and dead-lettered again.
     pub replays: u32,
-    /// The exchange that it came from at first.
+    /// The exchange that the message was published to.
     pub exchange: String,
     /// The message.
     pub message: Message,
@@ -57,7 +59,7 @@ impl DeadLetter {
         }
     }
 
-    /// What it is called by: the id of its envelope, or, where that cannot be read, the broker's `message_id`.
+    /// The id of the message; if it cannot be read, the `message_id` of its properties.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.message.id().or(self.message.message_id())

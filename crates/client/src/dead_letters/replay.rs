@@ -1,4 +1,4 @@
-//! Handling dead letters again: into the queue of their service, one after the other, the oldest first.
+//! Replays dead letters: publishes them to the queue of their service again, one after the other, the oldest first.
 
 use std::collections::BTreeSet;
 
@@ -6,37 +6,39 @@ use serde_json::Value;
 use zc_events_protocol::{HeaderValue, Properties, names};
 use zc_events_transport::{Delivery, Outgoing, Settler};
 
-use super::{DeadLetter, DeadLetters, REPLAYS};
+use super::dead_letter::{DeadLetter, REPLAYS};
+use super::dead_letter_queue::DeadLetters;
 use crate::observe::WaitFor;
 use crate::{Error, Result};
 
-/// How often a letter is handled again unless more is asked for.
-const MOST_REPLAYS: u32 = 3;
-/// What a letter has because it is dead.
-const WHY: [&str; 5] = ["x-zc-attempt", "x-zc-attempts", "x-zc-reason", "x-zc-detail", "x-zc-time"];
+/// How often a dead letter is replayed by default.
+const MAX_REPLAYS: u32 = 3;
+/// The headers of a dead letter, which are removed.
+const DEAD_LETTER_HEADERS: [&str; 5] = ["x-zc-attempt", "x-zc-attempts", "x-zc-reason", "x-zc-detail", "x-zc-time"];
 
-/// How dead letters are handled again; see [`DeadLetters::replay`].
+/// The options of a replay; see [`DeadLetters::replay`].
 #[derive(Clone, Debug)]
-#[must_use = "it says how, and does nothing by itself"]
+#[must_use = "options do nothing by themselves"]
 pub struct Replay {
     event_type: Option<String>,
     only: Option<BTreeSet<String>>,
-    most: u32,
+    max_replays: u32,
 }
 
 impl Replay {
-    /// As they are, and each at most 3 times.
+    /// Replays dead letters unchanged, each at most 3 times.
     pub fn new() -> Self {
-        Self { event_type: None, only: None, most: MOST_REPLAYS }
+        Self { event_type: None, only: None, max_replays: MAX_REPLAYS }
     }
 
-    /// Under this event type in place of their own.
+    /// Replaces the event type.
     pub fn event_type(mut self, event_type: impl Into<String>) -> Self {
         self.event_type = Some(event_type.into());
         self
     }
 
-    /// Only those with these ids; where one of them is not there, nothing is done, and [`Replayed::missing`] names it.
+    /// Replays only the dead letters with these ids. If one of them is missing, nothing is replayed, and
+    /// [`Replayed::missing`] names it.
     ///
     /// ```
     /// use zc_events::{EventClient, Replay, Settings};
@@ -54,9 +56,9 @@ impl Replay {
         self
     }
 
-    /// Leaves those alone that were handled again so often already.
-    pub fn most(mut self, most: u32) -> Self {
-        self.most = most;
+    /// Sets how often a dead letter may be replayed; 3 by default.
+    pub fn max_replays(mut self, max_replays: u32) -> Self {
+        self.max_replays = max_replays;
         self
     }
 }
@@ -67,41 +69,42 @@ impl Default for Replay {
     }
 }
 
-/// What became of the letters that were to be handled again.
+/// The result of a replay.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Replayed {
-    /// The ids of those that are in the service's queue now.
+    /// The ids of the dead letters that were replayed: they are in the queue of the service now.
     pub done: Vec<String>,
-    /// The ids of those that stay dead letters, and why.
+    /// The ids of the dead letters that were not replayed, with the reasons.
     pub left: Vec<(String, String)>,
-    /// Which of those that were [asked for](Replay::only) are not there. Then nothing was done.
+    /// The [requested](Replay::only) ids that are missing. If there are any, nothing was replayed.
     pub missing: Vec<String>,
-    /// Why it ended before it had looked at all. The letter that it was at stays, and may be in the service's queue as well
-    /// where [`Error::outcome`] says that this is unknown; and what the broker was not told in time comes again.
+    /// The error that ended the replay early. The current dead letter stays. It may also be in the queue of the service, if
+    /// [`Error::outcome`] is unknown. Replayed dead letters may come again if the broker missed their acknowledgements.
     pub stopped_by: Option<Error>,
 }
 
 impl DeadLetters {
-    /// Puts those that `choose` picks into the service's queue once more, the oldest first, with all their attempts before
-    /// them. Each is confirmed there before its letter is removed; one that fails again is a dead letter again, and counted.
+    /// Publishes the dead letters for which `choose` returns true to the queue of the service, the oldest first, with all
+    /// attempts available again. The broker confirms each before its dead letter is deleted. A message that fails again
+    /// becomes a dead letter again, and its replays are counted.
     ///
-    /// Letters that are made meanwhile are left for the next time, so that this ends even where all fail at once.
+    /// Dead letters that are created during the replay are not replayed, so the replay ends even if every message fails.
     ///
     /// # Errors
-    /// As for [`EventClient::watch`](crate::EventClient::watch), where nothing is done by then; else see
-    /// [`Replayed::stopped_by`]. [`Error::Encode`] for an event type that is empty.
+    /// As for [`EventClient::watch`](crate::EventClient::watch), if nothing was replayed yet; otherwise see
+    /// [`Replayed::stopped_by`]. [`Error::Encode`] for an empty event type.
     pub fn replay(&self, replay: &Replay, mut choose: impl FnMut(&DeadLetter) -> bool) -> Result<Replayed> {
         if replay.event_type.as_ref().is_some_and(String::is_empty) {
             return Err(zc_events_protocol::EncodeError::BadName { what: "event type", why: "is empty" }.into());
         }
         let mut replayed = Replayed::default();
-        let (look, taken) = self.look()?;
+        let (reading, taken) = self.read()?;
         if let Some(only) = &replay.only {
             let there: BTreeSet<&str> = taken.iter().filter_map(|(letter, _)| letter.id()).collect();
             replayed.missing = only.iter().filter(|id| !there.contains(id.as_str())).cloned().collect();
         }
-        let is_meant = |letter: &DeadLetter| match &replay.only {
+        let is_requested = |letter: &DeadLetter| match &replay.only {
             None => true,
             Some(only) => letter.id().is_some_and(|id| only.contains(id)),
         };
@@ -109,7 +112,7 @@ impl DeadLetters {
         let mut held = Vec::new();
         for (letter, delivery) in taken {
             let is_over = replayed.stopped_by.is_some() || !replayed.missing.is_empty();
-            if is_over || !is_meant(&letter) || !choose(&letter) {
+            if is_over || !is_requested(&letter) || !choose(&letter) {
                 held.push(delivery.settler);
                 continue;
             }
@@ -117,14 +120,14 @@ impl DeadLetters {
                 held.push(settler);
             }
         }
-        match look.end(held) {
+        match reading.end(held) {
             Err(error) if replayed.done.is_empty() && replayed.stopped_by.is_none() => return Err(error),
             ended => replayed.stopped_by = replayed.stopped_by.take().or(ended.err()),
         }
         Ok(replayed)
     }
 
-    /// Puts one into the queue, and gives it back where it stays a letter.
+    /// Replays one dead letter. Returns its settler if it stays a dead letter.
     fn replay_one(
         &self,
         replay: &Replay,
@@ -134,8 +137,8 @@ impl DeadLetters {
         replayed: &mut Replayed,
     ) -> Option<Settler> {
         let id = letter.id().unwrap_or_default().to_owned();
-        let (properties, body) = match revive(replay, letter, &delivery) {
-            Ok(revived) => revived,
+        let (properties, body) = match message_of(replay, letter, &delivery) {
+            Ok(message) => message,
             Err(why) => {
                 replayed.left.push((id, why));
                 return Some(delivery.settler);
@@ -164,31 +167,31 @@ impl DeadLetters {
     }
 }
 
-/// A letter as it goes to the service once more; or why it does not.
-fn revive(replay: &Replay, letter: &DeadLetter, delivery: &Delivery) -> Result<(Properties, Vec<u8>), String> {
-    if letter.replays >= replay.most {
-        return Err(format!("it was handled again {} times already", letter.replays));
+/// The message to publish for a dead letter, or why it is not replayed.
+fn message_of(replay: &Replay, letter: &DeadLetter, delivery: &Delivery) -> Result<(Properties, Vec<u8>), String> {
+    if letter.replays >= replay.max_replays {
+        return Err(format!("it was already replayed {} times", letter.replays));
     }
     let mut properties = Properties {
         delivery_mode: Some(2),
-        // What would end the copy, and what the broker would refuse it for.
+        // An expiration would end the copy, and the broker refuses a foreign user id.
         expiration: None,
         user_id: None,
         ..letter.message.properties().clone()
     };
     let headers = properties.headers.get_or_insert_default();
-    headers.retain(|name, _| !WHY.contains(&name.as_str()) && !name.starts_with("x-death"));
+    headers.retain(|name, _| !DEAD_LETTER_HEADERS.contains(&name.as_str()) && !name.starts_with("x-death"));
     headers.insert(REPLAYS.to_owned(), HeaderValue::Int(i64::from(letter.replays) + 1));
     let body = match &replay.event_type {
         None => delivery.body.clone(),
-        Some(event_type) => retyped(&delivery.body, event_type)
+        Some(event_type) => with_event_type(&delivery.body, event_type)
             .ok_or("its body is not plain JSON, so its event type cannot be changed")?,
     };
     Ok((properties, body))
 }
 
-/// The same body with another event type: the first positional argument, in both protocols.
-fn retyped(body: &[u8], event_type: &str) -> Option<Vec<u8>> {
+/// The body with another event type, which is the first positional argument in both protocols.
+fn with_event_type(body: &[u8], event_type: &str) -> Option<Vec<u8>> {
     let mut message: Value = serde_json::from_slice(body).ok()?;
     let args = match &mut message {
         Value::Array(parts) => parts.first_mut()?,

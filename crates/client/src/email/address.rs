@@ -1,8 +1,7 @@
-//! Addresses of e-mail: how they are given, and what looks like one. Whether anybody reads what is sent there, nobody
-//! can tell from here.
+//! E-mail addresses: the forms in which a program passes them, and which are valid.
 
-/// Addresses as programs have them: one text, in which commas stand between several, or a list, of which each entry is
-/// one. Blanks around them are dropped. A comma between double quotes belongs to a name: `"Lovelace, Ada" <ada@x.org>`.
+/// One or more e-mail addresses: a string with commas between the addresses, or a list with one address in each entry.
+/// Spaces around addresses are removed. A comma in double quotes is part of a name: `"Lovelace, Ada" <ada@x.org>`.
 ///
 /// ```
 /// use zc_events::Addresses;
@@ -10,7 +9,7 @@
 /// assert_eq!(vec!["a@b.c".to_owned(), " d@e.f".to_owned()].into_addresses(), ["a@b.c", "d@e.f"]);
 /// ```
 pub trait Addresses {
-    /// Each address.
+    /// The addresses.
     fn into_addresses(self) -> Vec<String>;
 }
 
@@ -56,7 +55,7 @@ impl<T: AsRef<str>, const N: usize> Addresses for [T; N] {
     }
 }
 
-/// The pieces between commas that do not stand in quotes, without empty ones.
+/// Splits at commas outside of quotes. Empty pieces are ignored.
 fn split(text: &str) -> Vec<String> {
     let mut pieces = vec![String::new()];
     let (mut quoted, mut escaped) = (false, false);
@@ -73,17 +72,17 @@ fn split(text: &str) -> Vec<String> {
     pieces.iter().map(|piece| piece.trim().to_owned()).filter(|piece| !piece.is_empty()).collect()
 }
 
-/// What is wrong with an address, as in "has no @".
+/// Says what is wrong with an address, as in "has no @".
 pub(super) fn check(address: &str) -> Result<(), &'static str> {
     if breaks_the_line(address) {
-        return Err("holds a line break or another control character");
+        return Err("contains a line break or another control character");
     }
     let bare = match address.strip_suffix('>') {
         Some(named) => {
             let (name, bare) = named.rsplit_once('<').ok_or("has a `>` and no `<`")?;
             let is_quoted = name.trim().len() > 1 && name.trim().starts_with('"') && name.trim().ends_with('"');
             if name.contains(['<', '>', ',', ';']) && !is_quoted {
-                return Err("has a name that needs quotes, or is several: use a list");
+                return Err("has a name that needs quotes, or contains several addresses: use a list");
             }
             bare
         }
@@ -91,19 +90,19 @@ pub(super) fn check(address: &str) -> Result<(), &'static str> {
     };
     let (user, host) = match bare.rsplit_once('@') {
         Some((user, host)) if !user.is_empty() && !host.is_empty() => (user, host),
-        _ => return Err("has no @ with something on both sides"),
+        _ => return Err("has no @ between a user and a host"),
     };
     let is_text = |text: &str| !text.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"'));
     if !is_text(host) || !(is_text(user) || is_quoted(user)) {
         return Err("is not one address, such as a@b.c or `Name <a@b.c>`");
     }
     if has_gaps(host) || (has_gaps(user) && !is_quoted(user)) {
-        return Err("begins or ends with a dot before or behind the @, or has two in a row");
+        return Err("has a user or host that starts or ends with a dot, or contains two dots in a row");
     }
     Ok(())
 }
 
-/// Whether all of it stands between quotes, each within it escaped: `"a b"`, in which anything goes.
+/// Whether the whole text is in quotes, with inner quotes escaped: `"a b"`. Then it may contain any character.
 fn is_quoted(user: &str) -> bool {
     let Some(inner) = user.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return false };
     let mut escaped = false;
@@ -115,12 +114,12 @@ fn is_quoted(user: &str) -> bool {
     is_open && !escaped && !inner.is_empty()
 }
 
-/// Whether there is nothing between two dots, before the first, or behind the last.
+/// Whether the text starts or ends with a dot, or contains two in a row.
 fn has_gaps(text: &str) -> bool {
     text.split('.').any(str::is_empty)
 }
 
-/// Whether some reader would take a part of it for another line.
+/// Whether a reader could take a part of the text for another line.
 pub(super) fn breaks_the_line(text: &str) -> bool {
     text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
 }
@@ -130,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_split_at_commas_and_a_list_is_not() {
+    fn a_string_is_split_at_commas_and_a_list_is_not() {
         for (text, wanted) in [
             ("", &[][..]),
             (" , ,", &[]),
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_an_address_is_one() {
+    fn valid_addresses_are_accepted() {
         for address in [
             "a@b.c",
             "a+tag@b",
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_is_none() {
+    fn invalid_addresses_are_refused() {
         for address in [
             "",
             " ",

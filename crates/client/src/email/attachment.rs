@@ -8,7 +8,7 @@ use super::address;
 /// An attachment of an e-mail.
 #[derive(Clone)]
 pub(crate) enum Attachment {
-    Content { name: String, content_type: String, content: Vec<u8> },
+    Bytes { name: String, content_type: String, bytes: Vec<u8> },
     File(PathBuf),
 }
 
@@ -16,7 +16,7 @@ impl Attachment {
     /// Its name; `None` for a path without a file name in UTF-8.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
-            Attachment::Content { name, .. } => Some(name),
+            Attachment::Bytes { name, .. } => Some(name),
             Attachment::File(path) => path.file_name().and_then(OsStr::to_str),
         }
     }
@@ -33,7 +33,7 @@ impl Attachment {
             return Err("has a name with a slash or a control character: use the file name alone");
         }
         match self {
-            Attachment::Content { content_type, .. } if !is_content_type(content_type) => {
+            Attachment::Bytes { content_type, .. } if !is_content_type(content_type) => {
                 Err("has an invalid content type: use one such as application/pdf")
             }
             _ => Ok(()),

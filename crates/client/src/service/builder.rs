@@ -7,13 +7,12 @@ use serde::de::DeserializeOwned;
 use zc_events_protocol::{Channel, names};
 
 use super::context::Context;
-use super::failure::HandlerError;
+use super::engine::{ConsumedQueue, EngineParts, EngineState, QueueRole, Route, RouteKey, Routes};
 use super::handler::{Called, erase, erase_call};
-use super::lane::{Brings, Lane};
+use super::handler_error::HandlerError;
+use super::resource_view::ResourceView;
 use super::retry::Retry;
-use super::routes::{Key, Route, Routes};
-use super::shared::{Parts, Shared};
-use super::{ResourceView, Service, topology};
+use super::{Service, topology};
 use crate::{Error, EventClient, Result};
 
 /// A service in the making; see [`Service::builder`].
@@ -23,7 +22,7 @@ pub struct ServiceBuilder {
     routes: Routes,
     retry: Retry,
     /// What was named last, and may be given a policy.
-    last: Option<Key>,
+    last: Option<RouteKey>,
     workers: usize,
     strict: bool,
     /// What is wrong with what was said so far.
@@ -48,7 +47,7 @@ impl ServiceBuilder {
         T: DeserializeOwned,
         F: Fn(&Context, T) -> Result<(), HandlerError> + Send + Sync + 'static,
     {
-        self.route(Key::Event(event_type.into()), Route::Event { handler: erase(handler), retry: None })
+        self.route(RouteKey::Event(event_type.into()), Route::Event { handler: erase(handler), retry: None })
     }
 
     /// Answers calls of a function by its key, made by [`EventClient::get`] and its like, or Python's. The payload `T`
@@ -77,7 +76,7 @@ impl ServiceBuilder {
         R: Serialize,
         F: Fn(&Context, T) -> Result<R, HandlerError> + Send + Sync + 'static,
     {
-        self.route(Key::Event(key.into()), Route::Call { handler: erase_call(function), retry: None })
+        self.route(RouteKey::Event(key.into()), Route::Call { handler: erase_call(function), retry: None })
     }
 
     /// Answers the calls of a key with a view, as Python's `JOB_MAPPING` does where a viewset stands in it: the headers of
@@ -107,7 +106,7 @@ impl ServiceBuilder {
     /// ```
     #[doc(alias = "JOB_MAPPING")]
     pub fn call_view(self, key: impl Into<String>, view: impl ResourceView + 'static) -> Self {
-        self.route(Key::Event(key.into()), Route::Call { handler: Called::View(Box::new(view)), retry: None })
+        self.route(RouteKey::Event(key.into()), Route::Call { handler: Called::View(Box::new(view)), retry: None })
     }
 
     /// Handles notifications of a type: of one channel, or, with `None`, of all that have no handler of their own,
@@ -149,7 +148,7 @@ impl ServiceBuilder {
         T: DeserializeOwned,
         F: Fn(&Context, T) -> Result<(), HandlerError> + Send + Sync + 'static,
     {
-        let key = Key::Notification(channel.into(), event_type.into());
+        let key = RouteKey::Notification(channel.into(), event_type.into());
         self.route(key, Route::Event { handler: erase(handler), retry: None })
     }
 
@@ -184,7 +183,7 @@ impl ServiceBuilder {
     #[doc(alias = "handle_request_event")]
     pub fn resource(self, resource: &str, view: impl ResourceView + 'static) -> Self {
         let route = Route::Resource { name: resource.to_owned(), view: Box::new(view) };
-        self.route(Key::Event(names::request_event_type(resource)), route)
+        self.route(RouteKey::Event(names::request_event_type(resource)), route)
     }
 
     /// How many handlers run at once; `EVENTS_WORKERS` unless set, at least 1. One more
@@ -201,9 +200,9 @@ impl ServiceBuilder {
         self
     }
 
-    fn route(mut self, key: Key, route: Route) -> Self {
+    fn route(mut self, key: RouteKey, route: Route) -> Self {
         if !self.routes.add(&key, route) {
-            let (Key::Event(event_type) | Key::Notification(_, event_type)) = &key;
+            let (RouteKey::Event(event_type) | RouteKey::Notification(_, event_type)) = &key;
             self.wrong = Some(format!("`{event_type}` has two handlers"));
         }
         self.last = Some(key);
@@ -221,7 +220,7 @@ impl ServiceBuilder {
     }
 
     /// What the service's threads are to share, none of which runs yet.
-    pub(super) fn build(self) -> Result<Shared> {
+    pub(super) fn build(self) -> Result<EngineState> {
         let settings = self.client.settings();
         if let Some(wrong) = self.wrong {
             return Err(Error::config(wrong));
@@ -236,22 +235,21 @@ impl ServiceBuilder {
             self.client.inner().store()?;
         }
         let (queue, quarantine) = (names::events_queue(&service), names::quarantine_queue(&service));
-        let observers = &self.client.inner().observers;
-        let mut lanes = vec![
-            Lane::new(queue, settings.prefetch, Brings::Events, observers.clone()),
-            Lane::new(quarantine, 1, Brings::Suspects, observers.clone()),
+        let mut queues = vec![
+            ConsumedQueue::new(queue, settings.prefetch, QueueRole::Events),
+            ConsumedQueue::new(quarantine, 1, QueueRole::Quarantine),
         ];
         let mut topology = topology::of_events(settings, &service);
         if self.routes.has_notifications() {
             topology = topology::with_notifications(topology, settings, &service);
             let queue = names::notifications_queue(&service);
-            lanes.push(Lane::new(queue, settings.prefetch, Brings::Notifications, observers.clone()));
+            queues.push(ConsumedQueue::new(queue, settings.prefetch, QueueRole::Notifications));
         }
         topology.strict = self.strict;
-        Ok(Shared::new(Parts {
+        Ok(EngineState::new(EngineParts {
             service,
             topology: settings.fitted(topology),
-            lanes,
+            queues,
             routes: self.routes,
             retry: self.retry,
             workers: self.workers,

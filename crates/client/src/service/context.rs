@@ -1,20 +1,23 @@
-//! What a handler is told beside the payload. What a request asks for in its body and its query is in `asked`.
+//! What a handler is told beside the payload. `request_body` and `pagination` add what a view reads of its request.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zc_events_protocol::{Channel, Deadline, IncomingCall, IncomingRequest, Query, Task};
+use zc_events_protocol::{Channel, Deadline, IncomingCall, IncomingRequest, PayloadError, Query, Task};
 
-use super::failure::HandlerError;
-use super::routes::Kind;
+use super::engine::InboundMessage;
+use super::handler_error::HandlerError;
+use super::kind::TaskKind;
 use crate::{Error, EventClient, Jwt, Result};
 
 /// The circumstances of an event or a request.
 pub struct Context {
     pub(super) client: EventClient,
-    pub(super) task: Task,
-    pub(super) kind: Kind,
+    pub(super) message: Arc<InboundMessage>,
+    pub(super) kind: TaskKind,
     pub(super) channel: Option<Channel>,
     pub(super) request: Option<IncomingRequest>,
     pub(super) call: Option<IncomingCall>,
@@ -28,6 +31,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// What the message says. It could be read, or there would be no handler to tell.
+    fn task(&self) -> Option<&Task> {
+        self.message.task().ok()
+    }
+
+    /// The keyword arguments as a `T`.
+    pub(super) fn payload<T: DeserializeOwned>(&self) -> Result<T, PayloadError> {
+        self.message.payload()
+    }
+
     /// The client, for what the handler emits or asks itself.
     #[must_use]
     pub fn client(&self) -> &EventClient {
@@ -37,13 +50,13 @@ impl Context {
     /// The type of the event, such as `order_created` or `order_request`; the key of a call.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        self.task.event_type().unwrap_or_default()
+        self.task().and_then(Task::event_type).unwrap_or_default()
     }
 
     /// Whether this is a notification, and no event.
     #[must_use]
     pub fn is_notification(&self) -> bool {
-        self.kind == Kind::Notification
+        self.kind == TaskKind::Notification
     }
 
     /// The channel of a notification. `None` where the sender did not tell: Celery's router of the Python library
@@ -56,38 +69,38 @@ impl Context {
     /// The id of the message. The same message, delivered twice, has the same id.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.task.id.as_deref()
+        self.task()?.id.as_deref()
     }
 
     /// The `task_id` that the sender gave it; the message's id as a rule.
     #[must_use]
     pub fn task_id(&self) -> Option<&str> {
-        self.task.task_id()
+        self.task()?.task_id()
     }
 
     /// The positional arguments behind the event type.
     #[must_use]
     pub fn args(&self) -> &[Value] {
-        self.task.args.get(1..).unwrap_or_default()
+        self.task().and_then(|task| task.args.get(1..)).unwrap_or_default()
     }
 
     /// `resource_type`, where the event is about a resource.
     #[must_use]
     pub fn resource_type(&self) -> Option<&str> {
-        self.task.kwargs.get("resource_type").and_then(Value::as_str)
+        self.task()?.kwargs.get("resource_type").and_then(Value::as_str)
     }
 
     /// `resource_id`, where the event is about a resource.
     #[must_use]
     pub fn resource_id(&self) -> Option<&Value> {
-        self.task.kwargs.get("resource_id")
+        self.task()?.kwargs.get("resource_id")
     }
 
     /// On whose behalf; not null. In a call that is a header of it, as Python has it.
     #[must_use]
     pub fn user_id(&self) -> Option<&Value> {
         let of_call = || self.call.as_ref()?.headers.get("user_id");
-        self.task.kwargs.get("user_id").or_else(of_call).filter(|id| !id.is_null())
+        self.task()?.kwargs.get("user_id").or_else(of_call).filter(|id| !id.is_null())
     }
 
     /// With which roles: those of a request, and of a call the header `roles`.
@@ -157,13 +170,14 @@ impl Context {
     /// This message's own, where it has no other.
     #[must_use]
     pub fn root_id(&self) -> Option<&str> {
-        self.task.root_id.as_deref().or(self.task.id.as_deref())
+        let task = self.task()?;
+        task.root_id.as_deref().or(task.id.as_deref())
     }
 
     /// The id of the message in whose handler this one was sent.
     #[must_use]
     pub fn parent_id(&self) -> Option<&str> {
-        self.task.parent_id.as_deref()
+        self.task()?.parent_id.as_deref()
     }
 
     /// Which attempt this is, from 1. A worker that vanished while it handled nothing else counts as one.
@@ -191,7 +205,7 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("task", &self.task)
+            .field("task", &self.task())
             .field("redelivered", &self.redelivered)
             .field("attempt", &self.attempt)
             .finish_non_exhaustive()

@@ -1,16 +1,16 @@
-//! Handlers without their types. What a handler may say when it fails is in `failure`.
+//! Handlers without their types: each takes its payload out of the message itself.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zc_events_protocol::resource::deserialize;
 
 use super::context::Context;
-use super::failure::HandlerError;
-use super::view::ResourceView;
+use super::handler_error::HandlerError;
+use super::resource_view::ResourceView;
 
 /// An event handler without the type of its payload.
-pub(super) type EventHandler = Box<dyn Fn(&Context, Map<String, Value>) -> Result<(), HandlerError> + Send + Sync>;
+pub(super) type EventHandler = Box<dyn Fn(&Context) -> Result<(), HandlerError> + Send + Sync>;
 
 /// A function without the types of its data and its result.
 pub(super) type Function = Box<dyn Fn(&Context, &Value) -> Result<Value, HandlerError> + Send + Sync>;
@@ -27,10 +27,9 @@ where
     T: DeserializeOwned,
     F: Fn(&Context, T) -> Result<(), HandlerError> + Send + Sync + 'static,
 {
-    Box::new(move |context, mut kwargs| {
-        kwargs.remove("task_id");
-        let payload = deserialize(&Value::Object(kwargs)).map_err(|misfit| {
-            let text = format!("the payload does not fit the handler's type: {misfit}");
+    Box::new(move |context| {
+        let payload = context.payload().map_err(|error| {
+            let text = format!("the payload does not fit the handler's type: {error}");
             HandlerError::new(text).permanent().because("payload_mismatch")
         })?;
         handler(context, payload)

@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use super::shared::Shared;
+use super::engine::EngineState;
 
 /// A view of a running service, given to [`Observer::service_started`](crate::Observer::service_started). It does not keep
 /// the service alive.
 #[derive(Clone)]
-pub struct ServiceMonitor(Weak<Shared>);
+pub struct ServiceMonitor(Weak<EngineState>);
 
 /// A queue that a service consumes, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +51,8 @@ pub struct ServiceSnapshot {
 }
 
 impl ServiceMonitor {
-    pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self(Arc::downgrade(shared))
+    pub(super) fn new(state: &Arc<EngineState>) -> Self {
+        Self(Arc::downgrade(state))
     }
 
     /// The service's name; `None` where the service is gone.
@@ -64,37 +64,42 @@ impl ServiceMonitor {
     /// Whether it runs and handles messages of this type.
     #[must_use]
     pub fn handles(&self, event_type: &str) -> bool {
-        self.0.upgrade().is_some_and(|shared| !shared.is_stopping() && shared.routes.know(event_type))
+        self.0.upgrade().is_some_and(|state| !state.is_stopping() && state.routes.know(event_type))
     }
 
     /// The types that it handles: of events, notifications and requests, and the keys of calls.
     #[must_use]
     pub fn event_types(&self) -> Vec<String> {
-        self.0.upgrade().map(|shared| shared.routes.event_types()).unwrap_or_default()
+        self.0.upgrade().map(|state| state.routes.event_types()).unwrap_or_default()
     }
 
     /// How it is at this moment; `None` where the service is gone.
     #[must_use]
     pub fn snapshot(&self) -> Option<ServiceSnapshot> {
-        let shared = self.0.upgrade()?;
-        let queues = shared.lanes.iter().map(|lane| {
+        let state = self.0.upgrade()?;
+        let queues = state.queues.iter().map(|queue| {
             // In this order: what moves on in between is counted twice rather than not at all.
-            let (taken, current) = (lane.under_way(), lane.currently_under_way());
-            let (scheduled, next_due) = lane.held_until();
+            let (taken, current) = (queue.taken(), queue.currently_taken());
+            let (scheduled, next_due) = state.scheduled(queue);
             ConsumedQueueSnapshot {
-                queue: lane.queue.clone(),
-                prefetch: lane.prefetch.into(),
-                is_consuming: lane.is_consuming(),
+                queue: queue.name.clone(),
+                prefetch: queue.prefetch.into(),
+                is_consuming: queue.is_consuming(),
                 taken,
                 current,
                 scheduled,
                 next_due,
             }
         });
-        let (queues, parked) = (queues.collect(), shared.seen.parked());
-        let (waiting, is_about_to_work) = shared.idle.look();
-        let (service, is_stopping) = (shared.service.clone(), shared.is_stopping());
-        Some(ServiceSnapshot { service, queues, parked, waiting, is_about_to_work, is_stopping })
+        let (queues, parked, waiting) = (queues.collect(), state.parked(), state.waiting());
+        Some(ServiceSnapshot {
+            service: state.service.clone(),
+            queues,
+            parked,
+            waiting: waiting.count,
+            is_about_to_work: waiting.is_about_to_be_taken,
+            is_stopping: state.is_stopping(),
+        })
     }
 }
 

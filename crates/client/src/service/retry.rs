@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::failure::HandlerError;
+use super::handler_error::HandlerError;
 
 /// The delays that messages can wait for, each in a queue of its own: mixed in one queue
 /// they would wait for its head.
-pub(crate) const RUNGS: [Duration; 7] = [
+pub(crate) const RETRY_DELAYS: [Duration; 7] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
     Duration::from_secs(15),
@@ -49,7 +49,12 @@ impl Retry {
     /// following four times as long, up to an hour.
     #[must_use]
     pub fn attempts(attempts: u32) -> Self {
-        Self { attempts: attempts.max(1), first: RUNGS[0], longest: RUNGS[RUNGS.len() - 1], when: None }
+        Self {
+            attempts: attempts.max(1),
+            first: RETRY_DELAYS[0],
+            longest: RETRY_DELAYS[RETRY_DELAYS.len() - 1],
+            when: None,
+        }
     }
 
     /// One attempt.
@@ -88,7 +93,7 @@ impl Retry {
             return None;
         }
         Some(error.wanted_pause().unwrap_or_else(|| {
-            let longest = self.longest.min(RUNGS[RUNGS.len() - 1]);
+            let longest = self.longest.min(RETRY_DELAYS[RETRY_DELAYS.len() - 1]);
             let due = self.first.saturating_mul(4u32.saturating_pow(attempt.saturating_sub(1))).min(longest);
             nearest(due.mul_f64(0.5 + fastrand::f64()).min(longest))
         }))
@@ -112,14 +117,14 @@ fn nearest(pause: Duration) -> Duration {
         let (a, b) = (rung.as_secs_f64(), pause.as_secs_f64().max(0.001));
         if a > b { a / b } else { b / a }
     };
-    RUNGS.into_iter().min_by(|a, b| ratio(a).total_cmp(&ratio(b))).unwrap_or(RUNGS[0])
+    RETRY_DELAYS.into_iter().min_by(|a, b| ratio(a).total_cmp(&ratio(b))).unwrap_or(RETRY_DELAYS[0])
 }
 
 /// The longest rung within `left`, the first where there is none: what is left after it is
 /// waited for on the next one. A moment too long does no harm.
-pub(super) fn rung_within(left: Duration) -> Duration {
+pub(super) fn delay_within(left: Duration) -> Duration {
     const MOMENT: Duration = Duration::from_millis(100);
-    RUNGS.into_iter().rev().find(|rung| *rung <= left.saturating_add(MOMENT)).unwrap_or(RUNGS[0])
+    RETRY_DELAYS.into_iter().rev().find(|rung| *rung <= left.saturating_add(MOMENT)).unwrap_or(RETRY_DELAYS[0])
 }
 
 #[cfg(test)]
@@ -133,7 +138,7 @@ mod tests {
         for _ in 0..200 {
             let pauses: Vec<_> = (1..6).map(|attempt| policy.pause(attempt, &error).unwrap().as_secs()).collect();
             assert!(pauses[0] <= 5 && (1..=15).contains(&pauses[1]) && (60..=900).contains(&pauses[4]), "{pauses:?}");
-            assert!(pauses.iter().all(|pause| RUNGS.iter().any(|rung| rung.as_secs() == *pause)));
+            assert!(pauses.iter().all(|pause| RETRY_DELAYS.iter().any(|rung| rung.as_secs() == *pause)));
         }
         let seen: std::collections::HashSet<_> = (0..200).filter_map(|_| policy.pause(2, &error)).collect();
         assert!(seen.len() > 1, "no jitter");
@@ -156,13 +161,13 @@ mod tests {
         let policy = Retry::attempts(u32::MAX).backoff(Duration::MAX, Duration::MAX);
         assert!(policy.pause(u32::MAX - 1, &HandlerError::new("no")).is_some());
         let quick = Retry::attempts(9).backoff(Duration::ZERO, Duration::ZERO);
-        assert_eq!(quick.pause(8, &HandlerError::new("no")), Some(RUNGS[0]));
+        assert_eq!(quick.pause(8, &HandlerError::new("no")), Some(RETRY_DELAYS[0]));
     }
 
     #[test]
     fn a_long_way_is_gone_in_steps() {
-        assert_eq!(rung_within(Duration::from_secs(7200)), Duration::from_secs(3600));
-        assert_eq!(rung_within(Duration::from_secs(59)), Duration::from_secs(15));
-        assert_eq!(rung_within(Duration::ZERO), Duration::from_secs(1));
+        assert_eq!(delay_within(Duration::from_secs(7200)), Duration::from_secs(3600));
+        assert_eq!(delay_within(Duration::from_secs(59)), Duration::from_secs(15));
+        assert_eq!(delay_within(Duration::ZERO), Duration::from_secs(1));
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use zc_events_protocol::Clock;
 
-use super::Settings;
-use super::blobs::{BlobBackend, BlobSettings};
+use super::blob_settings::{BlobBackend, BlobSettings};
+use super::values::Settings;
 use crate::blobs::{BlobStore, FolderBlobStore, MemoryBlobStore};
 use crate::{Error, Result};
 

@@ -1,4 +1,4 @@
-//! Checks of single values: names, numbers, bytes, seconds. What a setting means is not known here.
+//! Checks of single values: names, numbers, bytes, seconds.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use zc_events_protocol::names;
 
 use crate::{Error, Result};
 
-/// No body or answer may be allowed to be larger: RabbitMQ relays none of more than 512 MiB.
+/// The largest limit for a body or an answer: RabbitMQ accepts messages of up to 512 MiB.
 const LARGEST: usize = 512 << 20;
-/// As deep as JSON may ever be allowed to nest: values are dropped by recursion.
+/// The largest limit for the depth of JSON: values are dropped recursively.
 pub(super) const DEEPEST: usize = 512;
 
-/// A wrong value, as an error may show it. Anything that does not look like a number may have been meant for another
+/// A wrong value as an error shows it. A value that does not look like a number is not shown: it may be a secret of another
 /// setting, such as a URL with a password.
 pub(super) fn shown(text: &str) -> String {
     let is_numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '+' | '-' | '_' | ' ');
     let unit = text.trim_start_matches(is_numeric);
-    // Short enough for `10 MiB`, `1e400` and `redis`, too short for a secret.
+    // Long enough for `10 MiB`, `1e400` and `redis`, too short for a secret.
     if text.len() <= 24 && unit.len() <= 5 && unit.chars().all(|c| c.is_ascii_alphanumeric()) {
         format!("`{text}`")
     } else {
@@ -26,7 +26,7 @@ pub(super) fn shown(text: &str) -> String {
 
 /// The name of a service or an exchange.
 pub(super) fn named(setting: &'static str, name: String) -> Result<String> {
-    // A queue's name is the service's with up to 24 bytes behind it.
+    // The name of a queue is the service's name with a suffix of up to 24 bytes.
     const LONGEST: usize = names::MAX_NAME - 32;
     if name.is_empty() || name.len() > LONGEST || name.chars().any(char::is_control) {
         return Err(Error::config(format!(
@@ -36,15 +36,15 @@ pub(super) fn named(setting: &'static str, name: String) -> Result<String> {
     Ok(name)
 }
 
-/// The URL of RabbitMQ's management API. It may hold a password.
+/// The URL of RabbitMQ's management API. It may contain a password.
 pub(super) fn http(url: String) -> Result<String> {
     let wrong = |why: &str| Error::config(format!("MANAGEMENT_URL {why}: use http://user:password@host:15672"));
     match url.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") && !rest.is_empty() => Ok(url),
         Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
-            Err(wrong("asks for TLS (https://), which this build does not have"))
+            Err(wrong("uses TLS (https://), which this build does not support"))
         }
-        _ => Err(wrong("is no URL of the kind http://..")),
+        _ => Err(wrong("is not a URL that starts with http://")),
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn number(setting: &str, text: Option<&str>, default: u64, least: u64
     })
 }
 
-/// [`number`], whose default is taken as it is.
+/// [`number`] as a size. The default is not checked.
 pub(super) fn size(setting: &str, text: Option<&str>, default: usize, least: usize, most: usize) -> Result<usize> {
     Ok(number(setting, text, default as u64, least as u64, most as u64, "")? as usize)
 }
@@ -79,7 +79,7 @@ pub(super) fn bytes(setting: &str, text: Option<&str>, default: usize) -> Result
     })
 }
 
-/// Seconds above 0, with a fraction or without, `most` at the most.
+/// A number of seconds above 0, with or without a fraction, up to `most`.
 pub(super) fn seconds(setting: &str, text: Option<String>, default: u64, most: Option<u64>) -> Result<Duration> {
     let Some(text) = text else {
         return Ok(Duration::from_secs(default));
@@ -107,9 +107,9 @@ mod tests {
         assert!(http("http://guest:guest@h:15672".to_owned()).is_ok() && http("HTTP://h".to_owned()).is_ok());
         for (url, says) in [
             ("https://u:canary@h", "TLS"),
-            ("amqp://u:canary@h", "http://.."),
-            ("u:canary@h:15672", "http://.."),
-            ("http://", "http://.."),
+            ("amqp://u:canary@h", "http://"),
+            ("u:canary@h:15672", "http://"),
+            ("http://", "http://"),
         ] {
             let error = http(url.to_owned()).unwrap_err().to_string();
             assert!(error.contains(says) && error.contains("MANAGEMENT_URL") && !error.contains("canary"), "{error}");

@@ -3,8 +3,8 @@
 use zc_events_protocol::names;
 use zc_events_transport::{ExchangeKind, Topology};
 
-use super::Settings;
-use crate::service::{RUNGS, topology};
+use super::values::Settings;
+use crate::service::{RETRY_DELAYS, topology};
 
 impl Settings {
     /// All exchanges, queues and bindings that a service with these settings declares; only the exchanges if `SERVICE_NAME` is
@@ -29,7 +29,7 @@ impl Settings {
         };
         let declared = topology::with_notifications(topology::of_events(self, service), self, service);
         let (events, notifications) = (names::events_queue(service), names::notifications_queue(service));
-        let declared = RUNGS.into_iter().fold(declared, |declared, delay| {
+        let declared = RETRY_DELAYS.into_iter().fold(declared, |declared, delay| {
             declared.retry_queue(names::retry_queue(service, delay), delay, &events).retry_queue(
                 names::notifications_retry_queue(service, delay),
                 delay,

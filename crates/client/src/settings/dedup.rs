@@ -1,4 +1,4 @@
-//! Where a service remembers which messages it has completed. The remembering itself is not here.
+//! The setting that says where a service remembers completed messages.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,25 +6,25 @@ use std::str::FromStr;
 use super::check::shown;
 use crate::Error;
 
-/// Where it is remembered which messages a service has completed, so that none of them is
-/// handled again when it is delivered again. The setting `EVENTS_DEDUP`.
+/// Where a service remembers completed messages, so that it does not handle a redelivered one again. The setting
+/// `EVENTS_DEDUP`.
 ///
 /// ```
 /// use zc_events::{Dedup, Settings};
 /// let settings = Settings::builder().broker_url("memory://").staging_name("test");
 /// assert!(settings.clone().build().is_ok());
-/// // Several processes share what they remember in the reply store, so there must be one.
+/// // Several processes share their memory in the reply store, so there must be one.
 /// assert!(settings.clone().events_dedup(Dedup::Store).build().is_err());
 /// assert!(settings.events_dedup(Dedup::Store).events_redis_url("memory://").build().is_ok());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dedup {
-    /// `process`: in this process's memory, until it ends.
+    /// `process`: in the memory of this process, until it ends.
     #[default]
     Process,
-    /// `store`: in the process, and in the reply store for all processes of the service. It
-    /// costs a round trip before and one after each handler.
+    /// `store`: in the process, and in the reply store for all processes of the service. This costs one round trip before
+    /// each handler and one after it.
     Store,
 }
 

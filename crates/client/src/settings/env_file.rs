@@ -1,11 +1,11 @@
-//! Reading a file `.env`. What is wrong with it is told with its place, and never with what it says: passwords stand there.
+//! Reads a file `.env`. Errors name the line but do not show it, because it may contain a password.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use crate::{Error, Result};
 
-/// The settings in a file.
+/// Reads the variables in a file.
 pub(super) fn read(path: &Path) -> Result<HashMap<String, String>> {
     let place = path.display();
     let bytes = std::fs::read(path).map_err(|error| Error::config(format!("{place} cannot be read: {error}")))?;
@@ -14,7 +14,7 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, String>> {
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         Error::config(format!("{place}, line {line}: its bytes are not UTF-8; save the file as UTF-8"))
     })?;
-    // An editor's mark, which would become part of the first name.
+    // A byte order mark would become part of the first name.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     dotenvy::from_read_iter(text.as_bytes()).collect::<std::result::Result<_, _>>().map_err(|error| {
         let line = match &error {
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, String>> {
     })
 }
 
-/// Where a line stands that could not be read; the first of several that are the same is as wrong as the others.
+/// The number of a line that cannot be parsed; of several equal lines, the first.
 fn line_of(text: &str, wrong: &str) -> Option<usize> {
     let first = wrong.lines().next()?.trim();
     text.lines().position(|line| line.trim() == first).map(|index| index + 1)
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line_and_without_what_it_says() {
+    fn an_error_names_the_line_and_does_not_show_it() {
         let text = told(b"# settings\nBROKER_URL=amqp://a:hunter2@b/ # and\n\nwhat is this hunter2\n").unwrap_err();
         assert_eq!(text, "there/.env, line 4: it is not NAME=value (quote values with spaces)");
         let text = told(b"A=1\nB=hunter2\xff\n").unwrap_err();
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_quotes_and_an_editors_mark_are_read() {
+    fn comments_quotes_and_a_byte_order_mark_are_read() {
         let read = told("\u{feff}A=1\n# B=2\nexport C='3 4'\n".as_bytes()).unwrap();
         assert_eq!(read, HashMap::from([("A".to_owned(), "1".to_owned()), ("C".to_owned(), "3 4".to_owned())]));
     }

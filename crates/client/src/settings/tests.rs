@@ -1,6 +1,12 @@
-//! What settings are accepted, what they become, and what is said of wrong ones.
+//! Tests of settings: accepted values, defaults, and the errors of wrong ones.
 
+use std::time::Duration;
+
+use zc_events_protocol::{Limits, Protocol};
+
+use super::values::BrokerSetting;
 use super::*;
+use crate::Result;
 
 fn read(pairs: &[(&str, &str)]) -> Result<Settings> {
     Settings::from_lookup(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))

@@ -20,7 +20,7 @@ fn kinds(error: &Error) -> Vec<(String, String)> {
 }
 
 #[test]
-fn what_a_function_returns_is_the_answer_and_it_is_told_method_and_headers() {
+fn function_result_is_the_reply_and_context_has_method_and_headers() {
     let fleet = ManualFleet::new("calls-echo");
     let client = fleet.client();
     let _service = Service::builder(&client)
@@ -49,7 +49,7 @@ fn what_a_function_returns_is_the_answer_and_it_is_told_method_and_headers() {
 }
 
 #[test]
-fn a_failure_is_an_answer_that_tells_no_more_than_the_function_wants_to() {
+fn failed_call_is_answered_without_internal_details() {
     let fleet = ManualFleet::new("calls-fail");
     let client = fleet.client();
     let service = Service::builder(&client)
@@ -82,7 +82,7 @@ fn a_failure_is_an_answer_that_tells_no_more_than_the_function_wants_to() {
 }
 
 #[test]
-fn an_answer_of_another_type_says_where_and_shows_no_value() {
+fn reply_of_another_type_names_the_path_and_hides_the_value() {
     let fleet = ManualFleet::new("calls-type");
     let client = fleet.client();
     let _service =
@@ -97,7 +97,7 @@ fn an_answer_of_another_type_says_where_and_shows_no_value() {
 }
 
 #[test]
-fn a_call_that_nobody_waits_for_is_confirmed_and_its_failure_tried_again() {
+fn call_without_reply_is_confirmed_and_retried_on_failure() {
     let fleet = ManualFleet::new("calls-no-wait");
     let client = fleet.client();
     assert!(matches!(client.post("note").no_wait(), Err(Error::Unroutable { .. })));
@@ -124,7 +124,7 @@ fn a_call_that_nobody_waits_for_is_confirmed_and_its_failure_tried_again() {
 }
 
 #[test]
-fn what_nobody_here_can_do_is_ignored_and_what_is_no_call_is_a_dead_letter() {
+fn unknown_call_is_ignored_and_malformed_call_dead_lettered() {
     let fleet = ManualFleet::new("calls-unknown");
     let client = fleet.client();
     let service = Service::builder(&client).call("known", |_: &Context, _: Value| Ok(())).start().unwrap();
@@ -137,7 +137,7 @@ fn what_nobody_here_can_do_is_ignored_and_what_is_no_call_is_a_dead_letter() {
 }
 
 #[test]
-fn many_are_awaited_at_once_each_until_its_own_deadline() {
+fn pending_set_awaits_each_reply_until_its_own_deadline() {
     let fleet = ManualFleet::new("calls-many");
     let client = fleet.client();
     let service = Service::builder(&client).call("square", |_: &Context, x: i64| Ok(x * x)).start().unwrap();
@@ -178,7 +178,7 @@ fn many_are_awaited_at_once_each_until_its_own_deadline() {
 }
 
 #[test]
-fn a_set_is_told_soon_that_nobody_is_there() {
+fn pending_set_reports_unroutable_requests_at_once() {
     let fleet = ManualFleet::new("calls-nobody");
     let client = fleet.client();
     let set: PendingSet<i64> = (0..2).map(|_| client.get("square").timeout(PATIENCE).send().unwrap()).collect();
@@ -243,7 +243,7 @@ impl ResourceView for Orders {
 }
 
 #[test]
-fn a_view_answers_the_calls_of_its_key_as_in_python() {
+fn resource_view_answers_calls_of_its_key() {
     let fleet = ManualFleet::new("calls-views");
     let client = fleet.client();
     let service = Service::builder(&client).call_view("vs", Orders).start().unwrap();
@@ -286,7 +286,7 @@ fn a_view_answers_the_calls_of_its_key_as_in_python() {
 }
 
 #[test]
-fn a_function_is_told_the_query_of_its_call() {
+fn function_reads_the_query_of_its_call() {
     let fleet = ManualFleet::new("calls-query");
     let client = fleet.client();
     let _service = Service::builder(&client)

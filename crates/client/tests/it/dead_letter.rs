@@ -1,196 +1,53 @@
-//! Dead letters looked at, handled again and thrown away; and looking on at what passes.
+//! Messages that become dead letters, and a dead-letter queue that takes nothing. In memory.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use zc_events::{
-    Channel, Context, Event, EventClient, HandlerError, MessageKind, Protocol, Replay, Retry, Service, Settings,
-    Watched,
-};
-use zc_events_testing::{Ending, Fleet};
+use zc_events::{Clock, Event, EventClient, Service};
+use zc_events_protocol::{EncodeOptions, Headers, Properties};
 
-const SOON: Duration = Duration::from_secs(5);
-
-/// A service that fails as long as it is told to.
-struct Scene {
-    service: Service,
-    client: EventClient,
-    works: Arc<AtomicBool>,
-    renamed: Arc<AtomicU32>,
-    fleet: Fleet,
-}
-
-fn scene() -> Scene {
-    let fleet = Fleet::new();
-    let (works, renamed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
-    let (may, count) = (Arc::clone(&works), Arc::clone(&renamed));
-    let client = fleet.client("orders");
-    let service = Service::builder(&client)
-        .retry(Retry::never())
-        .on(
-            "order_created",
-            move |_: &Context, _: Value| {
-                if may.load(Ordering::SeqCst) { Ok(()) } else { Err(HandlerError::new("not yet")) }
-            },
-        )
-        .on("order_created_2", move |_: &Context, _: Value| {
-            count.fetch_add(1, Ordering::SeqCst);
-            Ok(())
-        })
-        .start()
-        .unwrap();
-    Scene { service, client, works, renamed, fleet }
-}
-
-impl Scene {
-    fn emit(&self, number: u64) -> Event {
-        let event = Event::new("order_created").resource("Order", number);
-        self.fleet.client("shop").emit(&event).unwrap();
-        self.fleet.settle();
-        event
-    }
-}
+use crate::support::{DEAD, ManualFleet, QUEUE, declare_full, eventually, nothing, reason};
 
 #[test]
-fn letters_are_listed_with_what_they_say_and_why_they_are_dead_and_stay() {
-    let scene = scene();
-    let events = [scene.emit(1), scene.emit(2)];
-    let letters = scene.client.dead_letters().unwrap();
-    assert_eq!(letters.queue(), "orders-events.dead");
-    for _ in 0..3 {
-        let listed = letters.list().unwrap();
-        let ids: Vec<_> = listed.iter().map(|letter| letter.id().unwrap()).collect();
-        assert_eq!(ids, [events[0].id(), events[1].id()]);
-        let first = &listed[0];
-        assert_eq!((first.reason.as_str(), first.detail.as_str(), first.attempts), ("failed", "not yet", 1));
-        assert_eq!((first.message.event_type(), &first.message.kwargs()["resource_id"]), ("order_created", &json!(1)));
-        assert_eq!((first.exchange.as_str(), first.replays), ("microservice-events-test", 0));
-        assert!(first.at.is_some());
-    }
-}
-
-#[test]
-fn a_letter_is_handled_again_with_all_its_attempts_and_only_the_chosen_one() {
-    let scene = scene();
-    let (first, second) = (scene.emit(1), scene.emit(2));
-    scene.works.store(true, Ordering::SeqCst);
-    let letters = scene.client.dead_letters().unwrap();
-    let replayed = letters.replay(&Replay::new(), |letter| letter.id() == Some(first.id())).unwrap();
-    assert_eq!((replayed.done, replayed.left.len()), (vec![first.id().to_owned()], 0));
-    scene.fleet.settle();
-    assert_eq!(scene.fleet.endings(&first), [Ending::DeadLettered("failed"), Ending::Handled]);
-    let left: Vec<_> = letters.list().unwrap().iter().map(|letter| letter.id().unwrap().to_owned()).collect();
-    assert_eq!(left, [second.id()]);
-    // The other services have seen the event once.
-    assert_eq!(scene.fleet.emitted("order_created").len(), 2);
-}
-
-#[test]
-fn where_one_of_those_that_were_asked_for_is_missing_nothing_is_done() {
-    let scene = scene();
-    let (first, second) = (scene.emit(1), scene.emit(2));
-    let letters = scene.client.dead_letters().unwrap();
-    let replayed = letters.replay(&Replay::new().only([first.id(), "nothing"]), |_| true).unwrap();
-    assert_eq!((replayed.done.len(), replayed.missing), (0, vec!["nothing".to_owned()]));
-    assert!(letters.replay(&Replay::new().event_type(""), |_| true).is_err(), "nobody could tell what it is");
-    let ids: Vec<_> = letters.list().unwrap().iter().map(|letter| letter.id().unwrap().to_owned()).collect();
-    assert_eq!(ids, [first.id(), second.id()]);
-    let replayed = letters.replay(&Replay::new().only([second.id()]), |_| true).unwrap();
-    assert_eq!(replayed.done, [second.id()]);
-}
-
-#[test]
-fn one_that_fails_again_and_again_is_left_alone_in_the_end() {
-    let scene = scene();
-    let event = scene.emit(1);
-    let letters = scene.client.dead_letters().unwrap();
-    for count in 0..3 {
-        let replayed = letters.replay(&Replay::new(), |_| true).unwrap();
-        assert_eq!(replayed.done.len(), 1, "{count}");
-        scene.fleet.settle();
-        // What is made while a replay goes on is not looked at by it.
-        scene.fleet.advance(Duration::from_secs(2));
-        assert_eq!(letters.list().unwrap()[0].replays, count + 1);
-    }
-    let replayed = letters.replay(&Replay::new(), |_| true).unwrap();
-    assert_eq!(replayed.left, [(event.id().to_owned(), "it was handled again 3 times already".to_owned())]);
-    assert_eq!(letters.replay(&Replay::new().most(10), |_| true).unwrap().done.len(), 1);
-}
-
-#[test]
-fn under_another_event_type_a_letter_goes_to_another_handler_in_both_protocols() {
-    let scene = scene();
-    let _ = scene.emit(1);
-    let settings = scene.fleet.settings("shop").events_protocol(Protocol::V2).build().unwrap();
-    EventClient::new(settings).unwrap().emit(&Event::new("order_created").resource("Order", 2)).unwrap();
-    scene.fleet.settle();
-    let replay = Replay::new().event_type("order_created_2");
-    let letters = scene.client.dead_letters().unwrap();
-    assert_eq!(letters.replay(&replay, |_| true).unwrap().done.len(), 2);
-    scene.fleet.settle();
-    assert_eq!((scene.renamed.load(Ordering::SeqCst), letters.list().unwrap().len()), (2, 0));
-}
-
-#[test]
-fn what_is_thrown_away_is_gone_and_the_rest_is_not() {
-    let scene = scene();
-    let (first, second) = (scene.emit(1), scene.emit(2));
-    let letters = scene.client.dead_letters().unwrap();
-    assert_eq!(letters.purge(|letter| letter.id() == Some(second.id())).unwrap(), 1);
-    assert_eq!(letters.list().unwrap()[0].id(), Some(first.id()));
-    assert_eq!(letters.purge(|_| true).unwrap(), 1);
-    assert!(letters.list().unwrap().is_empty());
-    assert_eq!(scene.service.health().dead_lettered, 2);
-}
-
-#[test]
-fn who_looks_on_sees_everything_and_takes_nothing() {
-    let scene = scene();
-    scene.works.store(true, Ordering::SeqCst);
-    let looker = scene.fleet.client("nobody");
-    let mut events = looker.watch(Watched::Events).unwrap();
-    let mut all = looker.watch(Watched::All).unwrap();
-    let mut notifications = looker.watch(Watched::Notifications).unwrap();
-    let event = scene.emit(1);
-    let shop = scene.fleet.client("shop");
-    scene.fleet.expect(zc_events_testing::Expectation::get("Company").pk(7));
-    shop.remote("Company").pk(7).fetch_any().unwrap();
-    shop.post("note").data(json!({"a": 1})).unwrap().no_wait().unwrap();
-    shop.notify(Channel::Text, &Event::new("send_text").set("to", "+1555").unwrap()).unwrap();
-    scene.fleet.settle();
-    assert_eq!(scene.fleet.endings(&event), [Ending::Handled]);
-
-    let kinds = |watch: &mut zc_events::Watch| {
-        let mut seen = Vec::new();
-        while let Some(message) = watch.next(SOON).unwrap() {
-            seen.push((message.kind(), message.event_type().to_owned()));
-        }
-        seen
+fn malformed_or_too_large_message_is_dead_lettered_if_it_is_for_this_service() {
+    let fleet = ManualFleet::new("limits");
+    let settings = fleet.settings().events_max_body(2000).events_max_headers(1024);
+    let client = EventClient::new(settings.build().unwrap()).unwrap();
+    let service = Service::builder(&client).on("mine", nothing).start().unwrap();
+    let message = |event_type: &str, headers: Headers, size: usize| {
+        let event = Event::new(event_type).set("text", "x".repeat(size)).unwrap();
+        let encoded = event.encode(&EncodeOptions::default()).unwrap();
+        fleet.publish(&Properties { headers: Some(headers), ..encoded.properties }, &encoded.body);
     };
-    let passed = [
-        (MessageKind::Event, "order_created".to_owned()),
-        (MessageKind::Request, "company_request".to_owned()),
-        (MessageKind::Call, "note".to_owned()),
-        (MessageKind::Notification, "send_text".to_owned()),
-    ];
-    assert_eq!(kinds(&mut events), passed[..3]);
-    assert_eq!(kinds(&mut all), passed);
-    assert_eq!(kinds(&mut notifications), passed[3..]);
+    let large = || Headers::from([("note".to_owned(), "x".repeat(2000).into())]);
+    message("mine", large(), 0);
+    message("mine", Headers::new(), 3000);
+    message("theirs", large(), 3000);
+    message("mine", Headers::new(), 0);
+    eventually(|| {
+        service.health().processed == 1 && service.health().dead_lettered == 2 && service.health().ignored == 1
+    });
+    drop(service);
+    let letters = fleet.empty(DEAD);
+    let mut reasons: Vec<_> = letters.iter().map(reason).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["headers_too_large", "too_large"]);
+    assert!(letters.iter().any(|letter| letter.body.len() > 3000));
 }
 
 #[test]
-fn who_looks_on_and_does_not_ask_misses_the_oldest_and_holds_up_nobody() {
-    let settings = Settings::builder().broker_url("memory://").staging_name("test").build().unwrap();
-    let client = EventClient::new(settings).unwrap();
-    let mut watch = client.watch(Watched::Events).unwrap();
-    let events: Vec<_> = (0..11_000).map(|number| Event::new("counted").set("number", number).unwrap()).collect();
-    assert!(client.emit_many(&events).iter().all(Result::is_ok));
-    let mut seen = Vec::new();
-    while let Some(message) = watch.next(Duration::ZERO).unwrap() {
-        seen.push(message.kwargs()["number"].as_u64().unwrap());
-    }
-    assert!((10_000..11_000).contains(&seen.len()), "{} are there", seen.len());
-    assert!(seen.is_sorted() && seen.last() == Some(&10_999));
+fn full_dead_letter_queue_keeps_the_message_until_there_is_room() {
+    let fleet = ManualFleet::new("dead-full");
+    let client = fleet.client();
+    declare_full(&fleet, DEAD);
+    let service = Service::builder(&client).on("mine", nothing).start().unwrap();
+    let encoded = Event::new("mine").encode(&Default::default()).unwrap();
+    let properties = Properties { content_type: Some("application/x-python-serialize".into()), ..encoded.properties };
+    fleet.publish(&properties, &encoded.body);
+    let start = fleet.clock.now();
+    fleet.pass_time_until(&service, || fleet.clock.now() - start > Duration::from_secs(100));
+    assert_eq!((service.health().dead_lettered, fleet.broker().unacked(QUEUE)), (0, Some(1)));
+    assert!(fleet.broker().delete_queue(DEAD));
+    fleet.pass_time_until(&service, || service.health().dead_lettered == 1);
+    eventually(|| fleet.broker().unacked(QUEUE) == Some(0));
+    assert_eq!(fleet.broker().queue_len(DEAD), Some(1));
 }

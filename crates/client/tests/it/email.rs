@@ -64,7 +64,7 @@ fn contrib(client: &EventClient, email: &Email) -> Result<StoredEmail> {
 }
 
 #[test]
-fn each_way_makes_the_message_that_python_makes() {
+fn each_kind_of_email_event_equals_the_python_message() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("z.txt");
     std::fs::File::create(&file).unwrap().write_all(b"z").unwrap();
@@ -108,7 +108,7 @@ fn each_way_makes_the_message_that_python_makes() {
 }
 
 #[test]
-fn a_push_notification_is_that_of_python() {
+fn push_notification_equals_the_python_message() {
     let mut seen = WireTap::new("email-push");
     let push = PushNotification::new("u1").notification_type("order").title("T").body("B").application("app");
     seen.client().send_push_notification(&push.data(json!({"k": 1})).unwrap()).unwrap();
@@ -119,7 +119,7 @@ fn a_push_notification_is_that_of_python() {
 }
 
 #[test]
-fn what_the_keys_name_is_in_the_store() {
+fn bodies_and_attachments_are_in_the_store_under_the_keys_sent() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("z.txt");
     std::fs::write(&file, b"z").unwrap();
@@ -148,7 +148,7 @@ fn what_the_keys_name_is_in_the_store() {
 
 /// In `raised` vectors, Python refuses it, too: an e-mail to nobody. A tuple of recipients is no type of ours.
 #[test]
-fn an_e_mail_to_nobody_is_refused_and_nothing_is_stored_or_sent() {
+fn email_without_recipients_is_refused_before_storing() {
     for name in ["v0110_send_email_no_recipient", "v024_send_email_no_recipient"] {
         assert!(vector(name)["raised"].as_str().unwrap().contains("can't all be empty"), "{name}");
     }
@@ -191,7 +191,7 @@ impl BlobStore for Fussy {
 }
 
 #[test]
-fn nothing_is_sent_of_which_a_part_could_not_be_stored() {
+fn email_is_not_sent_if_a_part_cannot_be_stored() {
     let seen = WireTap::new("email-partly");
     let (client, store) = (seen.client(), Fussy::default());
     let email = minimal().attachment("good", "a/b", "x").attachment("bad", "a/b", "canary");
@@ -216,7 +216,7 @@ fn nothing_is_sent_of_which_a_part_could_not_be_stored() {
 }
 
 #[test]
-fn storing_has_its_own_time() {
+fn storing_has_its_own_deadline() {
     let seen = WireTap::new("email-time");
     let timeout = std::time::Duration::from_secs(7);
     let client = EventClient::new(seen.settings().events_content_timeout(timeout).build().unwrap()).unwrap();
@@ -227,7 +227,7 @@ fn storing_has_its_own_time() {
 }
 
 #[test]
-fn without_a_store_only_an_e_mail_without_contents_is_sent() {
+fn email_with_content_needs_a_blob_store() {
     let mut seen = WireTap::new("email-storeless");
     let settings = zc_events::Settings::builder().broker_url("memory://email-storeless").staging_name("test");
     let client = EventClient::new(settings.build().unwrap()).unwrap();
@@ -239,7 +239,7 @@ fn without_a_store_only_an_e_mail_without_contents_is_sent() {
 }
 
 #[test]
-fn sent_again_it_is_the_same_message() {
+fn sending_a_stored_email_again_sends_the_same_message() {
     let mut seen = WireTap::new("email-again");
     let client = seen.client();
     let stored = client.store_email(&minimal()).unwrap();
@@ -255,7 +255,7 @@ fn sent_again_it_is_the_same_message() {
 
 /// The service that sends e-mails, in Rust: it is called, fetches what the keys name, and answers.
 #[test]
-fn a_service_that_sends_e_mails_finds_what_is_stored() {
+fn mail_service_reads_the_stored_body() {
     let seen = WireTap::new("email-service");
     let settings = seen.settings().service_name("post").build().unwrap();
     let client = EventClient::new(settings).unwrap();
@@ -290,7 +290,7 @@ impl log::Log for Listener {
 }
 
 #[test]
-fn the_log_tells_of_it_in_pythons_words_without_addresses_and_bodies() {
+fn email_log_lines_equal_pythons_and_hide_addresses_and_bodies() {
     in_own_process(|| {
         the_log_of_sending();
     });

@@ -22,7 +22,7 @@ fn batch(store: &dyn BlobStore, message: &Message) -> Vec<Value> {
 }
 
 #[test]
-fn a_batch_is_the_event_of_python_and_a_list_in_the_store() {
+fn batch_event_and_stored_list_equal_pythons() {
     let mut seen = WireTap::new("rebuild-python");
     let store = MemoryBlobStore::new();
     seen.client().index_rebuild("index_order", "Order").store(&store).emit(items(2)).unwrap();
@@ -37,7 +37,7 @@ fn a_batch_is_the_event_of_python_and_a_list_in_the_store() {
 }
 
 #[test]
-fn every_item_goes_out_once_and_in_order() {
+fn every_item_is_sent_once_in_order() {
     let mut seen = WireTap::new("rebuild-order");
     let settings = seen.settings().aws_indexer_bucket_name("index").build().unwrap();
     let client = EventClient::new(settings).unwrap();
@@ -61,7 +61,7 @@ fn every_item_goes_out_once_and_in_order() {
 }
 
 #[test]
-fn nothing_to_index_is_nothing_stored_and_nothing_sent() {
+fn empty_rebuild_stores_and_sends_nothing() {
     let seen = WireTap::new("rebuild-empty");
     let store = MemoryBlobStore::new();
     let called = Cell::new(false);
@@ -97,7 +97,7 @@ fn one_batch_is_in_memory_at_a_time() {
 
 /// In the kit for tests, whoever stores may go: what was stored stays until the fleet ends.
 #[test]
-fn a_fleet_for_tests_has_a_store() {
+fn test_fleet_has_a_blob_store() {
     let fleet = Fleet::new();
     let service = Service::builder(&fleet.client("search"))
         .on("index_order", |context: &Context, event: Value| {
@@ -139,7 +139,7 @@ impl BlobStore for Full {
 }
 
 #[test]
-fn what_is_out_is_told_and_the_rest_can_follow() {
+fn failed_rebuild_reports_its_progress_and_can_continue() {
     let mut seen = WireTap::new("rebuild-middle");
     let (client, store) = (seen.client(), Full { inner: MemoryBlobStore::new(), room: 2 });
     let ended = client.index_rebuild("e", "Order").batch_size(10).store(&store).emit(items(35)).unwrap_err();
@@ -163,7 +163,7 @@ fn what_is_out_is_told_and_the_rest_can_follow() {
 }
 
 #[test]
-fn items_that_cannot_be_had_or_written_end_it_before_their_batch() {
+fn bad_item_ends_the_rebuild_before_its_batch() {
     let mut seen = WireTap::new("rebuild-items");
     let (client, store) = (seen.client(), MemoryBlobStore::new());
     let rebuild = || client.index_rebuild("e", "Order").batch_size(10).store(&store);
@@ -185,7 +185,7 @@ fn items_that_cannot_be_had_or_written_end_it_before_their_batch() {
 }
 
 #[test]
-fn what_makes_no_sense_is_told_before_an_item_is_taken() {
+fn invalid_rebuild_is_refused_before_reading_items() {
     let seen = WireTap::new("rebuild-config");
     let client = seen.client();
     let untouched = || items(1).inspect(|_| panic!("an item was taken"));
@@ -203,7 +203,7 @@ fn what_makes_no_sense_is_told_before_an_item_is_taken() {
 }
 
 #[test]
-fn a_batch_that_nobody_gets_is_not_counted() {
+fn unroutable_batch_is_not_counted() {
     let settings = zc_events::Settings::builder().broker_url("memory://").staging_name("test").build().unwrap();
     let ended =
         EventClient::new(settings).unwrap().index_rebuild("e", "Order").store(&MemoryBlobStore::new()).emit(items(1));

@@ -5,17 +5,23 @@
 
 mod call;
 mod dead_letter;
+mod dedup;
 mod email;
-mod endings;
+mod eta;
 mod index_rebuild;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod migrating;
 mod notifications;
-mod reliability;
+mod quarantine;
+mod replay;
+mod reply;
 mod request;
 mod request_body;
 mod resource;
-mod service;
+mod retry;
+mod service_builder;
+mod shutdown;
+mod stuck_handler;
 mod support;
 mod testing_kit;

@@ -111,7 +111,7 @@ impl Recorder for Seen {
 }
 
 #[test]
-fn events_and_requests_are_counted_by_what_became_of_them() {
+fn events_and_requests_are_counted_by_outcome() {
     in_own_process(|| {
         counted_by_what_became_of_them();
     });
@@ -155,7 +155,7 @@ fn counted_by_what_became_of_them() {
     seen.expect("zc_events_blocked{}", 0.0);
 
     let store = open(url, Arc::new(clock.clone())).unwrap();
-    let mut arriving = broker.subscribe("all", ConsumeOptions::default(), deadline).unwrap();
+    let arriving = broker.subscribe("all", ConsumeOptions::default(), deadline).unwrap();
     for _ in 0..4 {
         arriving.next(deadline).unwrap().unwrap().settler.ack();
     }

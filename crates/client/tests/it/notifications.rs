@@ -33,7 +33,7 @@ fn noting(seen: &mpsc::Sender<Seen>) -> impl Fn(&Context, Value) -> Result<(), H
 }
 
 #[test]
-fn a_channel_is_told_and_goes_before_all() {
+fn channel_handler_precedes_the_general_handler() {
     let fleet = ManualFleet::new("notifications-channels");
     let client = fleet.client();
     let ((texts, text), (others, other)) = (mpsc::channel(), mpsc::channel());
@@ -61,7 +61,7 @@ fn a_channel_is_told_and_goes_before_all() {
 }
 
 #[test]
-fn what_python_sends_is_understood_whichever_way_it_comes() {
+fn notifications_of_python_are_decoded_in_every_form() {
     let fleet = ManualFleet::new("notifications-python");
     let (seen, handled) = mpsc::channel();
     let service = Service::builder(&fleet.client())
@@ -94,7 +94,7 @@ fn what_python_sends_is_understood_whichever_way_it_comes() {
 }
 
 #[test]
-fn an_event_and_a_notification_of_one_name_are_two() {
+fn event_and_notification_of_one_name_have_separate_handlers() {
     let fleet = ManualFleet::new("notifications-names");
     let client = fleet.client();
     let (events, event) = mpsc::channel();
@@ -119,7 +119,7 @@ fn an_event_and_a_notification_of_one_name_are_two() {
 }
 
 #[test]
-fn a_failing_notification_comes_back_as_one_and_ends_among_the_dead_letters() {
+fn failing_notification_is_retried_as_a_notification_then_dead_lettered() {
     let fleet = ManualFleet::new("notifications-retry");
     let client = fleet.client();
     let attempts = Arc::new(Mutex::new(Vec::new()));
@@ -151,7 +151,7 @@ fn a_failing_notification_comes_back_as_one_and_ends_among_the_dead_letters() {
 }
 
 #[test]
-fn a_notification_of_a_vanished_worker_is_handled_alone_and_keeps_its_channel() {
+fn redelivered_notification_is_quarantined_and_keeps_its_channel() {
     let fleet = ManualFleet::new("notifications-vanished");
     let client = fleet.client();
     let start = |seen: &mpsc::Sender<Seen>| {
@@ -168,7 +168,7 @@ fn a_notification_of_a_vanished_worker_is_handled_alone_and_keeps_its_channel() 
 }
 
 #[test]
-fn only_who_listens_has_a_queue_and_two_handlers_are_one_too_many() {
+fn notification_queue_exists_only_with_a_handler_and_duplicates_are_refused() {
     let fleet = ManualFleet::new("notifications-none");
     let client = fleet.client();
     let service = Service::builder(&client).on("shipped", nothing).start().unwrap();

@@ -76,7 +76,7 @@ struct Item {
 }
 
 #[test]
-fn a_type_gets_what_comes_along() {
+fn typed_resource_reads_included_resources() {
     let client = ManualFleet::new("remote-typed").client();
     let _service = Service::builder(&client).resource("Order", Orders).start().unwrap();
     let request = client.remote("Order").pk(1).include("company,items");
@@ -105,7 +105,7 @@ fn a_type_gets_what_comes_along() {
 }
 
 #[test]
-fn who_has_no_type_asks_by_names() {
+fn untyped_resource_is_read_by_names() {
     let client = ManualFleet::new("remote-untyped").client();
     let _service = Service::builder(&client).resource("Order", Orders).start().unwrap();
     let document = client.remote("Order").pk("1").include("company,items").fetch_document().unwrap();
@@ -154,7 +154,7 @@ fn three(context: &Context) -> Value {
 }
 
 #[test]
-fn a_list_is_gone_through_page_by_page() {
+fn list_is_fetched_page_by_page() {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let (client, _service) = serve("remote-pages", |context| {
         ASKED.fetch_add(1, Ordering::SeqCst);
@@ -182,7 +182,7 @@ fn a_list_is_gone_through_page_by_page() {
 }
 
 #[test]
-fn a_list_that_is_longer_than_allowed_is_never_taken_for_whole() {
+fn list_beyond_the_page_limit_is_an_error() {
     let (client, _service) = serve("remote-longer", three);
     let pages: Vec<Result<_>> = client.remote("Order").pages::<Value>(2).collect();
     assert_eq!(pages.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
@@ -194,7 +194,7 @@ fn a_list_that_is_longer_than_allowed_is_never_taken_for_whole() {
 }
 
 #[test]
-fn links_that_lead_back_or_nowhere_end_the_pages() {
+fn next_links_in_a_circle_are_an_error() {
     let (client, _service) = serve("remote-loop", |context| {
         let next = if context.query("page") == Some("2") { "?page=1" } else { "?page=2" };
         json!({"data": [], "links": {"next": next}})
@@ -222,7 +222,7 @@ fn links_that_lead_back_or_nowhere_end_the_pages() {
 }
 
 #[test]
-fn a_query_may_be_given_whole_and_every_method_is_sent() {
+fn query_string_and_every_method_are_sent() {
     let (client, _service) =
         serve("remote-query", |context| json!({"data": [], "meta": {"page": context.query("page")}}));
     let request = || client.remote("Order").page_size(5).query_string("page=a%26b&x=1").unwrap();

@@ -49,7 +49,7 @@ impl ResourceView for Reading {
 }
 
 #[test]
-fn a_body_is_read_into_a_type_and_what_does_not_fit_is_pointed_to() {
+fn body_is_deserialized_and_errors_have_json_pointers() {
     let client = ManualFleet::new("reading-body").client();
     let service = Service::builder(&client).resource("Order", Reading).start().unwrap();
     let post = |body: Value| {
@@ -116,7 +116,7 @@ impl ResourceView for Numbers {
 }
 
 #[test]
-fn pages_are_counted_as_django_counts_them() {
+fn pagination_equals_djangos() {
     let client = ManualFleet::new("reading-pages").client();
     let _service =
         Service::builder(&client).resource("Number", Numbers(5)).resource("None", Numbers(0)).start().unwrap();
@@ -172,7 +172,7 @@ impl ResourceView for Tokens {
 }
 
 #[test]
-fn a_view_has_the_token_that_a_view_of_python_has() {
+fn view_reads_the_jwt_as_in_python() {
     let tokens: Value = serde_json::from_str(include_str!("../python_jwt/tokens.json")).unwrap();
     let theirs = &tokens["pyjwt 2.15.1"];
     let fleet = ManualFleet::new("reading-jwt");
@@ -214,7 +214,7 @@ fn a_view_has_the_token_that_a_view_of_python_has() {
 }
 
 #[test]
-fn without_a_key_a_token_is_a_failure_that_no_caller_is_told_of() {
+fn jwt_without_a_key_is_an_internal_error() {
     let fleet = ManualFleet::new("reading-no-key");
     let client = fleet.client();
     let service = Service::builder(&client).resource("Order", Tokens).start().unwrap();

@@ -125,7 +125,7 @@ fn answers() -> Vec<Value> {
 }
 
 #[test]
-fn every_request_is_answered_as_django_answers_it() {
+fn replies_equal_django_rest_framework() {
     let fleet = ManualFleet::new("views-drf");
     let client = fleet.client();
     let service = Service::builder(&client).resource("Order", Orders).start().unwrap();
@@ -151,7 +151,7 @@ impl ResourceView for Failing {
 }
 
 #[test]
-fn failures_have_the_words_and_the_form_of_django() {
+fn error_replies_equal_django_rest_framework() {
     let failures: [(&str, Failure); 14] = [
         ("permission_denied", HandlerError::permission_denied),
         ("not_found", HandlerError::not_found),
@@ -196,7 +196,7 @@ struct Nothing;
 impl ResourceView for Nothing {}
 
 #[test]
-fn what_is_not_implemented_is_405_and_nothing_panics_or_stays_unanswered() {
+fn unimplemented_method_is_answered_with_405_for_any_input() {
     let fleet = ManualFleet::new("views-nothing");
     let client = fleet.client();
     let service = Service::builder(&client).resource("Order", Nothing).start().unwrap();
@@ -272,7 +272,7 @@ impl ResourceView for Echo {
 }
 
 #[test]
-fn a_view_is_told_what_was_asked() {
+fn view_reads_the_request() {
     let client = ManualFleet::new("views-echo").client();
     let _service = Service::builder(&client).resource("Order", Echo).start().unwrap();
     let asked = client
@@ -299,4 +299,44 @@ fn a_view_is_told_what_was_asked() {
     let raw = client.remote("Order").pk("5").method(Method::Put).body("raw text").fetch_any().unwrap();
     let raw = raw.data().unwrap().unwrap();
     assert_eq!((&raw["to"], &raw["raw"]), (&json!("update"), &json!("raw text")));
+}
+
+struct Empty;
+
+impl ResourceView for Empty {
+    fn create(&self, context: &Context) -> ViewResult {
+        let body = context.request().and_then(|request| request.body.clone());
+        Ok(Served::with_status(201, json!({"data": {"type": "Order", "id": "9", "attributes": body}})))
+    }
+
+    fn destroy(&self, _: &Context, _: &str) -> ViewResult {
+        Ok(Served::no_content())
+    }
+}
+
+#[test]
+fn unsupported_method_is_answered_with_405() {
+    use zc_events::Method::{Delete, Get, Patch, Post, Put};
+    let client = ManualFleet::new("views").client();
+    let _service = Service::builder(&client).resource("OrderItem", Empty).start().unwrap();
+    let ask = |method, pk: Option<&str>| {
+        let request = client.remote("OrderItem").method(method).body(json!({"name": "x"}));
+        pk.into_iter().fold(request, |request, pk| request.pk(pk))
+    };
+    // The time stands still, so that an answer is awaited for as long as it takes.
+    for (method, pk, status) in [
+        (Get, None, 405),
+        (Get, Some("1"), 405),
+        (Put, Some("1"), 405),
+        (Patch, Some("1"), 405),
+        (Put, None, 405),
+        (Post, Some("1"), 405),
+        (Post, None, 201),
+        (Delete, Some("1"), 204),
+    ] {
+        assert_eq!(ask(method, pk).fetch_any().unwrap().status(), status, "{method:?} {pk:?}");
+    }
+    let created = ask(Post, None).fetch_document().unwrap();
+    assert_eq!(created.object().unwrap().attributes["name"], "x");
+    assert_eq!(ask(Delete, Some("1")).fetch_any().unwrap().data().unwrap(), None);
 }

@@ -14,8 +14,8 @@ use super::stream::{TlsStream, is_pause};
 
 /// Does TLS handshakes with one server, and verifies its certificate.
 ///
-/// The files of the options are read when the connector is made. Make a new one for each connection, and certificates that
-/// were renewed are used.
+/// The files of the options are read when the connector is made. Make a new one for each connection, and certificates
+/// that were renewed are used.
 ///
 /// ```no_run
 /// use std::io::{Read, Write};
@@ -61,8 +61,8 @@ impl TlsConnector {
         Ok(Self { config: Arc::new(config), name })
     }
 
-    /// Does the handshake on a new connection. Blocks as long as the socket blocks. A caller with a deadline shuts the socket
-    /// down at that moment, or uses [`TlsConnector::connect_in_steps`].
+    /// Does the handshake on a new connection. Blocks as long as the socket blocks. A caller with a deadline shuts the
+    /// socket down at that moment, or uses [`TlsConnector::connect_in_steps`].
     ///
     /// # Errors
     /// Those of the socket and of the handshake. [`explain`](crate::explain) says what a failed handshake means.
@@ -74,8 +74,8 @@ impl TlsConnector {
         Ok(stream)
     }
 
-    /// Does the handshake on a socket with timeouts. `before` is called before each use of the socket, to set its timeouts. A
-    /// timeout of the socket does not end the handshake; an error of `before` does.
+    /// Does the handshake on a socket with timeouts. `before` is called before each use of the socket, to set its
+    /// timeouts. A timeout of the socket does not end the handshake; an error of `before` does.
     ///
     /// # Errors
     /// As for [`TlsConnector::connect`], and those of `before`.

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// CA certificates (PEM) that the server's certificate must be signed by. They replace those that the system trusts.
+    /// CA certificates (PEM) that the server's certificate must be signed by. They replace those that the system
+    /// trusts.
     pub ca_file: Option<PathBuf>,
     /// The client certificate (PEM) and its intermediates, presented if the server asks for one. Needs `key_file`.
     pub cert_file: Option<PathBuf>,

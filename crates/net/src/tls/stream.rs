@@ -1,5 +1,5 @@
-//! Reads and writes through TLS, on a socket that blocks, has timeouts, or does not block. After `WouldBlock` no byte is lost:
-//! the same call continues where it stopped.
+//! Reads and writes through TLS, on a socket that blocks, has timeouts, or does not block. After `WouldBlock` no byte
+//! is lost: the same call continues where it stopped.
 
 use std::io::{self, Read, Write};
 
@@ -9,11 +9,11 @@ use rustls::{ClientConnection, ProtocolVersion};
 const RECORD: usize = 16 * 1024;
 
 /// A connection after its handshake. Reads and writes return the socket's errors. After
-/// [`WouldBlock`](io::ErrorKind::WouldBlock) and [`TimedOut`](io::ErrorKind::TimedOut) the next call continues where the last
-/// one stopped.
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) and [`TimedOut`](io::ErrorKind::TimedOut) the next call continues where
+/// the last one stopped.
 ///
-/// As with other implementations of TLS, repeat a write that would block with the same bytes, or with the same bytes and more
-/// after them: they are encrypted already.
+/// As with other implementations of TLS, repeat a write that would block with the same bytes, or with the same bytes
+/// and more after them: they are encrypted already.
 #[derive(Debug)]
 pub struct TlsStream<S> {
     session: ClientConnection,
@@ -93,8 +93,8 @@ impl<S: Read + Write> TlsStream<S> {
         Ok(taken > 0)
     }
 
-    /// Whether no unread bytes are left and the server has not closed the connection. The socket must be non-blocking. Messages
-    /// of TLS itself, such as session tickets, are read and ignored.
+    /// Whether no unread bytes are left and the server has not closed the connection. The socket must be non-blocking.
+    /// Messages of TLS itself, such as session tickets, are read and ignored.
     pub fn is_silent(&mut self) -> bool {
         loop {
             match self.take() {
@@ -118,8 +118,8 @@ pub(super) fn is_pause(error: &io::Error) -> bool {
 }
 
 impl<S: Read + Write> Read for TlsStream<S> {
-    /// The end of the connection is the end of the stream, with or without `close_notify`: the protocols above notice by
-    /// themselves whether something is missing.
+    /// The end of the connection is the end of the stream, with or without `close_notify`: the protocols above notice
+    /// by themselves whether something is missing.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);

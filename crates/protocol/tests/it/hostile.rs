@@ -18,7 +18,7 @@ fn compressed() -> Properties {
 }
 
 #[test]
-fn a_zip_bomb_is_not_inflated() {
+fn zip_bomb_is_not_inflated() {
     let bomb = zlib(&vec![b' '; 100 * 1024 * 1024]);
     assert!(bomb.len() < 128 * 1024);
     let limits = Limits::default();
@@ -32,13 +32,13 @@ fn a_zip_bomb_is_not_inflated() {
 }
 
 #[test]
-fn a_bomb_in_a_bomb_stays_shut() {
+fn nested_zip_bomb_is_not_inflated() {
     let inner = zlib(&vec![0; 10 * 1024 * 1024]);
     assert_eq!(Task::decode(&compressed(), &zlib(&inner), &Limits::default()).unwrap_err().reason(), "invalid_utf8");
 }
 
 #[test]
-fn depth_does_not_overflow_the_stack() {
+fn deep_nesting_does_not_overflow_the_stack() {
     let deep = |open: &str, close: &str| [open.repeat(100_000), close.repeat(100_000)].concat();
     for payload in [deep("[", "]"), deep("{\"a\":", "}"), "[".repeat(100_000)] {
         let v1 = format!(r#"{{"task":"t","args":["e",{payload}]}}"#);
@@ -59,7 +59,7 @@ fn depth_does_not_overflow_the_stack() {
 }
 
 #[test]
-fn a_large_body_is_refused_before_it_is_read() {
+fn large_body_is_refused_before_parsing() {
     let limits = Limits { body: 10, ..Limits::default() };
     let too_large = |what| DecodeError::TooLarge { what, size: Some(11), limit: 10 };
     assert_eq!(Task::decode(&Properties::default(), &[b'x'; 11], &limits), Err(too_large("body")));
@@ -68,7 +68,7 @@ fn a_large_body_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn no_error_repeats_what_a_body_holds() {
+fn errors_never_quote_the_body() {
     for body in [
         r#"{"task":"hush""#,
         r#"{"task":"t","eta":"hush"}"#,
@@ -82,7 +82,7 @@ fn no_error_repeats_what_a_body_holds() {
 }
 
 #[test]
-fn a_name_in_an_error_is_short_and_clean() {
+fn names_in_errors_are_shortened_and_escaped() {
     let content_type = Some("\u{1b}[31m".to_owned() + &"x".repeat(10_000));
     let error =
         Task::decode(&Properties { content_type, ..Properties::default() }, b"{}", &Limits::default()).unwrap_err();

@@ -143,7 +143,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn an_event_comes_back_as_it_was(event in event(), eta in moment(), expires in moment(), second in any::<bool>()) {
+    fn event_roundtrips(event in event(), eta in moment(), expires in moment(), second in any::<bool>()) {
         let protocol = if second { Protocol::V2 } else { Protocol::V1 };
         let options = EncodeOptions {
             protocol: Some(protocol),
@@ -177,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn a_call_comes_back_as_it_was(data in value(), headers in value(), wait in any::<bool>(), second in any::<bool>()) {
+    fn call_roundtrips(data in value(), headers in value(), wait in any::<bool>(), second in any::<bool>()) {
         let call = Call::new("key", Method::Put).data(&data).unwrap().headers(&headers).unwrap();
         let call = if wait { call } else { call.no_wait() };
         let protocol = Some(if second { Protocol::V2 } else { Protocol::V1 });
@@ -190,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn a_request_comes_back_as_it_was(request in request(), second in any::<bool>()) {
+    fn request_roundtrips(request in request(), second in any::<bool>()) {
         let protocol = Some(if second { Protocol::V2 } else { Protocol::V1 });
         let encoded = request.encode(&EncodeOptions { protocol, ..EncodeOptions::default() }).unwrap();
         let task = Task::decode(&encoded.properties, &encoded.body, &Limits::default()).unwrap();
@@ -209,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn a_reply_comes_back_as_it_was(status in any::<u16>(), document in value(), text in ".{0,40}") {
+    fn reply_roundtrips(status in any::<u16>(), document in value(), text in ".{0,40}") {
         let reply = Reply::new(status, &document).unwrap();
         let read = Reply::decode(&reply.encode().unwrap(), &Limits::default()).unwrap();
         prop_assert_eq!(&read, &reply);
@@ -221,7 +221,7 @@ proptest! {
     }
 
     #[test]
-    fn peeking_agrees_with_decoding(properties in properties(), body in body()) {
+    fn peek_agrees_with_decode(properties in properties(), body in body()) {
         let twice = body.windows(6).filter(|window| window == b"\"args\"").count() > 1;
         if let Ok(task) = Task::decode(&properties, &body, &Limits::default())
             && let Some(peeked) = peek_event_type(&properties, &body)
@@ -232,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_arrives_panics(properties in properties(), body in body()) {
+    fn arbitrary_input_never_panics(properties in properties(), body in body()) {
         let _ = peek_event_type(&properties, &body);
         if let Ok(task) = Task::decode(&properties, &body, &Limits::default()) {
             let _ = (task.call(), task.resource_request(), task.task_id());

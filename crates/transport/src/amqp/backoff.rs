@@ -1,10 +1,10 @@
-//! How long to wait before the next attempt: exponential, with full jitter, so that a fleet does not reconnect all at once. It only
-//! computes.
+//! How long to wait before the next attempt: exponential, with full jitter, so that a fleet does not reconnect all at
+//! once. It only computes.
 
 use std::time::Duration;
 
-/// Upper bounds of the first and of the longest pause. An attempt costs a broker little, so the longest pause is short: after an outage
-/// of any length, the connection is back within 3 s and the time that connecting takes.
+/// Upper bounds of the first and of the longest pause. An attempt costs a broker little, so the longest pause is short:
+/// after an outage of any length, the connection is back within 3 s and the time that connecting takes.
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(3);
 

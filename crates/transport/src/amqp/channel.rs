@@ -1,5 +1,5 @@
-//! A channel in confirm mode: publishes on it, and finds the confirms. No thread reads confirms on its own: a caller that waits for
-//! one reads all that arrive and completes the receipts of others. `publisher` chooses the channel.
+//! A channel in confirm mode: publishes on it, and finds the confirms. No thread reads confirms on its own: a caller
+//! that waits for one reads all that arrive and completes the receipts of others. `publisher` chooses the channel.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -17,8 +17,8 @@ use super::in_flight::{ConfirmSource, InFlightPermit};
 use super::unconfirmed::{Unconfirmed, UnconfirmedMessage};
 use crate::{Confirmation, Error, Outgoing, Receipt, Result};
 
-/// A channel in confirm mode. It lives until its last receipt is dropped, so a channel that has left the pool still confirms the
-/// messages that were sent on it.
+/// A channel in confirm mode. It lives until its last receipt is dropped, so a channel that has left the pool still
+/// confirms the messages that were sent on it.
 pub(super) struct ConfirmChannel {
     /// `None` only while being dropped.
     channel: Mutex<Option<Channel>>,
@@ -33,8 +33,8 @@ pub(super) struct ConfirmChannel {
 }
 
 impl ConfirmChannel {
-    /// `closing_channels` receives the channel when it is no longer needed. Opening takes longer than the deadline if the broker stops
-    /// reading meanwhile.
+    /// `closing_channels` receives the channel when it is no longer needed. Opening takes longer than the deadline if
+    /// the broker stops reading meanwhile.
     pub(super) fn open(
         connection: &Arc<BrokerConnection>,
         closing_channels: Sender<ClosingChannel>,
@@ -72,11 +72,11 @@ impl ConfirmChannel {
         !self.retired.load(Ordering::Acquire) && self.connection.is_alive() && !self.unconfirmed().has_ended()
     }
 
-    /// Sends a message to the broker. `None` if the channel was given up after it was lent: the message was not sent, and the channel is
-    /// not lent again.
+    /// Sends a message to the broker. `None` if the channel was given up after it was lent: the message was not sent,
+    /// and the channel is not lent again.
     ///
-    /// An error means that the message was not sent: amiquip fails only before it has accepted all of a message, and the broker ignores
-    /// a part of one.
+    /// An error means that the message was not sent: amiquip fails only before it has accepted all of a message, and
+    /// the broker ignores a part of one.
     pub(super) fn publish(
         self: &Arc<Self>,
         message: &Outgoing<'_>,
@@ -146,8 +146,8 @@ impl ConfirmChannel {
 
     fn apply(&self, confirm: Confirm) {
         let mut unconfirmed = self.unconfirmed();
-        // The return of a message arrives before its confirm. Read under the lock, since another thread that has read the return must
-        // have marked it first.
+        // The return of a message arrives before its confirm. Read under the lock, since another thread that has read
+        // the return must have marked it first.
         while let Ok(returned) = self.returns.try_recv() {
             if let Some(id) = returned.properties.message_id() {
                 unconfirmed.mark_returned(id, &returned.exchange, &returned.routing_key);
@@ -177,8 +177,8 @@ impl ConfirmChannel {
         self.unconfirmed().end(&why);
     }
 
-    /// Closes a retired channel without receipts. Otherwise its unconfirmed messages would hold their permits for as long as the channel
-    /// stays in the pool.
+    /// Closes a retired channel without receipts. Otherwise its unconfirmed messages would hold their permits for as
+    /// long as the channel stays in the pool.
     fn close_if_unused(&self) {
         if !self.retired.load(Ordering::Acquire) {
             return;

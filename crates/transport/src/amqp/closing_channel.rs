@@ -1,5 +1,5 @@
-//! Channels that are no longer needed and wait to be closed. Closing a channel is a blocking call, so it is left to the thread that
-//! restores the connection.
+//! Channels that are no longer needed and wait to be closed. Closing a channel is a blocking call, so it is left to the
+//! thread that restores the connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +23,8 @@ impl ClosingChannel {
         Self { channel: Some(channel), connection }
     }
 
-    /// A receiver that disconnects when it may be closed, or `None` if it may be closed now. While a broker blocks the connection it
-    /// reads nothing, and closing a channel without an answer would cost the connection.
+    /// A receiver that disconnects when it may be closed, or `None` if it may be closed now. While a broker blocks the
+    /// connection it reads nothing, and closing a channel without an answer would cost the connection.
     pub(super) fn unblocked(&self) -> Option<Receiver<()>> {
         self.connection.flow_control.unblocked()
     }

@@ -42,7 +42,8 @@ pub(super) struct BrokerConnection {
 }
 
 impl BrokerConnection {
-    /// Opens a connection to the first node that accepts one, by the deadline. `purpose` is for the log, such as `publishing`.
+    /// Opens a connection to the first node that accepts one, by the deadline. `purpose` is for the log, such as
+    /// `publishing`.
     pub(super) fn open(
         options: &AmqpOptions,
         watchdog: &Arc<Watchdog>,
@@ -130,14 +131,14 @@ impl BrokerConnection {
         self.alive.store(false, Ordering::Release);
     }
 
-    /// Cuts this connection at the deadline, unless the guard is dropped before. Each call gets at least 500 ms, since callers share
-    /// the connection, and a cut ends it for all of them.
+    /// Cuts this connection at the deadline, unless the guard is dropped before. Each call gets at least 500 ms, since
+    /// callers share the connection, and a cut ends it for all of them.
     pub(super) fn guard(&self, deadline: Deadline) -> Guard<'_> {
         self.watchdog.watch(&self.socket_handle, deadline.max(self.clock.deadline(LEAST_TIME)))
     }
 
-    /// [`BrokerConnection::guard`] for calls that no caller waits for. It does not cut while the broker blocks the connection and
-    /// therefore cannot answer.
+    /// [`BrokerConnection::guard`] for calls that no caller waits for. It does not cut while the broker blocks the
+    /// connection and therefore cannot answer.
     pub(super) fn patient_guard(&self, deadline: Deadline) -> Guard<'_> {
         self.watchdog.watch_patiently(
             &self.socket_handle,
@@ -232,8 +233,8 @@ impl ConnectionMonitor {
         }
         self.alive.store(false, Ordering::Release);
         self.flow_control.unblock();
-        // If the connection is still here, it was lost and not closed. Its I/O thread has ended or is about to end, so closing returns
-        // at once with the reason. A panic of that thread is such a reason.
+        // If the connection is still here, it was lost and not closed. Its I/O thread has ended or is about to end, so
+        // closing returns at once with the reason. A panic of that thread is such a reason.
         let connection = lock(&self.connection).take();
         // Otherwise `close` has taken it, and has logged it.
         let Some(connection) = connection else { return };

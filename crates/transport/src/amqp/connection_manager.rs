@@ -1,5 +1,5 @@
-//! Opens the one connection for publishing when it is first needed, and keeps what a new one needs: the topologies and the limit of
-//! unconfirmed bytes. `reconnect` restores a lost connection; `publisher` sends over it.
+//! Opens the one connection for publishing when it is first needed, and keeps what a new one needs: the topologies and
+//! the limit of unconfirmed bytes. `reconnect` restores a lost connection; `publisher` sends over it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,8 +16,8 @@ use super::options::AmqpOptions;
 use super::watchdog::Watchdog;
 use crate::{Error, Health, Result, Topology};
 
-/// The least time between a failed attempt and the next one by a caller. Any number of callers thus makes at most ten attempts per
-/// second, and all of them get the result.
+/// The least time between a failed attempt and the next one by a caller. Any number of callers thus makes at most ten
+/// attempts per second, and all of them get the result.
 const ATTEMPT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The connection for publishing, and what is needed to open it again.
@@ -61,7 +61,8 @@ struct FailedAttempt {
     conclusive: bool,
 }
 
-/// The token of an attempt, returned when dropped. If it were lost with a failed attempt, no caller could connect again.
+/// The token of an attempt, returned when dropped. If it were lost with a failed attempt, no caller could connect
+/// again.
 struct AttemptToken<'a>(&'a Sender<()>);
 
 impl Drop for AttemptToken<'_> {
@@ -108,7 +109,8 @@ impl ConnectionManager {
             return Ok(connection);
         }
         let failed = self.state().failed;
-        // One caller opens the connection, the others wait for it. If the broker refuses, all of them get the error at once.
+        // One caller opens the connection, the others wait for it. If the broker refuses, all of them get the error at
+        // once.
         if clock::receive(&*self.options.clock, &self.attempt_token.1, deadline).is_err() {
             return Err(failure::timeout(Stage::Connect));
         }
@@ -145,7 +147,8 @@ impl ConnectionManager {
                 // An exclusive queue must be declared on this connection, since it is deleted with its connection.
                 connection.flow_control.wait_until_unblocked(&*self.options.clock, deadline)?;
             }
-            // A broker that blocks a connection reads nothing from it. It reads from a new connection until that one publishes.
+            // A broker that blocks a connection reads nothing from it. It reads from a new connection until that one
+            // publishes.
             let spare = match connection.flow_control.blocked() {
                 Some(_) => Some(self.open("declaring", || None, deadline).map_err(|error| self.record_error(error))?),
                 None => None,
@@ -188,7 +191,7 @@ impl ConnectionManager {
 
     /// Forgets the queues and exchanges of a topology, so that they are not declared again.
     pub(super) fn forget(&self, gone: &Topology) {
-        self.state().topologies.retain_mut(|topology| topology.lose(gone));
+        self.state().topologies.retain_mut(|topology| topology.subtract(gone));
     }
 
     fn open_declaring(
@@ -247,8 +250,8 @@ impl ConnectionManager {
         error
     }
 
-    /// Opens the connection, unless an attempt that failed meanwhile gives the answer. `failed` is the number of failures when the
-    /// caller came.
+    /// Opens the connection, unless an attempt that failed meanwhile gives the answer. `failed` is the number of
+    /// failures when the caller came.
     fn open_or_share_failure(&self, failed: u64, deadline: Deadline) -> Result<Arc<BrokerConnection>> {
         let clock = &*self.options.clock;
         let next = {

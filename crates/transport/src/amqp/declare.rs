@@ -12,8 +12,8 @@ use super::failure::{NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED};
 use super::throwaway_channel::{Reply, ThrowawayChannel};
 use crate::{Error, Exchange, ExchangeKind, Queue, Result, Topology};
 
-/// The queues whose declaration cost a connection. A broker that knows the queue type but has it disabled closes the whole
-/// connection. On the next connection these queues are declared with their fallback at once.
+/// The queues whose declaration cost a connection. A broker that knows the queue type but has it disabled closes the
+/// whole connection. On the next connection these queues are declared with their fallback at once.
 #[derive(Default)]
 pub(super) struct Fallbacks(Mutex<BTreeSet<String>>);
 
@@ -28,8 +28,8 @@ impl Fallbacks {
     }
 }
 
-/// Declares `topology` over `connection`. With `compare`, existing queues and exchanges are compared with the topology. A
-/// difference is logged; it is an error if the topology is strict.
+/// Declares `topology` over `connection`. With `compare`, existing queues and exchanges are compared with the topology.
+/// A difference is logged; it is an error if the topology is strict.
 pub(super) fn declare(
     connection: &BrokerConnection,
     topology: &Topology,

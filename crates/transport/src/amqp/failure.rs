@@ -1,5 +1,5 @@
-//! What amiquip's errors mean. The only place where they are told apart; nothing of
-//! them but text leaves this folder, and they carry no credentials, since amiquip is given none.
+//! What amiquip's errors mean. Only this file tells them apart. Only their text leaves this folder; it contains no
+//! credentials, since amiquip gets none.
 
 use std::io;
 
@@ -18,48 +18,48 @@ const NOT_ALLOWED: u16 = 530;
 pub(super) const NOT_IMPLEMENTED: u16 = 540;
 pub(super) const INTERNAL_ERROR: u16 = 541;
 
-/// An amiquip error, by meaning.
-pub(super) enum Cause {
+/// The meaning of an amiquip error.
+pub(super) enum AmqpCause {
     /// The broker closed the channel or the connection and said why.
     Refused { code: u16, text: String },
-    /// The login was refused, or cut off at a moment that looks like it.
+    /// The login was refused, or the connection ended at a moment that looks like a refusal.
     Login,
-    /// The connection is gone.
+    /// The connection is lost.
     Lost(String),
 }
 
-pub(super) fn cause(error: &amiquip::Error) -> Cause {
+pub(super) fn cause(error: &amiquip::Error) -> AmqpCause {
     match error {
         amiquip::Error::ServerClosedChannel { code, message, .. }
         | amiquip::Error::ServerClosedConnection { code, message } => {
-            Cause::Refused { code: *code, text: message.clone() }
+            AmqpCause::Refused { code: *code, text: message.clone() }
         }
-        amiquip::Error::InvalidCredentials => Cause::Login,
-        amiquip::Error::MissedServerHeartbeats => Cause::Lost("the broker's heartbeats stopped".to_owned()),
-        amiquip::Error::IoThreadPanic => Cause::Lost("the client library's I/O thread ended".to_owned()),
-        other => Cause::Lost(other.to_string()),
+        amiquip::Error::InvalidCredentials => AmqpCause::Login,
+        amiquip::Error::MissedServerHeartbeats => AmqpCause::Lost("the broker's heartbeats stopped".to_owned()),
+        amiquip::Error::IoThreadPanic => AmqpCause::Lost("the client library's I/O thread ended".to_owned()),
+        other => AmqpCause::Lost(other.to_string()),
     }
 }
 
-/// In words.
+/// The reason, in words.
 pub(super) fn reason(error: &amiquip::Error) -> String {
     match cause(error) {
-        Cause::Refused { text, .. } => text,
-        Cause::Login => "the login was cut off".to_owned(),
-        Cause::Lost(why) => why,
+        AmqpCause::Refused { text, .. } => text,
+        AmqpCause::Login => "the login was cut off".to_owned(),
+        AmqpCause::Lost(why) => why,
     }
 }
 
-/// The error of a call within a connection. `outcome` is that of a lost connection.
+/// The error of a call on an open connection. `outcome` is the outcome if the connection is lost.
 pub(super) fn failed(error: &amiquip::Error, doing: &str, outcome: Outcome) -> Error {
     match cause(error) {
-        Cause::Refused {
+        AmqpCause::Refused {
             code: ACCESS_REFUSED | NOT_FOUND | RESOURCE_LOCKED | PRECONDITION_FAILED | NOT_ALLOWED,
             text,
         } => Error::Rejected { why: format!("{doing}: the broker refused: {text}") },
-        Cause::Refused { code, text } => lost(doing, format!("the broker closed it ({code} {text})"), outcome),
-        Cause::Login => lost(doing, "the login was cut off".to_owned(), outcome),
-        Cause::Lost(why) => lost(doing, why, outcome),
+        AmqpCause::Refused { code, text } => lost(doing, format!("the broker closed it ({code} {text})"), outcome),
+        AmqpCause::Login => lost(doing, "the login was cut off".to_owned(), outcome),
+        AmqpCause::Lost(why) => lost(doing, why, outcome),
     }
 }
 
@@ -71,37 +71,37 @@ pub(super) fn lost(doing: &str, why: String, outcome: Outcome) -> Error {
     }
 }
 
-/// The error of opening a connection; `setting` is where the URL came from.
+/// The error of opening a connection. `setting` is where the URL came from.
 pub(super) fn not_opened(error: &amiquip::Error, node: &Node, setting: &str) -> Error {
     let cause = match error {
-        // Asked to say so, the broker answers wrong credentials with `connection.close`,
-        // which amiquip does not expect there and does not show.
-        amiquip::Error::FrameUnexpected => Cause::Login,
+        // As requested, the broker answers wrong credentials with `connection.close`. amiquip does not expect it there
+        // and does not show it.
+        amiquip::Error::FrameUnexpected => AmqpCause::Login,
         other => cause(other),
     };
     match cause {
-        Cause::Login | Cause::Refused { code: ACCESS_REFUSED, .. } => Error::Rejected {
+        AmqpCause::Login | AmqpCause::Refused { code: ACCESS_REFUSED, .. } => Error::Rejected {
             why: format!(
-                "the broker at {node} refused the login of user `{}`: check user and password in {setting}, and that the user may log in from here (RabbitMQ lets `guest` in from its own machine only)",
+                "the broker at {node} refused the login of user `{}`: check user and password in {setting}, and that the user may log in from this machine (by default, RabbitMQ lets `guest` log in only from its own machine)",
                 node.user
             ),
         },
-        Cause::Refused { code: NOT_ALLOWED, text } => Error::Rejected {
+        AmqpCause::Refused { code: NOT_ALLOWED, text } => Error::Rejected {
             why: format!(
-                "the broker at {node} does not let user `{}` into the virtual host `{}` ({text}): check the part behind the port in {setting}, and the user's permissions",
+                "the broker at {node} refused user `{}` access to the virtual host `{}` ({text}): check the part after the port in {setting}, and the user's permissions",
                 node.user, node.vhost
             ),
         },
-        Cause::Refused { code, text } => {
+        AmqpCause::Refused { code, text } => {
             unreachable(node, setting, format!("it closed the connection: {code} {text}").into())
         }
-        Cause::Lost(why) => unreachable(node, setting, why.into()),
+        AmqpCause::Lost(why) => unreachable(node, setting, why.into()),
     }
 }
 
-/// Whether the login was fine, and the virtual host was not.
+/// Whether the broker accepted the login and refused the virtual host.
 pub(super) fn is_about_vhost(error: &amiquip::Error) -> bool {
-    matches!(cause(error), Cause::Refused { code: NOT_ALLOWED, .. })
+    matches!(cause(error), AmqpCause::Refused { code: NOT_ALLOWED, .. })
 }
 
 /// The host name has no address.
@@ -114,12 +114,12 @@ pub(super) fn not_resolved(error: ResolveError, node: &Node, setting: &str) -> E
     }
 }
 
-/// No connection, for a reason below AMQP.
+/// There is no connection, for a reason below AMQP.
 pub(super) fn not_connected(error: io::Error, node: &Node, setting: &str) -> Error {
     if error.kind() == io::ErrorKind::TimedOut {
         return Error::Unavailable {
             what: format!(
-                "the broker at {node} did not answer in time: check host and port in {setting}, and that no firewall is in between"
+                "the broker at {node} did not answer in time: check host and port in {setting}, and that no firewall blocks the connection"
             ),
             outcome: Outcome::NotSent,
             source: Some(Box::new(error)),
@@ -131,7 +131,7 @@ pub(super) fn not_connected(error: io::Error, node: &Node, setting: &str) -> Err
 fn unreachable(node: &Node, setting: &str, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
     Error::Unavailable {
         what: format!(
-            "cannot connect to the broker at {node}: is RabbitMQ running there, and are host and port in {setting} right?"
+            "cannot connect to the broker at {node}: check that RabbitMQ runs there, and host and port in {setting}"
         ),
         outcome: Outcome::NotSent,
         source: Some(source),

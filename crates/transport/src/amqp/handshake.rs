@@ -1,5 +1,5 @@
-//! Opens an AMQP connection, step by step: host name, TCP, TLS, login, virtual host. `connection` uses the result; `probe`
-//! reports how far an attempt came.
+//! Opens an AMQP connection, step by step: host name, TCP, TLS, login, virtual host. `connection` uses the result;
+//! `probe` reports how far an attempt came.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -22,8 +22,8 @@ use crate::Error;
 
 /// RabbitMQ's own default, and far below what overflows in amiquip.
 const CHANNEL_MAX: u16 = 2047;
-/// amiquip reports any connection lost before the answer to the login as a refused login. A second attempt, which asks the broker
-/// for its real answer, tells the two apart.
+/// amiquip reports any connection lost before the answer to the login as a refused login. A second attempt, which asks
+/// the broker for its real answer, tells the two apart.
 const LOGIN_ATTEMPTS: u32 = 2;
 
 /// A connection that has just been opened.
@@ -188,8 +188,9 @@ fn log_in(
     }
 }
 
-/// The heartbeat, in seconds, to agree on with the broker so that either side notices a dead connection within two heartbeats of
-/// the setting. amiquip gives up after two silent heartbeats, RabbitMQ only after three, so the broker is asked for two thirds.
+/// The heartbeat, in seconds, to agree on with the broker so that either side notices a dead connection within two
+/// heartbeats of the setting. amiquip gives up after two silent heartbeats, RabbitMQ only after three, so the broker is
+/// asked for two thirds.
 fn negotiated(heartbeat: u16) -> u16 {
     (heartbeat / 3 * 2 + heartbeat % 3 * 2 / 3).max(1)
 }

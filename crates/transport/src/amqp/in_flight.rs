@@ -1,5 +1,5 @@
-//! Limits how many bytes are sent and not confirmed yet, like a semaphore. A caller that waits for a permit reads the confirms of all
-//! channels meanwhile, so it depends on no other thread. The channel knows what a confirm means.
+//! Limits how many bytes are sent and not confirmed yet, like a semaphore. A caller that waits for a permit reads the
+//! confirms of all channels meanwhile, so it depends on no other thread. The channel knows what a confirm means.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -9,8 +9,8 @@ use amiquip::Confirm;
 use crossbeam_channel::{Receiver, Select, Sender, bounded};
 use zc_events_protocol::{Clock, Deadline};
 
-/// A message without a receipt that stays unconfirmed for this long is given up together with its channel. Otherwise it would hold its
-/// permit for ever.
+/// A message without a receipt that stays unconfirmed for this long is given up together with its channel. Otherwise it
+/// would hold its permit for ever.
 const STALE: Duration = Duration::from_secs(30);
 
 /// A channel that confirms are read from.
@@ -19,7 +19,8 @@ pub(super) trait ConfirmSource: Send + Sync {
     fn confirms(&self) -> Option<Receiver<Confirm>>;
     /// Handles `first`, which was read already, and all confirms after it. `None` means that the end was read.
     fn handle_confirms(&self, first: Option<Confirm>);
-    /// Handles the confirms that have arrived. Gives the channel up if it has an unconfirmed message from before `stale` and no receipts.
+    /// Handles the confirms that have arrived. Gives the channel up if it has an unconfirmed message from before
+    /// `stale` and no receipts.
     fn collect_confirms(&self, stale: Option<Instant>);
 }
 
@@ -115,8 +116,8 @@ impl InFlight {
                 Ok(permit) => return Some(permit),
                 Err(change) => change,
             };
-            // After `change`, so that a channel opened since then is not overlooked. The channels are not held while waiting, since
-            // the end of a channel frees its permits.
+            // After `change`, so that a channel opened since then is not overlooked. The channels are not held while
+            // waiting, since the end of a channel frees its permits.
             let stale = clock.now().checked_sub(STALE);
             let confirms: Vec<_> = self
                 .sources()

@@ -1,8 +1,9 @@
-//! Finds out what exists, how it differs, and which permissions the user missing_permissions, without changing anything: the broker must refuse
-//! each call, or the call has no effect.
+//! Finds out what exists, how it differs, and which permissions the user lacks, without changing anything: the broker
+//! must refuse each call, or the call has no effect.
 //!
-//! - **Declaring with an invalid argument**: the broker checks the permission first (403), then compares with an existing queue
-//!   or exchange ("inequivalent arg", 406). It creates no missing one, since the argument is invalid ("invalid arg", 406).
+//! - **Declaring with an invalid argument**: the broker checks the permission first (403), then compares with an
+//!   existing queue or exchange ("inequivalent arg", 406). It creates no missing one, since the argument is invalid
+//!   ("invalid arg", 406).
 //! - **Removing a binding that does not exist**: the broker checks the permissions for bindings, and does nothing else.
 //! - **Consuming with an invalid priority**: 403 without the permission, otherwise 406.
 //!

@@ -1,7 +1,6 @@
-//! The stream between amiquip and the socket, which finishes the login: amiquip is given
-//! no password at all, since it logs what it sends; the real response, a connection name
-//! and the wish for a proper refusal of wrong credentials are written into its `StartOk`
-//! on the way out. Inbound bytes pass as they are; they are checked in `guard`.
+//! The stream between amiquip and the socket, which completes the login. amiquip gets no password, since it logs what
+//! it sends. The stream writes the credentials, the connection name and the request for a proper refusal of wrong
+//! credentials into amiquip's `StartOk` on its way out. Inbound bytes pass unchanged; `guard` checks them.
 
 use std::io::{self, Read, Write};
 
@@ -13,12 +12,12 @@ use zc_events_net::Socket;
 
 /// `AMQP` 0 0 9 1
 const PROTOCOL_HEADER: usize = 8;
-/// Type, channel, size; behind the payload, the end mark.
+/// Type, channel and size of a frame. After the payload follows the end mark.
 const FRAME_HEADER: usize = 7;
 /// Class 10, method 11: `connection.start-ok`.
 const START_OK: [u8; 4] = [0, 10, 0, 11];
 
-/// What amiquip is told of the credentials: the mechanism.
+/// The credentials as amiquip gets them: only the mechanism.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plain;
 
@@ -32,7 +31,7 @@ impl Sasl for Plain {
     }
 }
 
-/// What is written in its place.
+/// The credentials that are written instead.
 pub(super) struct Login {
     pub(super) user: String,
     pub(super) password: String,
@@ -40,7 +39,7 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// The frame of amiquip's `StartOk`, completed.
+    /// Completes amiquip's `StartOk` frame.
     fn complete(&self, frame: &[u8]) -> io::Result<Vec<u8>> {
         let size = u32_at(frame, 3)? as usize;
         let payload = slice(frame, FRAME_HEADER, size)?;
@@ -74,13 +73,13 @@ impl Login {
 }
 
 enum Phase {
-    /// So many bytes of the protocol header are still to be written.
+    /// How many bytes of the protocol header are still to be written.
     Header(usize),
     StartOk(Login),
     Open,
 }
 
-/// A stream on which a login is completed.
+/// A stream that completes the login.
 pub(super) struct LoginStream {
     inner: Socket<TcpStream>,
     phase: Phase,
@@ -114,7 +113,7 @@ impl Write for LoginStream {
             Phase::StartOk(login) => {
                 let length = FRAME_HEADER + u32_at(bytes, 3)? as usize + 1;
                 let completed = login.complete(slice(bytes, 0, length)?)?;
-                // Some hundred bytes into an empty socket buffer: all or nothing.
+                // A few hundred bytes into an empty socket buffer, so all or nothing is written.
                 if self.inner.write(&completed)? < completed.len() {
                     return Err(io::ErrorKind::WriteZero.into());
                 }
@@ -218,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_login_is_completed_and_every_length_fits() {
+    fn the_login_is_completed_with_correct_lengths() {
         let login = Login { user: "u".into(), password: "pass".into(), connection_name: "orders".into() };
         let frame = login.complete(&start_ok()).unwrap();
         assert_eq!(u32_at(&frame, 3).unwrap() as usize, frame.len() - FRAME_HEADER - 1);
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_without_a_panic() {
+    fn other_frames_are_refused_without_a_panic() {
         let login = Login { user: "u".into(), password: "p".into(), connection_name: "c".into() };
         let frame = start_ok();
         for length in 0..frame.len() - 1 {

@@ -1,8 +1,8 @@
-//! A broker on AMQP 0-9-1, such as RabbitMQ, through amiquip. Only this folder names amiquip. One connection publishes; each
-//! subscription has its own, since a broker that blocks publishers must not block consumers.
+//! A broker on AMQP 0-9-1, such as RabbitMQ, through amiquip. Only this folder names amiquip. One connection publishes;
+//! each subscription has its own, since a broker that blocks publishers must not block consumers.
 //!
-//! `failure` tells amiquip's errors apart, `watchdog` adds deadlines to it, `login` keeps credentials out of its logs, and `guard`
-//! keeps bytes from it that would crash or mislead it.
+//! `failure` tells amiquip's errors apart, `watchdog` adds deadlines to it, `login` keeps credentials out of its logs,
+//! and `guard` keeps bytes from it that would crash or mislead it.
 
 mod backoff;
 mod channel;
@@ -35,6 +35,7 @@ mod unconfirmed;
 mod url;
 mod watchdog;
 
+use std::fmt;
 use std::sync::Arc;
 
 use zc_events_protocol::{Deadline, Outcome, size_of_headers};
@@ -55,11 +56,11 @@ const MAX_HEADERS: usize = 120 * 1024;
 
 /// A broker that is reached over AMQP. Clones share the connection. It connects when it is first used.
 ///
-/// A lost connection is restored in the background, with all topologies declared again: after 0 to 200 ms, then after pauses that grow
-/// to at most 3 s. A call that needs the connection meanwhile makes an attempt of its own.
+/// A lost connection is restored in the background, with all topologies declared again: after 0 to 200 ms, then after
+/// pauses that grow to at most 3 s. A call that needs the connection meanwhile makes an attempt of its own.
 ///
-/// If a publish fails because the connection had ended unnoticed, nothing was sent, and the publish is repeated once on a new
-/// connection. No other message is sent twice.
+/// If a publish fails because the connection had ended unnoticed, nothing was sent, and the publish is repeated once on
+/// a new connection. No other message is sent twice.
 #[derive(Clone)]
 pub struct AmqpBroker {
     publisher: Arc<Publisher>,
@@ -81,6 +82,12 @@ impl AmqpBroker {
                 source: Some(Box::new(error)),
             })?;
         Ok(Self { publisher: Arc::new(publisher), max_body })
+    }
+}
+
+impl fmt::Debug for AmqpBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AmqpBroker").field("options", self.publisher.options()).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,5 @@
-//! One node of a broker URL: where it is, how to log in, and its parameters. Parsing only: it resolves no name and connects to
-//! nothing. A node never shows its password.
+//! One node of a broker URL: where it is, how to log in, and its parameters. Parsing only: it resolves no name and
+//! connects to nothing. A node never shows its password.
 
 use std::fmt;
 use std::net::Ipv6Addr;

@@ -1,4 +1,4 @@
-//! How an AMQP broker is used. Values only.
+//! The options of an AMQP broker. Values only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use zc_events_protocol::{Clock, SystemClock};
 
 use super::url::BrokerUrl;
 
-/// How to reach a broker, and with how much.
+/// How to reach a broker, and its limits.
 ///
 /// ```
 /// use zc_events_transport::amqp::AmqpOptions;
@@ -45,64 +45,63 @@ impl AmqpOptions {
         }
     }
 
-    /// What errors call the place that the URL came from, such as `BROKER_URL`.
+    /// The name of the setting that the URL came from, such as `BROKER_URL`, for error messages.
     #[must_use]
     pub fn setting(mut self, name: impl Into<String>) -> Self {
         self.setting = name.into();
         self
     }
 
-    /// What RabbitMQ's management shows for our connections.
+    /// The name that RabbitMQ's management shows for the connections.
     #[must_use]
     pub fn connection_name(mut self, name: impl Into<String>) -> Self {
         self.connection_name = name.into();
         self
     }
 
-    /// How many channels publish at once, at least 1. They share one connection.
+    /// How many channels publish at the same time, at least 1. They share one connection.
     #[must_use]
     pub fn channels(mut self, channels: u32) -> Self {
         self.channels = channels.clamp(1, 1024);
         self
     }
 
-    /// How long opening a connection to one node may take, within the deadline of the
-    /// call. The URL's `connection_timeout` wins.
+    /// How long opening a connection to one node may take, within the deadline of the call. The URL's
+    /// `connection_timeout` overrides it.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// The heartbeat in seconds, at least 1. After two of them without a sign of life, whether
-    /// the broker's to us or ours to the broker, a connection is dead. The URL's `heartbeat` wins.
-    /// The broker is asked for two thirds of it, since it gives up only after up to three.
+    /// The heartbeat in seconds, at least 1. After two heartbeats of silence in either direction, a connection counts
+    /// as dead. The URL's `heartbeat` overrides it. The broker is asked for two thirds of it, since it gives up only
+    /// after up to three.
     #[must_use]
     pub fn heartbeat(mut self, seconds: u16) -> Self {
         self.heartbeat = seconds.max(1);
         self
     }
 
-    /// The largest body, in bytes, that is sent: 128 MiB, as is RabbitMQ's own limit by
-    /// default, so that whatever arrived can be sent on.
+    /// The largest body that is sent, in bytes. The default is 128 MiB, like RabbitMQ's limit, so any message that
+    /// arrived can be republished.
     #[must_use]
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
     }
 
-    /// How many bytes of bodies may have been handed over and not be confirmed yet: 64 MiB.
-    /// A send beyond that waits, by its deadline, until confirms have come, and fails with
-    /// [`Timeout`](crate::Error::Timeout) of [`Stage::InFlight`](zc_events_protocol::Stage::InFlight), or
-    /// [`Blocked`](crate::Error::Blocked), without having sent anything. A message that is larger by
-    /// itself goes out when nothing else is out.
+    /// How many bytes of bodies may be sent and not confirmed yet. The default is 64 MiB. A send above the limit waits
+    /// for confirms until its deadline, and then fails with [`Timeout`](crate::Error::Timeout) of
+    /// [`Stage::InFlight`](zc_events_protocol::Stage::InFlight) or with [`Blocked`](crate::Error::Blocked). The message
+    /// was not sent then. A message above the limit is sent when no other is unconfirmed.
     #[must_use]
     pub fn in_flight_bytes(mut self, bytes: usize) -> Self {
         self.in_flight_bytes = bytes;
         self
     }
 
-    /// Where time comes from. Waits for the network are real whatever the clock says.
+    /// The clock. Waits for the network use real time whatever the clock says.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

@@ -48,7 +48,8 @@ impl PreconditionFailed {
         self.found().parse().ok()
     }
 
-    /// The existing value of an argument; `Null` if there is none. If the text names no type, the type of `wanted` is used.
+    /// The existing value of an argument; `Null` if there is none. If the text names no type, the type of `wanted` is
+    /// used.
     pub(super) fn found_value(&self, wanted: Option<&HeaderValue>) -> Option<HeaderValue> {
         let Some(value) = &self.current.value else { return Some(HeaderValue::Null) };
         let kind = self.current.kind.as_deref().or(match wanted {

@@ -1,5 +1,5 @@
-//! How far an attempt to connect to a broker comes, step by step, for diagnosis. The steps are those of every connection, in
-//! `handshake`.
+//! How far an attempt to connect to a broker comes, step by step, for diagnosis. The steps are those of every
+//! connection, in `handshake`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,12 +27,13 @@ pub struct NodeProbe {
     pub user: String,
     /// The virtual host, whose step is [`ConnectStep::Namespace`](zc_events_net::ConnectStep::Namespace).
     pub vhost: String,
-    /// The product and version that the broker reports, such as `RabbitMQ 3.10.8`. `None` if the connection was not opened.
+    /// The product and version that the broker reports, such as `RabbitMQ 3.10.8`. `None` if the connection was not
+    /// opened.
     pub server: Option<String>,
 }
 
-/// Opens a connection to each node of the options' URL, in order, and closes it again. Blocks until the deadline at most. Each
-/// node gets its share of the time that is left.
+/// Opens a connection to each node of the options' URL, in order, and closes it again. Blocks until the deadline at
+/// most. Each node gets its share of the time that is left.
 ///
 /// ```
 /// use std::time::Duration;

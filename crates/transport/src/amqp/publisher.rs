@@ -1,5 +1,5 @@
-//! Publishing: an r2d2 pool of the channels of one connection. `connection_manager` opens that connection, and not the pool, so that a
-//! failure is reported at once and not after the pool's timeout.
+//! Publishing: an r2d2 pool of the channels of one connection. `connection_manager` opens that connection, and not the
+//! pool, so that a failure is reported at once and not after the pool's timeout.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -51,6 +51,10 @@ impl Publisher {
         Ok(Self { manager, pool, message_ids: MessageIds::new(), _reconnect_thread: reconnect_thread })
     }
 
+    pub(super) fn options(&self) -> &AmqpOptions {
+        &self.manager.options
+    }
+
     pub(super) fn send(&self, message: &Outgoing<'_>, deadline: Deadline) -> Result<Receipt> {
         let clock = &*self.manager.options.clock;
         let fresh;
@@ -72,8 +76,8 @@ impl Publisher {
                 });
             };
             connection.flow_control.wait_until_unblocked(clock, deadline)?;
-            // Lent only while sending, so that other callers wait for the pool, each until its own deadline, and not behind a message
-            // that the broker does not accept.
+            // Lent only while sending, so that other callers wait for the pool, each until its own deadline, and not
+            // behind a message that the broker does not accept.
             let channel = self.channel(deadline)?;
             match channel.publish(message, message_id, permit, deadline) {
                 // The channel had ended unnoticed, and nothing was sent.
@@ -91,8 +95,8 @@ impl Publisher {
         self.manager.declare(topology, deadline)
     }
 
-    /// Opens another connection, with all topologies and `own` declared, for a subscription. The receiver disconnects when this broker is
-    /// closed.
+    /// Opens another connection, with all topologies and `own` declared, for a subscription. The receiver disconnects
+    /// when this broker is closed.
     pub(super) fn open_connection(
         &self,
         purpose: &str,

@@ -1,5 +1,5 @@
-//! The thread that restores a lost connection for publishing, and closes channels that are no longer needed. It sleeps while all is
-//! well.
+//! The thread that restores a lost connection for publishing, and closes channels that are no longer needed. It sleeps
+//! while all is well.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! From a TCP connection to the socket that amiquip gets, with a TLS handshake if the URL asks for TLS. `guard` and `login` change
-//! what is read and written over it.
+//! From a TCP connection to the socket that amiquip gets, with a TLS handshake if the URL asks for TLS. `guard` and
+//! `login` change what is read and written over it.
 
 use std::io;
 

@@ -1,12 +1,12 @@
 //! Calls to the broker that it may refuse. It refuses by closing the channel (and an unknown queue type by closing the
-//! connection), so such calls run on a channel of their own, which is replaced after a refusal. `declare`, `inspect` and `remove`
-//! know the calls.
+//! connection), so such calls run on a channel of their own, which is replaced after a refusal. `declare`, `inspect`
+//! and `remove` know the calls.
 
 use amiquip::Channel;
 use zc_events_protocol::{Deadline, Outcome, Stage};
 
 use super::connection::BrokerConnection;
-use super::failure::{self, ACCESS_REFUSED, Cause, INTERNAL_ERROR, NOT_IMPLEMENTED};
+use super::failure::{self, ACCESS_REFUSED, AmqpCause, INTERNAL_ERROR, NOT_IMPLEMENTED};
 use crate::{Error, Result};
 
 /// The broker's reply to one call.
@@ -60,16 +60,16 @@ impl<'a> ThrowawayChannel<'a> {
             }
             Err(_) if guard.has_fired() => Err(failure::timeout(Stage::Declare)),
             Err(error @ amiquip::Error::ServerClosedChannel { .. }) => match failure::cause(&error) {
-                Cause::Refused { code, text } if code != ACCESS_REFUSED => Ok(Reply::Refused { code, text }),
-                Cause::Refused { code, text } => Ok(Reply::Refused {
+                AmqpCause::Refused { code, text } if code != ACCESS_REFUSED => Ok(Reply::Refused { code, text }),
+                AmqpCause::Refused { code, text } => Ok(Reply::Refused {
                     code,
-                    text: format!("{text} (the user missing_permissions a permission: `rabbitmqctl set_permissions`)"),
+                    text: format!("{text} (the user lacks a permission: `rabbitmqctl set_permissions`)"),
                 }),
                 _ => Err(failure::failed(&error, doing, Outcome::NotSent)),
             },
             Err(error) => {
                 self.cost_connection =
-                    matches!(failure::cause(&error), Cause::Refused { code: NOT_IMPLEMENTED | INTERNAL_ERROR, .. });
+                    matches!(failure::cause(&error), AmqpCause::Refused { code: NOT_IMPLEMENTED | INTERNAL_ERROR, .. });
                 self.connection.note_dead();
                 Err(failure::failed(&error, doing, Outcome::NotSent))
             }

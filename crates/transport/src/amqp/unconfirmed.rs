@@ -1,5 +1,5 @@
-//! The messages that were published on one channel and are not confirmed yet. amiquip reports confirms by delivery tag and returns
-//! without one, and gives no tags when publishing, so they are counted here. No I/O.
+//! The messages that were published on one channel and are not confirmed yet. amiquip reports confirms by delivery tag
+//! and returns without one, and gives no tags when publishing, so they are counted here. No I/O.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -44,8 +44,8 @@ impl Unconfirmed {
         self.pending.remove(&tag);
     }
 
-    /// The broker has returned a message. Its confirm follows. The message id alone is ambiguous: a message and its copy to another
-    /// queue have the same one.
+    /// The broker has returned a message. Its confirm follows. The message id alone is ambiguous: a message and its
+    /// copy to another queue have the same one.
     pub(super) fn mark_returned(&mut self, message_id: &str, exchange: &str, routing_key: &str) {
         let is_it = |message: &&mut UnconfirmedMessage| {
             !message.returned
@@ -77,9 +77,9 @@ impl Unconfirmed {
         }
     }
 
-    /// The channel has ended for the reason `why`, and no more confirms will come. If the reason names an exchange and exactly one
-    /// message to it is unconfirmed, the broker has refused that message. If there are several, some may have been routed, and the
-    /// broker does not say which one it refused.
+    /// The channel has ended for the reason `why`, and no more confirms will come. If the reason names an exchange and
+    /// exactly one message to it is unconfirmed, the broker has refused that message. If there are several, some may
+    /// have been routed, and the broker does not say which one it refused.
     pub(super) fn end(&mut self, why: &str) {
         let why = self.end.get_or_insert_with(|| why.to_owned());
         let pending = std::mem::take(&mut self.pending);

@@ -13,15 +13,15 @@ use crate::{Error, Result};
 /// `amqps`). No path, `/`, the old trailing `//` and `/%2F` all mean the virtual host `/`. Unknown parameters are ignored with
 /// a warning.
 ///
-/// `amqps://` asks for TLS and needs the feature `tls`. The server's certificate is always verified. The parameters are those
-/// of RabbitMQ's clients. Their values are paths of PEM files, except the last:
+/// `amqps://` asks for TLS and needs the feature `tls`. The server's certificate is always verified. The parameters are
+/// those of RabbitMQ's clients. Their values are paths of PEM files, except the last:
 ///
 /// - `cacertfile`: the CA certificates to trust, in place of those that the system trusts.
 /// - `certfile` and `keyfile`: the client certificate and its key, presented if the broker asks for one.
 /// - `server_name_indication`: the name in the broker's certificate, if it is not the host's.
 ///
-/// In user, password and virtual host, write `%2F`, `%3F`, `%23`, `%3B` and `%40` for `/`, `?`, `#`, `;` and `@`. A URL in which
-/// one of them seems to split the password is refused.
+/// In user, password and virtual host, write `%2F`, `%3F`, `%23`, `%3B` and `%40` for `/`, `?`, `#`, `;` and `@`. A URL
+/// in which one of them seems to split the password is refused.
 ///
 /// `Display` and `Debug` show no password, and no error quotes a part that may be one.
 ///

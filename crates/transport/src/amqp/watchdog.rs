@@ -1,5 +1,5 @@
-//! Ends blocking calls at their deadline. amiquip has no timeouts, so a thread shuts the socket down at the deadline, which ends
-//! the call that blocks on it. Each broker has one such thread. It sleeps until the nearest deadline.
+//! Ends blocking calls at their deadline. amiquip has no timeouts, so a thread shuts the socket down at the deadline,
+//! which ends the call that blocks on it. Each broker has one such thread. It sleeps until the nearest deadline.
 
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};
@@ -13,12 +13,12 @@ use zc_events_protocol::{Clock, Deadline};
 
 use crate::flow_control::FlowControl;
 
-/// How long a patient watch waits until it checks again whether the broker blocks the connection, and how long the broker then has
-/// to answer.
+/// How long a patient watch waits until it checks again whether the broker blocks the connection, and how long the
+/// broker then has to answer.
 const RECHECK: Duration = Duration::from_secs(5);
 
-/// A second handle of a connection's socket. While it exists the peer does not see the connection end, so the owner of the connection
-/// cuts it at the end.
+/// A second handle of a connection's socket. While it exists the peer does not see the connection end, so the owner of
+/// the connection cuts it at the end.
 #[derive(Debug)]
 pub(super) struct SocketHandle {
     stream: TcpStream,
@@ -58,8 +58,8 @@ struct WatchdogShared {
 #[derive(Default)]
 struct WatchdogState {
     next_id: u64,
-    /// When the thread will check next. It is woken only for an earlier deadline, which does not happen in a steady run of calls with
-    /// the same timeout.
+    /// When the thread will check next. It is woken only for an earlier deadline, which does not happen in a steady run
+    /// of calls with the same timeout.
     alarm: Option<Instant>,
     by_deadline: BTreeMap<(Instant, u64), WatchedSocket>,
     closed: bool,
@@ -103,8 +103,8 @@ impl Watchdog {
         self.watch_with(socket_handle, deadline, None)
     }
 
-    /// [`Watchdog::watch`], which does not cut while `flow_control` is blocked, nor within [`RECHECK`] afterwards, so that the broker has
-    /// time to answer. For calls that no caller waits for.
+    /// [`Watchdog::watch`], which does not cut while `flow_control` is blocked, nor within [`RECHECK`] afterwards, so
+    /// that the broker has time to answer. For calls that no caller waits for.
     pub(super) fn watch_patiently(
         &self,
         socket_handle: &Arc<SocketHandle>,

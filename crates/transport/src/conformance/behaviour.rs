@@ -1,10 +1,12 @@
 //! One behaviour of the contract, and how it is checked.
 
+use std::fmt;
+
 use super::fixture::Fixture;
 use super::suite::Suite;
 
 /// A behaviour of every broker.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Behaviour {
     /// The behaviour, in words.
     pub name: &'static str,
@@ -32,8 +34,14 @@ pub struct Breaker<'a> {
     pub alarm: &'a dyn Fn(bool),
 }
 
+impl fmt::Debug for Breaker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker").finish_non_exhaustive()
+    }
+}
+
 /// A behaviour of every broker when its server fails.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct FaultBehaviour {
     /// The behaviour, in words.
     pub name: &'static str,

@@ -1,4 +1,4 @@
-//! What a receipt says.
+//! The verdicts of receipts.
 
 use zc_events_protocol::Outcome;
 
@@ -8,11 +8,11 @@ use crate::{Error, ExchangeKind};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "a confirmed message is in its queue", check: confirmed },
-    Behaviour { name: "receipts may be waited for in any order, or not at all", check: receipts },
-    Behaviour { name: "a mandatory message that no queue takes is unroutable", check: unroutable },
-    Behaviour { name: "a message that is not mandatory may go nowhere", check: nowhere },
+    Behaviour { name: "receipts can be awaited in any order, or not at all", check: receipts },
+    Behaviour { name: "a mandatory message that reaches no queue is unroutable", check: unroutable },
+    Behaviour { name: "a message that is not mandatory may reach no queue", check: nowhere },
     Behaviour { name: "a missing exchange is rejected", check: missing_exchange },
-    Behaviour { name: "a full queue that refuses is a nack", check: nacked },
+    Behaviour { name: "a full queue that refuses a message is a nack", check: nacked },
 ];
 
 fn confirmed(fixture: &Fixture<'_>) {
@@ -51,7 +51,7 @@ fn unroutable(fixture: &Fixture<'_>) {
             other => panic!("no queue takes it, and wait() gave {other:?}"),
         }
     }
-    // The next one is not blamed for it.
+    // The next message is not affected.
     let queue = fixture.queue("queue");
     fixture.bind(&queue, &empty, "");
     fixture.send(&empty, "key", true, "a").wait(fixture.soon()).expect("a confirm");

@@ -1,4 +1,4 @@
-//! In which order messages are delivered, and what a verdict does to them.
+//! The order of deliveries, and the effect of verdicts.
 
 use zc_events_protocol::{HeaderValue, Properties};
 
@@ -10,12 +10,15 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "a queue keeps the order of its messages", check: order },
     Behaviour { name: "higher priorities are delivered first", check: priorities },
     Behaviour { name: "priorities have no effect on a queue without a maximum", check: no_priorities },
-    Behaviour { name: "an acknowledged message is gone", check: ack },
-    Behaviour { name: "a requeued message comes again, in its place and marked", check: requeue },
-    Behaviour { name: "a rejected message is gone", check: reject },
+    Behaviour { name: "an acknowledged message is deleted", check: ack },
+    Behaviour {
+        name: "a requeued message is delivered again, at its position and marked as redelivered",
+        check: requeue,
+    },
+    Behaviour { name: "a rejected message is deleted", check: reject },
     Behaviour { name: "a rejected message goes to the dead letter exchange", check: dead_letter },
-    Behaviour { name: "a second verdict is dropped", check: second_verdict },
-    Behaviour { name: "a verdict may come from any thread, in any order", check: verdicts_elsewhere },
+    Behaviour { name: "a second verdict is ignored", check: second_verdict },
+    Behaviour { name: "verdicts may come from any thread, in any order", check: verdicts_elsewhere },
 ];
 
 fn order(fixture: &Fixture<'_>) {
@@ -45,7 +48,7 @@ fn put_prioritised(fixture: &Fixture<'_>, queue: &str) {
 fn priorities(fixture: &Fixture<'_>) {
     let queue = fixture.queue_with("queue", [("x-max-priority", 10.into())]);
     put_prioritised(fixture, &queue);
-    // Above the maximum counts as the maximum; none counts as 0.
+    // A priority above the maximum counts as the maximum; no priority counts as 0.
     let subscription = fixture.subscribe(&queue, 1);
     for body in ["ten", "200", "five", "five again", "none", "zero"] {
         fixture.expect(&*subscription, body);
@@ -158,7 +161,7 @@ fn verdicts_elsewhere(fixture: &Fixture<'_>) {
             threads.spawn(move || half.iter().rev().for_each(crate::Settler::ack));
         }
     });
-    // Room for twenty more only where all verdicts arrived.
+    // There is room for 20 more only if all verdicts have arrived.
     for number in 20..40 {
         fixture.put(&queue, &number.to_string());
     }

@@ -1,4 +1,4 @@
-//! What is refused, what that leaves intact, and how a handle ends.
+//! Refused calls, what they leave intact, and how a handle ends.
 
 use super::behaviour::Behaviour;
 use super::fixture::{Fixture, plain};
@@ -7,9 +7,9 @@ use zc_events_protocol::Properties;
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "subscribing to a missing queue is rejected", check: missing_queue },
-    Behaviour { name: "binding what is missing is rejected", check: missing_binding },
-    Behaviour { name: "arguments that make no sense are rejected", check: bad_arguments },
-    Behaviour { name: "an expiration that is no number is rejected", check: bad_expiration },
+    Behaviour { name: "a binding of a missing queue or exchange is rejected", check: missing_binding },
+    Behaviour { name: "invalid arguments are rejected", check: bad_arguments },
+    Behaviour { name: "an expiration that is not a number is rejected", check: bad_expiration },
     Behaviour { name: "a closed handle refuses all calls", check: closed },
     Behaviour { name: "closing a handle ends its subscriptions", check: closed_subscription },
 ];
@@ -18,8 +18,8 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
 fn rejected<T>(result: Result<T>, name: &str) {
     match result {
         Err(Error::Rejected { why }) => assert!(why.contains(name), "an error that does not name {name}: {why}"),
-        Err(other) => panic!("{name}: it should be rejected, and is {other:?}"),
-        Ok(_) => panic!("{name}: it should be rejected, and is not"),
+        Err(other) => panic!("{name}: expected a rejection, got {other:?}"),
+        Ok(_) => panic!("{name}: expected a rejection, got success"),
     }
 }
 
@@ -84,7 +84,7 @@ fn closed(fixture: &Fixture<'_>) {
     for (number, call) in calls.into_iter().enumerate() {
         assert!(matches!(call, Err(Error::Closed)), "call {number} of a closed handle gave {call:?}");
     }
-    // The other handles know nothing of it.
+    // Other handles are not affected.
     fixture.put(&queue, "a");
     assert!(fixture.broker.health().connected);
     fixture.expect_content(&queue, &["a"]);
@@ -99,7 +99,7 @@ fn closed_subscription(fixture: &Fixture<'_>) {
     handle.close(fixture.soon()).expect("closing");
     let ended = subscription.next(fixture.soon());
     assert!(matches!(ended, Err(Error::Closed | Error::Unavailable { .. })), "next() gave {ended:?}");
-    // What had no verdict is back, before the subscription is dropped.
+    // Unacknowledged messages are requeued before the subscription is dropped.
     delivery.settler.ack();
     assert!(fixture.expect(&*fixture.subscribe(&queue, 1), "a").redelivered);
 }

@@ -1,4 +1,4 @@
-//! That what arrives is what was sent.
+//! Messages arrive as they were sent.
 
 use zc_events_protocol::{HeaderValue, Headers, Properties};
 
@@ -8,10 +8,10 @@ use crate::{Delivery, ExchangeKind};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "properties arrive as they were sent", check: properties },
-    Behaviour { name: "absent properties stay absent, but for a message_id", check: absent },
+    Behaviour { name: "absent properties stay absent, except message_id", check: absent },
     Behaviour { name: "headers of all types arrive as they were sent", check: headers },
     Behaviour { name: "bodies of all sizes arrive as they were sent", check: bodies },
-    Behaviour { name: "a delivery says where it was published", check: addresses },
+    Behaviour { name: "a delivery names its exchange and routing key", check: addresses },
 ];
 
 fn properties(fixture: &Fixture<'_>) {
@@ -28,7 +28,7 @@ fn properties(fixture: &Fixture<'_>) {
         message_id: text("an id of its own"),
         timestamp: Some(1_700_000_000),
         kind: text("order_created"),
-        // A broker may refuse one that is not the connection's.
+        // A broker may refuse a user id that is not the connection's.
         user_id: None,
         app_id: text("orders"),
     };

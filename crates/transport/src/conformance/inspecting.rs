@@ -1,4 +1,4 @@
-//! Looking at what there is without touching it, and taking away what was declared.
+//! Inspecting a topology without changing it, and removing it.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::fixture::{Fixture, plain, text};
 use crate::{ConsumeOptions, Difference, Error, ExchangeKind, Inspection, Presence, Queue, Topology};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
-    Behaviour { name: "inspecting tells what is there, as wanted, and how full it is", check: as_wanted },
-    Behaviour { name: "inspecting tells what is missing, and creates nothing", check: missing },
-    Behaviour { name: "inspecting tells all that differs", check: different },
-    Behaviour { name: "a queue that is its own fallback does not differ", check: fallback },
-    Behaviour { name: "inspecting takes nothing from anybody", check: takes_nothing },
-    Behaviour { name: "what is removed is gone, and removing it again is no error", check: removed },
-    Behaviour { name: "a temporary exchange goes with its last queue", check: temporary },
+    Behaviour { name: "inspecting reports what exists, that it matches, and how full it is", check: as_wanted },
+    Behaviour { name: "inspecting reports what is missing, and creates nothing", check: missing },
+    Behaviour { name: "inspecting reports all differences", check: different },
+    Behaviour { name: "a queue that matches its fallback does not differ", check: fallback },
+    Behaviour { name: "inspecting takes no messages from consumers", check: takes_nothing },
+    Behaviour { name: "a removed topology is deleted, and removing it again is no error", check: removed },
+    Behaviour { name: "a temporary exchange is deleted with its last queue", check: temporary },
 ];
 
 fn inspect(fixture: &Fixture<'_>, wanted: &Topology) -> Inspection {
@@ -144,12 +144,12 @@ fn removed(fixture: &Fixture<'_>) {
         Err(Error::Rejected { .. }) => {}
         other => panic!("the subscription of a removed queue says {other:?}"),
     }
-    // A handle that has declared it does not bring it back with its next connection.
+    // A handle that has declared it does not declare it again on its next connection.
     let other = fixture.queue("other");
     drop(fixture.broker.subscribe(&other, ConsumeOptions::default(), fixture.soon()).expect("subscribing"));
     assert_eq!(inspect(fixture, &topology).queues[0].presence, Presence::Missing);
     fixture.disowns(&queue);
-    // And it may be declared again.
+    // It may be declared again.
     fixture.declare(&topology).expect("declaring it again");
     fixture.owns(&queue);
     fixture.expect_content(&queue, &[]);

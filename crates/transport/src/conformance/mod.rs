@@ -1,7 +1,8 @@
-//! The behaviours that every [`Broker`](crate::Broker) has, as checks that run against any implementation. They use only the contract, with
-//! unique names, and a server that all handles share. A check fails by panicking, like a test.
+//! The behaviours that every [`Broker`](crate::Broker) has, as checks that run against any implementation. They use
+//! only the contract, with unique names, and a server that all handles share. A check fails by panicking, like a test.
 //!
-//! Run it against a real server in a virtual host of its own: a check that fails leaves its exchanges and queues for examination.
+//! Run it against a real server in a virtual host of its own: a check that fails leaves its exchanges and queues for
+//! examination.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod behaviour;

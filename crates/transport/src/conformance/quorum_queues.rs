@@ -1,4 +1,4 @@
-//! Queues that count deliveries, and queues that messages wait in.
+//! Quorum queues: delivery counts, limits, priorities and fallbacks; and retry queues.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use super::fixture::{Fixture, plain, text};
 use crate::{Delivery, Error, Queue, QuorumPriorities, Topology, Verdict};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
-    Behaviour { name: "a quorum queue counts how often a message came back", check: counted },
+    Behaviour { name: "a quorum queue counts how often a message was requeued", check: counted },
     Behaviour { name: "a quorum queue keeps the order of its messages", check: order },
     Behaviour { name: "a quorum queue treats priorities as its server does", check: priorities },
-    Behaviour { name: "a quorum queue dead-letters what came back too often", check: limited },
-    Behaviour { name: "a quarantine and dead letters may come back as often as it takes", check: unlimited },
-    Behaviour { name: "what a queue's type does not have is rejected", check: refused },
+    Behaviour { name: "a quorum queue dead-letters a message that was requeued too often", check: limited },
+    Behaviour { name: "quarantine and dead-letter queues requeue without a limit", check: unlimited },
+    Behaviour { name: "an argument that the queue type does not have is rejected", check: refused },
     Behaviour { name: "a queue that is refused is declared with its fallback", check: fallback },
-    Behaviour { name: "a queue with other arguments is an error where the topology is strict", check: strict },
-    Behaviour { name: "a retry queue gives back after its delay", check: retry },
-    Behaviour { name: "a full retry queue refuses", check: full },
+    Behaviour { name: "a queue with other arguments is an error if the topology is strict", check: strict },
+    Behaviour { name: "a retry queue returns messages after its delay", check: retry },
+    Behaviour { name: "a full retry queue refuses messages", check: full },
 ];
 
 fn quorum<const N: usize>(fixture: &Fixture<'_>, stem: &str, arguments: [(&str, HeaderValue); N]) -> String {
@@ -28,7 +28,7 @@ fn quorum<const N: usize>(fixture: &Fixture<'_>, stem: &str, arguments: [(&str, 
     declare(fixture, Topology::new().queue(queue))
 }
 
-/// Declares the one queue of a topology.
+/// Declares the only queue of a topology.
 fn declare(fixture: &Fixture<'_>, topology: Topology) -> String {
     fixture.declare(&topology).expect("declaring a queue");
     let name = topology.queues[0].name.clone();
@@ -50,7 +50,7 @@ fn counted(fixture: &Fixture<'_>) {
     first.settler.settle(Verdict::Requeue);
     let second = fixture.next(&*subscription);
     assert_eq!((count(&second), second.redelivered), (Some(1), true));
-    // The end of a subscription counts as well.
+    // The end of a subscription counts, too.
     drop(subscription);
     let subscription = fixture.subscribe(&queue, 1);
     let third = fixture.next(&*subscription);
@@ -119,7 +119,7 @@ fn unlimited(fixture: &Fixture<'_>) {
     for (queue, counts) in [(&quarantine, false), (&dead, true)] {
         fixture.put(queue, "a");
         let subscription = fixture.subscribe(queue, 1);
-        // RabbitMQ's default for queues that count is 20, from 4.0 on.
+        // Since 4.0, RabbitMQ's default delivery limit of quorum queues is 20.
         for returns in 0..25 {
             let delivery = fixture.next(&*subscription);
             assert_eq!(delivery.redelivered, returns > 0);
@@ -168,10 +168,10 @@ fn fallback(fixture: &Fixture<'_>) {
     for (priority, body) in [(1, "low"), (9, "high")] {
         fixture.put_with(&queue, &Properties { priority: Some(priority), ..Properties::default() }, body.as_bytes());
     }
-    // Once more: it has its fallback, which is no difference.
+    // Declared again: it has its fallback arguments, which are no difference.
     fixture.declare(&topology).expect("declaring it again");
     fixture.expect_content(&queue, &["high", "low"]);
-    // A fallback that is refused as well is an error.
+    // A fallback that is refused, too, is an error.
     let name = fixture.name("refused");
     topology.queues[0].name.clone_from(&name);
     topology.queues[0].fallback = Some(priorities(256));
@@ -225,7 +225,7 @@ fn full(fixture: &Fixture<'_>) {
     topology.queues[0].arguments.insert("x-max-length".to_owned(), 1.into());
     let queue = declare(fixture, topology);
     let mut sent = 0;
-    // A broker may notice a little late that it is full.
+    // A broker may notice with a delay that the queue is full.
     let refused = loop {
         assert!(sent < 1000, "1000 messages in a queue with a length of 1");
         match fixture.send("", &queue, true, "a").wait(fixture.soon()) {

@@ -5,12 +5,12 @@ use super::fixture::{Fixture, plain};
 use crate::{Error, ExchangeKind, Topology};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
-    Behaviour { name: "a fanout reaches all queues that are bound, and no other", check: fanout },
+    Behaviour { name: "a fanout exchange reaches all bound queues, and no others", check: fanout },
     Behaviour { name: "a topic exchange matches words", check: topic },
-    Behaviour { name: "a queue that is bound twice gets a message once", check: bound_twice },
+    Behaviour { name: "a queue that is bound twice gets each message once", check: bound_twice },
     Behaviour { name: "a direct exchange compares keys", check: direct },
     Behaviour { name: "the default exchange reaches a queue by its name", check: default_exchange },
-    Behaviour { name: "what is declared again is used as it is", check: declared_again },
+    Behaviour { name: "a topology that is declared again is used as it is", check: declared_again },
 ];
 
 fn fanout(fixture: &Fixture<'_>) {
@@ -46,7 +46,7 @@ fn topic(fixture: &Fixture<'_>) {
         }
         let expected: Vec<String> = matching.iter().map(|key| format!("{binding} <- {key}")).collect();
         let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
-        // Nobody listens to the queues of the rows before; theirs is not looked at again.
+        // The queues of the earlier rows are not read again.
         fixture.expect_content(&queue, &expected);
     }
 }
@@ -98,7 +98,7 @@ fn declared_again(fixture: &Fixture<'_>) {
     fixture.declare(&other).expect("declaring what exists with other arguments");
     let wrong = fixture.declare(&Topology::new().exchange(&exchange, ExchangeKind::Direct));
     assert!(matches!(wrong, Err(Error::Rejected { .. })), "an exchange of another kind gave {wrong:?}");
-    // Still the queue with its message, and still a fanout; from another handle, too.
+    // It is still the queue with its message, and still a fanout exchange, for another handle, too.
     let handle = (fixture.suite.make)();
     handle.declare(&other, fixture.soon()).expect("declaring what another handle has declared");
     fixture.publish(&exchange, "a key that is not bound", "after");

@@ -1,4 +1,5 @@
-//! Behaviours when the server restarts or accepts no messages. They need a server that may be broken, so they are separate.
+//! Behaviours when the server restarts or accepts no messages. They need a server that may be broken, so they are
+//! separate.
 
 use std::time::Duration;
 

@@ -11,9 +11,9 @@ use super::fixture::{Fixture, text};
 use crate::{Broker, Outgoing};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
-    Behaviour { name: "prefetch bounds what is out", check: prefetch },
+    Behaviour { name: "prefetch limits unacknowledged messages", check: prefetch },
     Behaviour { name: "subscriptions of one queue share its messages", check: sharing },
-    Behaviour { name: "handles reach the same queues", check: handles },
+    Behaviour { name: "handles use the same queues", check: handles },
     Behaviour { name: "eight threads publish, and each message arrives once", check: threads },
 ];
 
@@ -42,7 +42,7 @@ fn sharing(fixture: &Fixture<'_>) {
         fixture.put(&queue, &number.to_string());
     }
     let mut received = Vec::new();
-    // Each has room for one: while neither settles, each has one.
+    // Each subscription has room for one message, so each gets one before either settles.
     for _ in 0..5 {
         let pair = subscriptions.each_ref().map(|subscription| fixture.next(&**subscription));
         for delivery in pair {
@@ -63,7 +63,7 @@ fn handles(fixture: &Fixture<'_>) {
     fixture.expect(&*subscription, "a");
     drop(subscription);
     other.close(fixture.soon()).expect("closing");
-    // One handle's end is not another's.
+    // Closing one handle does not close another.
     fixture.expect_usable();
 }
 

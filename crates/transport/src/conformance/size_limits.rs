@@ -1,4 +1,4 @@
-//! Sizes and lifetimes.
+//! Size limits and expiration.
 
 use zc_events_protocol::{HeaderValue, Headers, Properties};
 
@@ -10,13 +10,13 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "names may have 255 bytes", check: long_names },
     Behaviour { name: "longer names are too large", check: names_too_long },
     Behaviour { name: "long properties and header names are too large", check: properties_too_long },
-    Behaviour { name: "headers that fill more than a frame are too large", check: headers_too_large },
+    Behaviour { name: "headers that exceed a frame are too large", check: headers_too_large },
     Behaviour { name: "a message expires", check: expiration },
-    Behaviour { name: "a message with no time to live goes to a consumer at once, or nowhere", check: no_time },
+    Behaviour { name: "a message with a time to live of 0 is delivered at once, or dropped", check: no_time },
     Behaviour { name: "an expired message goes to the dead letter exchange", check: expired_letter },
 ];
 
-/// A name of that many bytes.
+/// A name of this many bytes.
 fn long(fixture: &Fixture<'_>, stem: &str, size: usize) -> String {
     let name = fixture.name(stem);
     name.clone() + &"x".repeat(size - name.len())
@@ -64,7 +64,7 @@ fn properties_too_long(fixture: &Fixture<'_>) {
     let header =
         |key: String| Properties { headers: Some(Headers::from([(key, HeaderValue::Null)])), ..Default::default() };
     let correlated = |id: String| Properties { correlation_id: Some(id), ..Default::default() };
-    // As long in bytes, not in characters.
+    // The limit is in bytes, not in characters.
     for properties in [header("x".repeat(255)), correlated("x".repeat(255)), correlated("ü".repeat(127))] {
         fixture.put_with(&queue, &properties, b"");
     }
@@ -98,7 +98,7 @@ fn expiration(fixture: &Fixture<'_>) {
     fixture.put_with(&queue, &expiring("1"), b"lives for a moment");
     fixture.put_with(&queue, &expiring("600000"), b"lives for long");
     fixture.put_with(&queue, &Properties::default(), b"lives for ever");
-    // Time enough for the first one to expire.
+    // Long enough for the first one to expire.
     fixture.expect_nothing(&*subscription);
     first.settler.ack();
     fixture.expect(&*subscription, "lives for long");
@@ -108,13 +108,13 @@ fn expiration(fixture: &Fixture<'_>) {
 
 fn no_time(fixture: &Fixture<'_>) {
     let queue = fixture.queue("queue");
-    fixture.put_with(&queue, &expiring("0"), b"nobody is there");
+    fixture.put_with(&queue, &expiring("0"), b"no consumer");
     let subscription = fixture.subscribe(&queue, 1);
     fixture.expect_nothing(&*subscription);
     fixture.put_with(&queue, &expiring("0"), b"at once");
     let first = fixture.next(&*subscription);
     assert_eq!(first.body, b"at once");
-    fixture.put_with(&queue, &expiring("0"), b"nobody has room");
+    fixture.put_with(&queue, &expiring("0"), b"no room");
     first.settler.ack();
     fixture.expect_nothing(&*subscription);
 }
@@ -130,7 +130,7 @@ fn expired_letter(fixture: &Fixture<'_>) {
     let [exchange, key] = to_dead();
     let patient = fixture.queue_with("patient", to_dead());
     let hasty = fixture.queue_with("hasty", [exchange, key, ("x-message-ttl", 20.into())]);
-    // Somebody waits already, and nobody looks at the queue in which they expire.
+    // A consumer waits already, and no consumer reads the queue in which the messages expire.
     let subscription = fixture.subscribe(&dead, 1);
     for (queue, properties) in [(&patient, expiring("20")), (&hasty, expiring("600000"))] {
         fixture.put_with(queue, &properties, b"a");

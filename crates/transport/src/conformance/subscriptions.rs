@@ -1,4 +1,4 @@
-//! How a subscription waits, ends, and what it leaves behind.
+//! How a subscription waits and ends, and what it requeues.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use super::fixture::{Fixture, plain, text};
 use crate::{ConsumeOptions, Error, ExchangeKind, Queue, Topology, Verdict};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
-    Behaviour { name: "a subscription gives nothing at the deadline, on time", check: deadline },
-    Behaviour { name: "a waiting subscription gets what is published", check: waiting },
-    Behaviour { name: "a dropped subscription puts back what has no verdict", check: dropped },
-    Behaviour { name: "a verdict after the subscription is gone is dropped", check: late_verdict },
-    Behaviour { name: "a cancelled subscription gets no more, and may settle what it has", check: cancel },
+    Behaviour { name: "a subscription returns nothing at the deadline, on time", check: deadline },
+    Behaviour { name: "a waiting subscription gets a message that is published", check: waiting },
+    Behaviour { name: "a dropped subscription requeues unacknowledged messages", check: dropped },
+    Behaviour { name: "a verdict after the end of the subscription is ignored", check: late_verdict },
+    Behaviour { name: "a cancelled subscription gets no more messages, and may settle those it has", check: cancel },
     Behaviour { name: "a deleted queue rejects its subscriptions", check: deleted_queue },
     Behaviour { name: "a deleted queue can be declared again", check: declared_after_deletion },
-    Behaviour { name: "who looks on has a queue of his own, which goes with him", check: looking_on },
+    Behaviour { name: "a watching client has an exclusive queue, which is deleted with it", check: looking_on },
 ];
 
 fn deadline(fixture: &Fixture<'_>) {
@@ -30,7 +30,7 @@ fn deadline(fixture: &Fixture<'_>) {
         };
         let times = [time(), time(), time()];
         assert!(times.iter().all(|took| *took >= wait), "it gave up after {times:?}");
-        // A busy machine may be late once; a poll by the second is late each time.
+        // A busy machine may be late once. An implementation that polls every second is late each time.
         assert!(times.iter().any(|took| *took < wait + Duration::from_millis(800)), "it took {times:?}");
     }
 }
@@ -53,7 +53,7 @@ fn dropped(fixture: &Fixture<'_>) {
     for body in ["a", "b", "c"] {
         fixture.put(&queue, body);
     }
-    // One was given out, one waits in the client, and one is in the queue still.
+    // One message was returned, one waits in the client, and one is still in the queue.
     let first = fixture.subscribe(&queue, 2);
     assert_eq!(text(&fixture.next(&*first)), "a");
     drop(first);
@@ -97,7 +97,7 @@ fn cancel(fixture: &Fixture<'_>) {
     first.cancel(fixture.soon()).expect("cancelling");
     fixture.expect_nothing(&*first);
     given[0].settler.ack();
-    // Room, which must not be used.
+    // There is room, which must not be used.
     fixture.expect_nothing(&*first);
     let second = fixture.subscribe(&queue, 6);
     let mut bodies: Vec<String> = (0..4).map(|_| text(&fixture.next(&*second))).collect();
@@ -107,7 +107,7 @@ fn cancel(fixture: &Fixture<'_>) {
     let back = fixture.next(&*second);
     assert_eq!((text(&back).as_str(), back.redelivered), ("1", true));
     drop(first);
-    // The first one was acknowledged.
+    // The first message was acknowledged.
     fixture.expect_nothing(&*second);
 }
 
@@ -147,11 +147,11 @@ fn looking_on(fixture: &Fixture<'_>) {
     assert!(look().is_err(), "an exclusive queue has two owners");
     fixture.publish(&exchange, "", "a");
     fixture.expect(&*looking, "a");
-    // Nothing was taken from anybody.
+    // No other queue lost a message.
     fixture.expect_content(&theirs, &["a"]);
     drop(looking);
     fixture.publish(&exchange, "", "b");
-    // It is gone when its connection is, and so may be declared anew; nothing was kept meanwhile.
+    // It is deleted with its connection, so it may be declared again. It kept no messages meanwhile.
     let deadline = fixture.soon();
     let again = loop {
         match look() {

@@ -1,5 +1,6 @@
 //! The broker that the suite checks, as values.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,4 +43,14 @@ pub struct Suite<'a> {
     pub quiet: Duration,
     /// How the server's quorum queues treat priorities. For a real server, take it from the version that it reports.
     pub quorum_priorities: QuorumPriorities,
+}
+
+impl fmt::Debug for Suite<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suite")
+            .field("patience", &self.patience)
+            .field("quiet", &self.quiet)
+            .field("quorum_priorities", &self.quorum_priorities)
+            .finish_non_exhaustive()
+    }
 }

@@ -6,8 +6,8 @@ use crate::{Error, Outgoing, Result, Topology};
 
 /// The limit of a short string, in bytes: its length is one byte.
 const SHORT: usize = 255;
-/// The limit of the frame that carries all properties, in bytes. It cannot be split: RabbitMQ's default `frame_max` of 128 KiB without
-/// the frame's own 8 bytes.
+/// The limit of the frame that carries all properties, in bytes. It cannot be split: RabbitMQ's default `frame_max` of
+/// 128 KiB without the frame's own 8 bytes.
 const HEADER_FRAME: usize = 128 * 1024 - 8;
 /// The size of class, weight, body size and property flags.
 const HEADER_START: usize = 14;
@@ -66,7 +66,8 @@ pub(super) fn message(message: &Outgoing<'_>) -> Result<()> {
     bounded("the header frame with all properties and headers", size, HEADER_FRAME)
 }
 
-/// The size of an encoded table. It uses a stack of its own instead of recursion, since the caller chooses the depth of nesting.
+/// The size of an encoded table. It uses a stack of its own instead of recursion, since the caller chooses the depth of
+/// nesting.
 fn table(headers: &Headers) -> Result<usize> {
     let mut size = 4;
     let mut tables = vec![headers];

@@ -30,8 +30,8 @@ pub(super) struct QueueArguments {
     pub(super) quorum: bool,
     /// `x-delivery-limit`: how often a message may be requeued.
     pub(super) delivery_limit: Option<u64>,
-    /// `x-dead-letter-strategy` is `at-least-once` and `x-overflow` is `reject-publish` (otherwise it has no effect): a dead letter stays
-    /// until its targets have accepted it.
+    /// `x-dead-letter-strategy` is `at-least-once` and `x-overflow` is `reject-publish` (otherwise it has no effect): a
+    /// dead letter stays until its targets have accepted it.
     pub(super) at_least_once: bool,
 }
 

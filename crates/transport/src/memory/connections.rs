@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::consumer::Ended;
 use super::queue::MemoryQueue;
+use super::queue_consumer::Ended;
 use super::state::{Moment, ServerState};
 
 impl ServerState {

@@ -1,5 +1,5 @@
-//! Dead letters: the headers that RabbitMQ writes when a message leaves a queue for its dead letter exchange, and how it recognises a
-//! dead-letter cycle.
+//! Dead letters: the headers that RabbitMQ writes when a message leaves a queue for its dead letter exchange, and how
+//! it recognises a dead-letter cycle.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -39,8 +39,8 @@ impl DeathReason {
     }
 }
 
-/// The message that goes to the dead letter exchange: `x-death` has one more entry or a higher count, and the expiration has moved into
-/// it.
+/// The message that goes to the dead letter exchange: `x-death` has one more entry or a higher count, and the
+/// expiration has moved into it.
 pub(super) fn dead_letter(
     dead: &MessageContent,
     queue: &str,
@@ -84,8 +84,8 @@ pub(super) fn dead_letter(
     }
 }
 
-/// Whether a dead letter was in that queue before and since then was only dead-lettered automatically, never rejected. It would cycle
-/// for ever.
+/// Whether a dead letter was in that queue before and since then was only dead-lettered automatically, never rejected.
+/// It would cycle for ever.
 pub(super) fn is_cycle(letter: &MessageContent, queue: &str) -> bool {
     let Some(HeaderValue::List(deaths)) = letter.properties.headers.as_ref().and_then(|headers| headers.get("x-death"))
     else {

@@ -52,7 +52,7 @@ impl MemoryExchange {
         }
     }
 
-    /// Forgets a queue. Says whether the exchange goes with it.
+    /// Removes the bindings of a queue. Returns whether the exchange is deleted with its last binding.
     pub(super) fn unbind(&mut self, queue: &str) -> bool {
         let before = self.bindings.len();
         self.bindings.retain(|(bound, _)| &**bound != queue);

@@ -27,8 +27,8 @@ use super::memory_broker::MemoryBroker;
 /// # Ok::<(), zc_events_transport::Error>(())
 /// ```
 impl MemoryBroker {
-    /// The next `count` messages that are sent end with this fault, including retries and dead letters that a service sends. Faults that were
-    /// requested before come first.
+    /// The next `count` messages that are sent end with this fault, including retries and dead letters that a service
+    /// sends. Faults that were requested before come first.
     pub fn fail_sends(&self, fault: SendFault, count: usize) {
         self.0.server.with(|state, _| {
             state.faults.a_send_failed &= !state.faults.sends.is_empty();
@@ -36,16 +36,17 @@ impl MemoryBroker {
         });
     }
 
-    /// Loses the next `count` acknowledgements of messages of these queues whose bodies contain these bytes. The broker delivers such a
-    /// message again, with the redelivered flag, so a handled message comes twice. Without any bytes, the next acknowledgements are lost.
+    /// Loses the next `count` acknowledgements of messages of these queues whose bodies contain these bytes. The broker
+    /// delivers such a message again, with the redelivered flag, so a handled message comes twice. Without any bytes,
+    /// the next acknowledgements are lost.
     pub fn lose_acks(&self, queues: &[&str], containing: &[u8], count: usize) {
         let (queues, containing) = (queues.iter().map(|&queue| queue.to_owned()).collect(), containing.to_owned());
         let lost = LostAcks { queues, containing, left: count, has_happened: false };
         self.0.server.with(|state, _| state.faults.lost_acks.push(lost));
     }
 
-    /// Describes and removes the faults of sends and acknowledgements that were requested and never happened. A test that relies on such a
-    /// fault has shown nothing.
+    /// Describes and removes the faults of sends and acknowledgements that were requested and never happened. A test
+    /// that relies on such a fault has shown nothing.
     #[must_use]
     pub fn take_unused_faults(&self) -> Vec<String> {
         self.0.server.with(|state, _| {
@@ -63,7 +64,8 @@ impl MemoryBroker {
     }
 
     /// Accepts no messages from now on, like RabbitMQ in a memory or disk alarm. A call that sends waits, and returns
-    /// [`Error::Blocked`](crate::Error::Blocked) with this reason at its deadline. Consuming continues. `None` ends the alarm.
+    /// [`Error::Blocked`](crate::Error::Blocked) with this reason at its deadline. Consuming continues. `None` ends the
+    /// alarm.
     pub fn block(&self, reason: Option<&str>) {
         let server = &self.0.server;
         match reason {
@@ -72,9 +74,10 @@ impl MemoryBroker {
         }
     }
 
-    /// Makes the broker unreachable. All subscriptions end with [`Error::Unavailable`](crate::Error::Unavailable), their unacknowledged messages
-    /// are requeued, and all calls fail with the same error. Messages that are not persistent and queues that are not durable or are
-    /// exclusive are lost, as in a restart. `None` makes it reachable again.
+    /// Makes the broker unreachable. All subscriptions end with [`Error::Unavailable`](crate::Error::Unavailable),
+    /// their unacknowledged messages are requeued, and all calls fail with the same error. Messages that are not
+    /// persistent and queues that are not durable or are exclusive are lost, as in a restart. `None` makes it reachable
+    /// again.
     pub fn take_down(&self, why: Option<&str>) {
         self.0.server.with(|state, moment| state.take_down(why, moment));
     }

@@ -1,5 +1,5 @@
-//! The faults that a test may inject into a broker in memory, as values. `fault_injection` sets them; `memory_broker` and `state` act on
-//! them.
+//! The faults that a test may inject into a broker in memory, as values. `fault_injection` sets them; `memory_broker`
+//! and `state` act on them.
 
 use std::collections::VecDeque;
 
@@ -15,8 +15,8 @@ pub enum SendFault {
     Unavailable,
     /// The message is routed, and the connection is lost before its confirm: [`Error::Unavailable`], unknown.
     ConfirmLost,
-    /// The message is lost together with the connection: [`Error::Unavailable`], unknown. The sender cannot tell it from
-    /// [`SendFault::ConfirmLost`].
+    /// The message is lost together with the connection: [`Error::Unavailable`], unknown. The sender cannot tell it
+    /// from [`SendFault::ConfirmLost`].
     MessageLost,
     /// The message is routed, and one of the queues refuses it: [`Error::Nacked`], unknown.
     Nacked,

@@ -24,7 +24,8 @@ impl BrokerHandle {
         Self { id, used, closed, server, adopted: Mutex::default() }
     }
 
-    /// Runs `act` unless the handle is closed. Closing sets its flag before it takes the lock, so no call slips in after it.
+    /// Runs `act` unless the handle is closed. Closing sets its flag before it takes the lock, so no call slips in
+    /// after it.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut ServerState, Moment) -> Result<T>) -> Result<T> {
         self.used.store(true, Ordering::Relaxed);
         self.server.with(|state, moment| {

@@ -12,18 +12,19 @@ use zc_events_protocol::{Clock, Deadline, Outcome};
 use super::amqp_limits;
 use super::faults::{SendFault, unavailable};
 use super::handle::BrokerHandle;
+use super::memory_subscription::MemorySubscription;
 use super::message::MessageContent;
 use super::server::MemoryServer;
-use super::subscription::MemorySubscription;
 use crate::{
     Broker, Confirmation, ConsumeOptions, Error, Health, Inspection, Outgoing, QuorumPriorities, Receipt, Result,
     Subscription, Topology,
 };
 
-/// A handle of a broker in memory. Clones are the same handle; [`MemoryBroker::named`] makes another handle of the same broker.
+/// A handle of a broker in memory. Clones are the same handle; [`MemoryBroker::named`] makes another handle of the same
+/// broker.
 ///
-/// Exclusive queues belong to a handle. They are deleted when it is closed, or dropped with all its clones and subscriptions. The broker
-/// and all messages are dropped with its last handle.
+/// Exclusive queues belong to a handle. They are deleted when it is closed, or dropped with all its clones and
+/// subscriptions. The broker and all messages are dropped with its last handle.
 ///
 /// Only [`Subscription::next`] waits, and calls that send while the broker is [blocked](MemoryBroker::block).
 ///
@@ -69,29 +70,31 @@ impl MemoryBroker {
         Self::connect(MemoryServer::new(clock))
     }
 
-    /// A new handle of the broker with that name in this process. Creates the broker if there is none; an existing one keeps its clock.
+    /// A new handle of the broker with that name in this process. Creates the broker if there is none; an existing one
+    /// keeps its clock.
     #[must_use]
     pub fn named(name: &str, clock: Arc<dyn Clock>) -> Self {
         Self::connect(MemoryServer::named(name, clock))
     }
 
-    /// Sets how quorum queues treat priorities: as RabbitMQ 3.x does ([`Ignored`](QuorumPriorities::Ignored), the default) or as 4.x does
-    /// ([`TwoLevels`](QuorumPriorities::TwoLevels)). It applies to quorum queues that are declared from now on, through any handle.
+    /// Sets how quorum queues treat priorities: as RabbitMQ 3.x does ([`Ignored`](QuorumPriorities::Ignored), the
+    /// default) or as 4.x does ([`TwoLevels`](QuorumPriorities::TwoLevels)). It applies to quorum queues that are
+    /// declared from now on, through any handle.
     #[must_use]
     pub fn with_quorum_priorities(self, priorities: QuorumPriorities) -> Self {
         self.0.server.with(|state, _| state.quorum_priorities = priorities);
         self
     }
 
-    /// How many messages are ready in a queue, including dead letters that wait for a target that is full or missing, without
-    /// unacknowledged messages. `None` if there is no such queue.
+    /// How many messages are ready in a queue, including dead letters that wait for a target that is full or missing,
+    /// without unacknowledged messages. `None` if there is no such queue.
     #[must_use]
     pub fn queue_len(&self, queue: &str) -> Option<usize> {
         self.0.server.with(|state, _| state.ready(queue))
     }
 
-    /// How many messages of a queue are unacknowledged, including those that [`Subscription::next`] has not returned yet. `None` if there is
-    /// no such queue.
+    /// How many messages of a queue are unacknowledged, including those that [`Subscription::next`] has not returned
+    /// yet. `None` if there is no such queue.
     #[must_use]
     pub fn unacked(&self, queue: &str) -> Option<usize> {
         self.0.server.with(|state, _| state.unacked(queue))
@@ -109,8 +112,8 @@ impl MemoryBroker {
         self.0.server.flow_control.waiting()
     }
 
-    /// How many messages of a queue [`Subscription::next`] has returned so far, of all existing subscriptions, and how many they hold that it
-    /// has not returned yet.
+    /// How many messages of a queue [`Subscription::next`] has returned so far, of all existing subscriptions, and how
+    /// many they hold that it has not returned yet.
     #[must_use]
     pub fn taken_and_untaken(&self, queue: &str) -> (u64, usize) {
         self.0.server.with(|state, _| state.taken_and_untaken(queue))
@@ -127,7 +130,8 @@ impl MemoryBroker {
         self.0.server.with(|state, moment| state.purge(queue, moment))
     }
 
-    /// Deletes a queue with its messages and bindings. Its subscriptions fail with [`Error::Rejected`]. Returns whether it existed.
+    /// Deletes a queue with its messages and bindings. Its subscriptions fail with [`Error::Rejected`]. Returns whether
+    /// it existed.
     pub fn delete_queue(&self, queue: &str) -> bool {
         self.0.server.with(|state, _| state.delete_queue(queue))
     }

@@ -1,5 +1,5 @@
-//! A queue: the messages that are ready, in order, and which consumer is next. Unacknowledged messages belong to their consumers; see
-//! `consumer`.
+//! A queue: the messages that are ready, in order, and which consumer is next. Unacknowledged messages belong to their
+//! consumers; see `queue_consumer`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::arguments::QueueArguments;
-use super::consumer::Consumer;
 use super::dead_letter::{DeathReason, HeldLetter};
 use super::difference::{difference, shown};
 use super::message::{MessageContent, QueuedMessage};
+use super::queue_consumer::Consumer;
 use crate::{Difference, QuorumPriorities};
 
 /// Whether a queue accepted a new message.
@@ -110,8 +110,8 @@ impl MemoryQueue {
         self.ready.get(&self.head()?)?.expires
     }
 
-    /// Accepts a new message. If the queue is empty and a consumer has room, the consumer gets it at once: that is the only way to deliver a
-    /// message with a time to live of 0 ms.
+    /// Accepts a new message. If the queue is empty and a consumer has room, the consumer gets it at once: that is the
+    /// only way to deliver a message with a time to live of 0 ms.
     pub(super) fn admit(
         &mut self,
         consumers: &mut HashMap<u64, Consumer>,
@@ -148,8 +148,9 @@ impl MemoryQueue {
         None
     }
 
-    /// Delivers as many messages as consumers have room for, and returns the messages to dead-letter: those that expired at the head, and
-    /// those above the maximum length. As in RabbitMQ, a message expires only when it is at the head.
+    /// Delivers as many messages as consumers have room for, and returns the messages to dead-letter: those that
+    /// expired at the head, and those above the maximum length. As in RabbitMQ, a message expires only when it is at
+    /// the head.
     pub(super) fn advance(
         &mut self,
         consumers: &mut HashMap<u64, Consumer>,

@@ -46,8 +46,8 @@ impl fmt::Debug for Published {
 }
 
 impl MemoryBroker {
-    /// Keeps all messages that are published from now on, through any handle, for [`MemoryBroker::published`]. There is no limit: this is for
-    /// tests.
+    /// Keeps all messages that are published from now on, through any handle, for [`MemoryBroker::published`]. There is
+    /// no limit: this is for tests.
     pub fn record(&self) {
         self.0.server.with(|state, _| {
             state.record.get_or_insert_default();

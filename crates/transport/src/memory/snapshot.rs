@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::consumer::Consumer;
 use super::queue::MemoryQueue;
+use super::queue_consumer::Consumer;
 use super::state::ServerState;
 use crate::{Difference, InspectedExchange, InspectedQueue, Inspection, Presence, Topology};
 

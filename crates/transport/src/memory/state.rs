@@ -1,5 +1,5 @@
-//! The state of a server, behind its one lock: exchanges, queues and consumers, and how a message moves between them. It neither waits,
-//! nor reads a clock, nor calls code from outside.
+//! The state of a server, behind its one lock: exchanges, queues and consumers, and how a message moves between them.
+//! It neither waits, nor reads a clock, nor calls code from outside.
 //!
 //! `declaration`, `connections` and `snapshot` add methods to it.
 
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
 
-use super::consumer::{Consumer, Ended, Taken};
 use super::dead_letter::{self, DeathReason, HeldLetter};
 use super::exchange::MemoryExchange;
 use super::faults::Faults;
 use super::message::{MessageContent, QueuedMessage};
 use super::queue::{Admission, MemoryQueue};
+use super::queue_consumer::{Consumer, Ended, Taken};
 use super::rejection::{expiration, no_exchange, no_queue, unlocked};
 use crate::{Error, QuorumPriorities, Result, Verdict};
 
@@ -279,7 +279,8 @@ impl ServerState {
         changed
     }
 
-    /// Sends a dead letter to its targets that have not accepted it yet. Returns whether there are targets and all have accepted it.
+    /// Sends a dead letter to its targets that have not accepted it yet. Returns whether there are targets and all have
+    /// accepted it.
     fn send_letter(&mut self, letter: &mut HeldLetter, moment: Moment) -> bool {
         let content = Arc::clone(&letter.content);
         let mut targets = self.route(&content.exchange, &content.routing_key).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What the conformance suite cannot see: time that is moved by hand, the introspection,
-//! and what belongs to which handle.
+//! Tests of behaviours that the conformance suite cannot check: a manual clock, introspection, faults, and the
+//! ownership of handles.
 
 use std::sync::Arc;
 use std::thread;
@@ -8,7 +8,9 @@ use std::time::Duration;
 use zc_events_protocol::{Clock, HeaderValue, ManualClock, Outcome, Properties, SystemClock};
 
 use super::{MemoryBroker, SendFault};
-use crate::{Broker, ConsumeOptions, Delivery, Error, Outgoing, Queue, Subscription, Topology, Verdict};
+use crate::{
+    Broker, ConsumeOptions, Delivery, Error, Outgoing, Queue, QuorumPriorities, Subscription, Topology, Verdict,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -36,7 +38,7 @@ impl Fixture {
         self.broker.subscribe(queue, ConsumeOptions { prefetch }, self.clock.deadline(SECOND)).unwrap()
     }
 
-    /// What is there now.
+    /// The next delivery, if there is one now.
     fn next(&self, subscription: &mut Box<dyn Subscription>) -> Option<Delivery> {
         subscription.next(self.clock.deadline(Duration::ZERO)).unwrap()
     }
@@ -75,7 +77,7 @@ fn messages_expire_by_the_clock_when_they_reach_the_head() {
 }
 
 #[test]
-fn what_is_out_does_not_expire_before_it_comes_back() {
+fn an_unacknowledged_message_does_not_expire_before_it_is_requeued() {
     let fixture = Fixture::new();
     fixture.queue("q", [("x-message-ttl", 1000.into())]);
     fixture.put("q", None, "a");
@@ -89,7 +91,7 @@ fn what_is_out_does_not_expire_before_it_comes_back() {
 }
 
 #[test]
-fn a_waiting_subscription_gets_a_letter_that_expires_elsewhere() {
+fn a_waiting_subscription_gets_a_dead_letter_of_another_queue() {
     let fixture = Fixture::new();
     let to_work = [("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", "work".into())];
     fixture.queue("retry", to_work);
@@ -99,7 +101,7 @@ fn a_waiting_subscription_gets_a_letter_that_expires_elsewhere() {
     let waiting = thread::spawn(move || subscription.next(deadline).unwrap().unwrap().body);
     fixture.put("retry", Some("30000"), "again");
     fixture.put("retry", Some("60000"), "later");
-    // Whether it began to wait before or after the clock moved: it must not miss it.
+    // It must not miss the message, whether it began to wait before or after the clock moved.
     fixture.clock.advance(30 * SECOND);
     assert_eq!(waiting.join().unwrap(), b"again");
     assert_eq!(fixture.broker.queue_len("retry"), Some(1));
@@ -117,7 +119,7 @@ fn a_manual_clock_ends_a_wait() {
 }
 
 #[test]
-fn letters_that_die_by_themselves_do_not_go_in_circles() {
+fn automatic_dead_lettering_does_not_cycle() {
     let fixture = Fixture::new();
     let again = |to: &str| {
         [("x-message-ttl", 0.into()), ("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", to.into())]
@@ -129,7 +131,7 @@ fn letters_that_die_by_themselves_do_not_go_in_circles() {
 }
 
 #[test]
-fn a_queue_that_is_too_long_drops_its_head() {
+fn a_queue_above_its_maximum_length_drops_its_head() {
     let fixture = Fixture::new();
     fixture.queue("dropped", []);
     let to_dropped = ("x-dead-letter-routing-key", "dropped".into());
@@ -142,7 +144,7 @@ fn a_queue_that_is_too_long_drops_its_head() {
 }
 
 #[test]
-fn introspection_counts_what_is_ready_and_what_is_out() {
+fn introspection_counts_ready_and_unacknowledged_messages() {
     let fixture = Fixture::new();
     fixture.queue("q", []);
     for body in ["a", "b", "c", "d"] {
@@ -206,7 +208,7 @@ fn an_exclusive_queue_belongs_to_its_handle() {
     assert!(matches!(declare(&other, queue("own", false, [])), Err(Error::Rejected { .. })));
     put(&other, "own", &Properties::default(), "to publish is allowed").unwrap();
     let subscription = owner.subscribe("own", ConsumeOptions::default(), soon).unwrap();
-    // The handle is gone; its subscription is part of it.
+    // The handle was dropped, but its subscription keeps it open.
     drop(owner);
     subscription.next(soon).unwrap().unwrap().settler.ack();
     drop(subscription);
@@ -232,7 +234,7 @@ fn a_named_broker_lives_as_long_as_a_handle() {
     let delivery = subscription.next(soon).unwrap().unwrap();
     drop((subscription, second));
     assert_eq!(named().queue_len("q"), None);
-    // A settler keeps nothing alive.
+    // A settler does not keep the broker alive.
     delivery.settler.ack();
     let other = MemoryBroker::new(Arc::new(SystemClock));
     declare(&other, queue("q", false, [])).unwrap();
@@ -260,14 +262,14 @@ fn declare_all(fixture: &Fixture, topology: Topology) {
 }
 
 #[test]
-fn a_letter_stays_until_its_target_is_there() {
+fn a_dead_letter_stays_until_its_target_exists() {
     let fixture = Fixture::new();
     retrying(&fixture);
     fixture.clock.advance(3600 * SECOND);
     assert_eq!(fixture.broker.queue_len("retry"), Some(1));
     declare_all(&fixture, Topology::new().dead_queue("target"));
     assert_eq!((fixture.broker.queue_len("retry"), fixture.broker.queue_len("target")), (Some(0), Some(1)));
-    // Gone again, with what was in it; what comes later waits again.
+    // Deleted with its messages. Later messages wait again.
     assert!(fixture.broker.delete_queue("target"));
     fixture.put("retry", None, "b");
     fixture.clock.advance(SECOND);
@@ -278,14 +280,14 @@ fn a_letter_stays_until_its_target_is_there() {
 }
 
 #[test]
-fn a_letter_stays_until_its_target_has_room() {
+fn a_dead_letter_stays_until_its_target_has_room() {
     let fixture = Fixture::new();
     fixture.queue("target", [("x-max-length", 1.into()), ("x-overflow", "reject-publish".into())]);
     fixture.put("target", None, "full");
     retrying(&fixture);
     assert_eq!(fixture.broker.queue_len("retry"), Some(1));
     let mut subscription = fixture.subscribe("target", 1);
-    // What is out is not in the queue any more: there is room.
+    // An unacknowledged message does not count, so there is room.
     assert_eq!(fixture.broker.queue_len("retry"), Some(0));
     for body in ["full", "a"] {
         let delivery = fixture.next(&mut subscription).unwrap();
@@ -295,7 +297,7 @@ fn a_letter_stays_until_its_target_has_room() {
 }
 
 #[test]
-fn letters_that_are_held_count_towards_the_length() {
+fn held_dead_letters_count_towards_the_length() {
     let fixture = Fixture::new();
     let mut topology = Topology::new().retry_queue("retry", SECOND, "target");
     topology.queues[0].arguments.insert("x-max-length".into(), 1.into());
@@ -306,7 +308,7 @@ fn letters_that_are_held_count_towards_the_length() {
 }
 
 #[test]
-fn a_queue_without_the_strategy_loses_a_letter_without_a_target() {
+fn a_queue_without_the_strategy_loses_a_dead_letter_without_a_target() {
     let fixture = Fixture::new();
     let mut topology = Topology::new().retry_queue("retry", SECOND, "target");
     topology.queues[0].arguments = topology.queues[0].fallback.take().unwrap();
@@ -317,10 +319,10 @@ fn a_queue_without_the_strategy_loses_a_letter_without_a_target() {
 }
 
 #[test]
-fn what_is_declared_differs_from_what_is_there_in_strict_topologies_alone() {
+fn a_difference_is_an_error_only_in_a_strict_topology() {
     let fixture = Fixture::new();
     fixture.queue("dead", []);
-    // A classic queue is what the fallback asks for.
+    // The fallback is a classic queue.
     let mut topology = Topology::new().dead_queue("dead");
     topology.strict = true;
     declare_all(&fixture, topology.clone());
@@ -330,7 +332,7 @@ fn what_is_declared_differs_from_what_is_there_in_strict_topologies_alone() {
 }
 
 #[test]
-fn each_send_fault_ends_as_it_says_and_is_used_up() {
+fn each_send_fault_has_its_outcome_and_is_used_up() {
     let fixture = Fixture::new();
     fixture.queue("q", []);
     let send = || put(&fixture.broker, "q", &Properties::default(), "m");
@@ -351,7 +353,7 @@ fn each_send_fault_ends_as_it_says_and_is_used_up() {
 }
 
 #[test]
-fn a_lost_acknowledgement_brings_its_message_back() {
+fn a_lost_acknowledgement_redelivers_its_message() {
     let fixture = Fixture::new();
     fixture.queue("q", []);
     fixture.queue("other", []);
@@ -376,7 +378,7 @@ fn a_lost_acknowledgement_brings_its_message_back() {
 }
 
 #[test]
-fn a_blocked_broker_keeps_senders_until_their_deadline_and_consumers_not_at_all() {
+fn a_blocked_broker_holds_senders_until_their_deadline_and_not_consumers() {
     let fixture = Fixture::new();
     fixture.queue("q", []);
     fixture.put("q", None, "m");
@@ -398,7 +400,7 @@ fn a_blocked_broker_keeps_senders_until_their_deadline_and_consumers_not_at_all(
 }
 
 #[test]
-fn a_restart_ends_subscriptions_and_keeps_what_is_durable_and_persistent() {
+fn a_restart_ends_subscriptions_and_keeps_durable_queues_and_persistent_messages() {
     let fixture = Fixture::new();
     fixture.queue("q", []);
     declare(&fixture.broker, Queue { durable: false, ..queue("fleeting", false, []) }).unwrap();
@@ -410,7 +412,7 @@ fn a_restart_ends_subscriptions_and_keeps_what_is_durable_and_persistent() {
     let mut before = fixture.subscribe("q", 1);
     let out = fixture.next(&mut before).unwrap();
     fixture.broker.restart();
-    // Too late: it comes again.
+    // Too late: the message is delivered again.
     out.settler.ack();
     assert!(matches!(before.next(fixture.clock.deadline(SECOND)), Err(Error::Unavailable { .. })));
     assert_eq!(fixture.broker.queue_len("fleeting"), None);
@@ -424,7 +426,7 @@ fn a_restart_ends_subscriptions_and_keeps_what_is_durable_and_persistent() {
 }
 
 #[test]
-fn a_broker_that_is_down_answers_nothing_until_it_is_back() {
+fn a_broker_that_is_down_fails_all_calls_until_it_is_back() {
     let fixture = Fixture::new();
     fixture.queue("q", []);
     fixture.broker.take_down(Some("gone for lunch"));
@@ -440,7 +442,7 @@ fn a_broker_that_is_down_answers_nothing_until_it_is_back() {
 }
 
 #[test]
-fn what_is_published_is_recorded_once_somebody_asks() {
+fn published_messages_are_recorded_after_record() {
     let fixture = Fixture::new();
     fixture.queue("q", []);
     fixture.put("q", None, "before");
@@ -456,7 +458,7 @@ fn what_is_published_is_recorded_once_somebody_asks() {
 }
 
 #[test]
-fn a_fault_that_does_not_happen_is_told_once() {
+fn an_unused_fault_is_reported_once() {
     let fixture = Fixture::new();
     fixture.queue("q", []);
     let broker = &fixture.broker;
@@ -468,8 +470,44 @@ fn a_fault_that_does_not_happen_is_told_once() {
         ["no message with `5` was acknowledged in q, other", "2 sends should have failed, but no message was sent"]
     );
     assert!(broker.take_unused_faults().is_empty());
-    // One of several is enough.
+    // It is used if it happened at least once.
     broker.fail_sends(SendFault::Nacked, 2);
     assert!(put(broker, "q", &Properties::default(), "m").is_err());
     assert!(broker.take_unused_faults().is_empty());
+}
+
+#[test]
+fn a_quorum_queue_with_two_levels_delivers_two_high_priorities_for_one_normal() {
+    let clock = ManualClock::new();
+    let broker = MemoryBroker::new(Arc::new(clock.clone())).with_quorum_priorities(QuorumPriorities::TwoLevels);
+    let fixture = Fixture { clock, broker };
+    let quorum = |name: &str| queue(name, false, [("x-queue-type", "quorum".into())]);
+    declare(&fixture.broker, Queue { durable: true, ..quorum("q") }).unwrap();
+    for (priority, body) in [(0, "n1"), (4, "n2"), (5, "h1"), (9, "h2"), (255, "h3"), (6, "h4")] {
+        put(&fixture.broker, "q", &Properties { priority: Some(priority), ..Properties::default() }, body).unwrap();
+    }
+    let subscription = fixture.subscribe("q", 1);
+    let bodies = std::iter::from_fn(|| {
+        let delivery = subscription.next(fixture.clock.deadline(Duration::ZERO)).unwrap()?;
+        delivery.settler.ack();
+        Some(String::from_utf8(delivery.body).unwrap())
+    });
+    assert_eq!(bodies.collect::<Vec<_>>(), ["h1", "h2", "n1", "h3", "h4", "n2"]);
+}
+
+#[test]
+fn the_priorities_of_quorum_queues_are_set_for_later_declarations() {
+    let broker = MemoryBroker::new(Arc::new(SystemClock));
+    let quorum = |name: &str| Queue { durable: true, ..queue(name, false, [("x-queue-type", "quorum".into())]) };
+    declare(&broker, quorum("before")).unwrap();
+    let broker = broker.with_quorum_priorities(QuorumPriorities::TwoLevels);
+    declare(&broker, quorum("after")).unwrap();
+    for (name, first) in [("before", b"low"), ("after", b"top")] {
+        for (priority, body) in [(1, "low"), (9, "top")] {
+            put(&broker, name, &Properties { priority: Some(priority), ..Properties::default() }, body).unwrap();
+        }
+        let deadline = SystemClock.deadline(Duration::from_secs(20));
+        let subscription = broker.subscribe(name, ConsumeOptions::default(), deadline).unwrap();
+        assert_eq!(subscription.next(deadline).unwrap().unwrap().body, first, "{name}");
+    }
 }

@@ -1,16 +1,15 @@
-//! Matching of routing keys against the binding keys of a topic exchange. Nothing here
-//! knows queues or messages.
+//! Matches routing keys against the binding keys of a topic exchange. It knows neither queues nor messages.
 
-/// Whether a routing key matches a binding key, in which `*` stands for exactly one word
-/// and `#` for any number of them, none included. Words are separated by dots.
+/// Whether a routing key matches a binding key, in which `*` stands for exactly one word and `#` for any number of
+/// words, including 0. Dots separate words.
 ///
-/// An empty key has no words at all (so `#` matches it and `*` does not), while `a.` has
-/// two, the second of them empty: that is how RabbitMQ counts.
+/// As in RabbitMQ, an empty key has no words (so `#` matches it and `*` does not), while `a.` has two, the second of
+/// which is empty.
 pub(super) fn matches(binding: &str, routing: &str) -> bool {
     let pattern = words(binding);
     let key = words(routing);
     let (mut p, mut k) = (0, 0);
-    // Where to go on when a later word does not fit: behind the last `#`, one word further.
+    // Where to continue if a later word does not match: after the last `#`, one word further.
     let mut retry: Option<(usize, usize)> = None;
     while k < key.len() {
         match pattern.get(p) {

@@ -72,7 +72,7 @@ fn until(mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_channel_whose_last_message_raced_the_alarm_is_closed_after_it() {
+fn channel_closes_after_an_alarm_that_raced_its_last_message() {
     let fixture = Fixture::new();
     let alarm = fixture.fake.block_at(PUBLISH);
     let raced = send(&fixture.broker, "x", fixture.clock.deadline(LONG)).unwrap();
@@ -87,7 +87,7 @@ fn a_channel_whose_last_message_raced_the_alarm_is_closed_after_it() {
 }
 
 #[test]
-fn an_alarm_that_comes_while_a_channel_is_being_closed() {
+fn alarm_during_channel_close() {
     let fixture = Fixture::new();
     let alarm = fixture.fake.block_at(CHANNEL_CLOSE);
     let nack = send(&fixture.broker, "nack", fixture.clock.deadline(LONG)).unwrap();
@@ -98,7 +98,7 @@ fn an_alarm_that_comes_while_a_channel_is_being_closed() {
 }
 
 #[test]
-fn an_alarm_that_comes_while_a_channel_is_being_opened() {
+fn alarm_during_channel_open() {
     let fixture = Fixture::new();
     let alarm = fixture.fake.block_at(CHANNEL_OPEN);
     let (broker, deadline) = (fixture.broker.clone(), fixture.clock.deadline(LONG * 10));
@@ -111,7 +111,7 @@ fn an_alarm_that_comes_while_a_channel_is_being_opened() {
 }
 
 #[test]
-fn a_subscription_begins_under_an_alarm_and_a_queue_of_the_connection_waits_for_its_end() {
+fn subscribe_works_under_an_alarm_and_declare_waits_for_its_end() {
     let fake = Fake::start();
     let broker = AmqpBroker::new(AmqpOptions::new(fake.url.parse().unwrap())).unwrap();
     let soon = || SystemClock.deadline(LONG);

@@ -1,5 +1,5 @@
-//! A broker that speaks just enough AMQP to be connected to, to be published to, and to be asked for a topology, and
-//! that blocks a connection as RabbitMQ does in an alarm: it says so, and reads nothing more from that one.
+//! A broker that speaks enough AMQP for connections, publishing and declarations, and that blocks a connection like
+//! RabbitMQ in an alarm: it sends `connection.blocked`, and reads nothing more from that connection.
 
 use std::io::{Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,10 +17,10 @@ pub(crate) const CHANNEL_OPEN: Id = (20, 10);
 pub(crate) const CHANNEL_CLOSE: Id = (20, 40);
 pub(crate) const PUBLISH: Id = (60, 40);
 
-/// Far below what a peer takes for death, which is 20 s of silence.
+/// Far below the 20 s of silence after which a client gives up.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// A broker; its threads end with their connections.
+/// A broker. Its threads end with their connections.
 #[derive(Clone)]
 pub(crate) struct Fake {
     pub url: String,
@@ -43,7 +43,7 @@ impl Fake {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&of);
-                // It ends with an error when the client has gone.
+                // It ends with an error when the client has disconnected.
                 thread::spawn(move || Peer { stream, shared, channels: Vec::new() }.serve());
             }
         });
@@ -104,7 +104,7 @@ impl Peer {
             }
             (50, 10) => self.send(channel, (50, 11), &[&[1, b'q'], &[0; 8]]),
             (60, 20) => self.send(channel, (60, 21), &[&[1, b'c']]),
-            // Each is answered by the next number; but what is published is not.
+            // Each method is answered by the next number, except publishing.
             (class, method) if id != PUBLISH && method % 10 == 0 => self.send(channel, (class, method + 1), &[]),
             _ => Ok(()),
         }

@@ -47,7 +47,7 @@ fn refusing() -> (String, Arc<AtomicUsize>) {
 
 /// In a process of its own, since it counts the threads of the process.
 #[test]
-fn many_callers_do_not_hammer_a_dead_broker_and_leave_no_thread_behind() {
+fn dead_broker_is_dialled_at_a_limited_rate_and_no_thread_leaks() {
     in_own_process(|| {
         many_callers_of_a_dead_broker();
     });

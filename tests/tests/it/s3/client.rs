@@ -26,7 +26,7 @@ fn settings(server: &Server) -> SettingsBuilder {
 }
 
 #[test]
-fn an_e_mail_is_stored_in_the_bucket_of_the_python_services() {
+fn email_is_stored_in_the_bucket_of_the_python_services() {
     let server = Server::start();
     let client = EventClient::new(settings(&server).build().unwrap()).unwrap();
     let email =
@@ -42,7 +42,7 @@ fn an_e_mail_is_stored_in_the_bucket_of_the_python_services() {
 }
 
 #[test]
-fn an_index_is_rebuilt_through_the_bucket() {
+fn index_is_rebuilt_through_the_bucket() {
     let server = Server::start();
     server.add_bucket(INDEX);
     let client = EventClient::new(settings(&server).build().unwrap()).unwrap();
@@ -86,7 +86,7 @@ impl Log for Listener {
 /// The secret key is in nothing that anybody says or logs, at any level: it is not even sent. The token and the contents
 /// are in nothing that we say, and in nothing that others log at a level that is on in production.
 #[test]
-fn a_refused_program_shows_no_secret() {
+fn s3_refusal_shows_no_secret() {
     in_own_process(|| {
         log::set_logger(&Listener).unwrap();
         log::set_max_level(log::LevelFilter::Trace);

@@ -21,7 +21,7 @@ fn conforms_with_a_session_token() {
 }
 
 #[test]
-fn what_is_stored_is_a_file_of_the_server() {
+fn stored_blob_is_a_file_of_the_server() {
     let server = Server::start();
     let store = S3BlobStore::new(server.options()).unwrap();
     store.put("2026-11-23/menu.html", "text/html;  charset=utf-8 ", b"<p>Lunch</p>", soon()).unwrap();

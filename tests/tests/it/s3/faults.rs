@@ -45,7 +45,7 @@ fn ends_within<T: std::fmt::Debug>(time: Duration, what: &str, call: impl FnOnce
 }
 
 #[test]
-fn nobody_there_is_told_with_the_address() {
+fn connection_refused_names_the_address() {
     let address = "127.0.0.1:1";
     let store = store_at(address);
     let error = store.put("a", TEXT, b"v", soon()).unwrap_err();
@@ -57,7 +57,7 @@ fn nobody_there_is_told_with_the_address() {
 }
 
 #[test]
-fn a_silent_server_ends_by_the_deadline() {
+fn silent_server_ends_by_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let store = store_at(&listener.local_addr().unwrap().to_string());
     ends_in_time("put", || store.put("a", TEXT, b"v", within(SHORT)));
@@ -66,7 +66,7 @@ fn a_silent_server_ends_by_the_deadline() {
 }
 
 #[test]
-fn a_server_that_drips_ends_by_the_deadline() {
+fn slow_response_ends_by_the_deadline() {
     let server = Server::start();
     store_at(&server.address.to_string()).put("a", TEXT, &[7; 1000], soon()).unwrap();
     let (proxy, store) = through(&server);
@@ -76,7 +76,7 @@ fn a_server_that_drips_ends_by_the_deadline() {
 }
 
 #[test]
-fn a_body_that_drips_ends_by_the_deadline() {
+fn slow_body_ends_by_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let store = store_at(&listener.local_addr().unwrap().to_string());
     thread::spawn(move || {
@@ -95,7 +95,7 @@ fn a_body_that_drips_ends_by_the_deadline() {
 }
 
 #[test]
-fn a_server_that_does_not_read_ends_by_the_deadline() {
+fn unread_upload_ends_by_the_deadline() {
     let server = Server::start();
     let (proxy, store) = through(&server);
     let large = vec![7; 32 << 20];
@@ -111,7 +111,7 @@ fn a_server_that_does_not_read_ends_by_the_deadline() {
 }
 
 #[test]
-fn a_connection_that_is_cut_in_the_middle_is_made_up_for() {
+fn connection_cut_midway_is_retried() {
     let server = Server::start();
     let (proxy, store) = through(&server);
     let large: Vec<u8> = (0..4 * 1024 * 1024_u32).map(|n| (n % 251) as u8).collect();
@@ -128,7 +128,7 @@ fn a_connection_that_is_cut_in_the_middle_is_made_up_for() {
 }
 
 #[test]
-fn a_connection_that_was_closed_while_idle_is_opened_again() {
+fn idle_closed_connection_is_reopened() {
     let server = Server::start();
     let (proxy, store) = through(&server);
     store.put("a", TEXT, b"v", soon()).unwrap();
@@ -147,7 +147,7 @@ fn a_connection_that_was_closed_while_idle_is_opened_again() {
 }
 
 #[test]
-fn a_server_in_trouble_is_asked_three_times() {
+fn server_error_is_tried_three_times() {
     let busy = |_| b"HTTP/1.1 503 Slow Down\r\ncontent-length: 24\r\n\r\n<Code>SlowDown</Code>   ".to_vec();
     let (address, count) = answers(busy);
     let error = store_at(&address).get("a", soon()).unwrap_err();
@@ -169,7 +169,7 @@ fn a_server_in_trouble_is_asked_three_times() {
 }
 
 #[test]
-fn what_is_no_answer_of_s3_is_no_content_and_not_repeated() {
+fn non_s3_response_is_an_error_without_retry() {
     let endless = b"x-x: kNrCanaryY\r\n".repeat(100_000);
     let answer = |head: &str, body: &[u8]| [head.as_bytes(), b"\r\n\r\n", body].concat();
     for (what, bytes) in [
@@ -195,7 +195,7 @@ fn what_is_no_answer_of_s3_is_no_content_and_not_repeated() {
 }
 
 #[test]
-fn what_is_too_large_is_not_read_to_its_end() {
+fn too_large_blob_is_not_read_to_its_end() {
     let options = |address: &str| S3Options::new(BUCKET, ID, SECRET).endpoint(format!("http://{address}")).limit(1000);
     for head in [
         "HTTP/1.1 200 OK\r\ncontent-length: 1000000000000",

@@ -51,7 +51,7 @@ fn read_message(stream: &mut impl Read) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn a_server_is_believed_where_those_who_vouch_for_it_are_named() {
+fn server_is_trusted_with_a_custom_ca_bundle() {
     let (server, authority) = (Server::start(), Authority::new());
     let bundle = authority.file();
     let url = format!("https://localhost:{}", in_front_of(server.address, authority.config("localhost")));
@@ -75,7 +75,7 @@ fn a_server_is_believed_where_those_who_vouch_for_it_are_named() {
 }
 
 #[test]
-fn a_bundle_that_is_none_is_told_before_anything_is_sent() {
+fn invalid_ca_bundle_is_reported_before_sending() {
     let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
     let path = folder.path().join("ca.pem");
     let refused = || S3BlobStore::new(server.options().ca_bundle(&path)).map(drop);

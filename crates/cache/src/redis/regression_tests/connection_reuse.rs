@@ -16,14 +16,16 @@ const SECOND: Duration = Duration::from_secs(1);
 #[test]
 fn crossed_replies_after_a_read_timeout() {
     // The first BLPOP is answered after its caller has left. The next caller gets its own answer.
-    let late = Arc::new(Mutex::new(None));
+    let (late, pops) = (Arc::new(Mutex::new(None)), AtomicUsize::new(0));
     let server = FakeServer::start({
         let late = Arc::clone(&late);
         move |peer| {
             while let Some(command) = peer.command() {
-                match (command[0].as_str(), peer.number) {
-                    ("BLPOP", 0) => *late.lock().unwrap() = Some(peer.stream.try_clone().unwrap()),
-                    ("BLPOP", _) => peer.say(&key_and_value(&command[1], "own")),
+                match command[0].as_str() {
+                    "BLPOP" if pops.fetch_add(1, Ordering::SeqCst) == 0 => {
+                        *late.lock().unwrap() = Some(peer.stream.try_clone().unwrap());
+                    }
+                    "BLPOP" => peer.say(&key_and_value(&command[1], "own")),
                     _ => peer.say(&healthy(&command).unwrap()),
                 }
             }

@@ -101,7 +101,7 @@ fn ours(row: &Row, protocol: Protocol) -> Result<Message, Box<dyn Error>> {
 }
 
 #[test]
-fn each_call_sends_the_message_that_pythons_sends() {
+fn each_call_sends_the_message_of_python() {
     for row in calls::all() {
         let vector = captured::read(row.vector);
         let mut theirs = Seen::of_vector(&vector);
@@ -180,7 +180,7 @@ const METHODS: [(&str, &[&str]); 4] = [
 const WITHOUT_A_MESSAGE: [&str; 3] = ["handle_request_event", "get_request_event_response", "wait_for_response"];
 
 #[test]
-fn each_public_method_of_each_version_has_a_row_or_an_example() {
+fn every_public_method_of_python_is_on_the_page() {
     let rows: Vec<String> = calls::all().iter().map(Row::python).collect();
     let page = page::read();
     for (version, methods) in METHODS {
@@ -193,24 +193,24 @@ fn each_public_method_of_each_version_has_a_row_or_an_example() {
 }
 
 #[test]
-fn the_page_has_the_calls_that_are_run_here() {
+fn page_has_the_tested_calls() {
     page::hold("calls", &calls::table());
 }
 
 #[test]
-fn the_page_has_the_settings_that_are_set_here() {
+fn page_has_the_tested_settings() {
     page::hold("settings", &settings::table());
 }
 
 #[test]
-fn the_page_has_the_forms_that_are_run_here() {
+fn page_has_the_tested_examples() {
     for (name, rows) in idioms() {
         page::hold(name, &idioms::table(&rows));
     }
 }
 
 #[test]
-fn each_form_does_what_the_page_says() {
+fn each_example_does_what_the_page_says() {
     idioms().iter().for_each(|(_, rows)| idioms::run(rows));
 }
 
@@ -226,7 +226,7 @@ fn idioms() -> [(&'static str, Vec<idioms::Row>); 6] {
 }
 
 #[test]
-fn each_setting_of_python_is_one_here() {
+fn each_setting_of_python_exists() {
     for row in settings::all() {
         let built = (row.set)(zc_events::Settings::builder().broker_url("memory://").staging_name("test")).build();
         assert!(built.is_ok(), "{}: {built:?}", row.python);

@@ -96,14 +96,14 @@ impl ManualFleet {
     /// A worker that takes a message and vanishes.
     pub(crate) fn take_and_vanish(&self, queue: &str) {
         let broker = self.broker();
-        let mut subscription = self.subscribe(&broker, queue);
+        let subscription = self.subscribe(&broker, queue);
         assert!(subscription.next(self.clock.deadline(PATIENCE)).unwrap().is_some(), "`{queue}` is empty");
     }
 
     /// All that is in a queue, taken out.
     pub(crate) fn empty(&self, queue: &str) -> Vec<Delivery> {
         let broker = self.broker();
-        let mut subscription = self.subscribe(&broker, queue);
+        let subscription = self.subscribe(&broker, queue);
         let mut taken = Vec::new();
         while let Some(delivery) = subscription.next(self.clock.deadline(Duration::ZERO)).unwrap() {
             delivery.settler.ack();

@@ -28,7 +28,7 @@ fn emit(fleet: &Fleet, event_type: &str, count: usize) -> Vec<Event> {
 }
 
 #[test]
-fn it_stands_still_while_what_is_awaited_is_there() {
+fn clock_stands_still_while_work_is_ready() {
     let fleet = Fleet::new();
     let client = fleet.client("orders");
     let _service = Service::builder(&client).call("add", |_: &Context, x: i64| Ok(x + 1)).start().unwrap();
@@ -47,7 +47,7 @@ fn it_stands_still_while_what_is_awaited_is_there() {
 }
 
 #[test]
-fn more_events_than_workers_wait_for_their_turn() {
+fn more_events_than_workers_are_all_handled() {
     let (fleet, started) = (Fleet::new(), Instant::now());
     fleet.expect(Expectation::call("slow").after(SECOND).times(9));
     let _service = asking(&fleet.client("orders")).workers(2).start().unwrap();
@@ -59,7 +59,7 @@ fn more_events_than_workers_wait_for_their_turn() {
 }
 
 #[test]
-fn copies_of_a_service_share_a_queue() {
+fn two_instances_of_a_service_share_a_queue() {
     let (fleet, started) = (Fleet::new(), Instant::now());
     fleet.expect(Expectation::call("slow").after(SECOND).times(3));
     let _copies = [asking(&fleet.client("orders")).start().unwrap(), asking(&fleet.client("orders")).start().unwrap()];
@@ -81,7 +81,7 @@ impl ResourceView for Asking {
 }
 
 #[test]
-fn a_handler_waits_as_one_whichever_client_it_uses_and_on_however_many_threads() {
+fn clock_advances_while_handlers_wait_on_any_client_or_thread() {
     let (fleet, started) = (Fleet::new(), Instant::now());
     fleet.expect(Expectation::call("slow").after(SECOND).times(4));
     let client = fleet.client("orders");
@@ -128,7 +128,7 @@ fn a_handler_waits_as_one_whichever_client_it_uses_and_on_however_many_threads()
 }
 
 #[test]
-fn dead_letters_are_not_waited_for_when_the_broker_takes_nothing() {
+fn settle_returns_when_the_broker_takes_no_dead_letters() {
     let (fleet, started) = (Fleet::new(), Instant::now());
     let client = fleet.client("orders");
     let _service = Service::builder(&client)
@@ -147,7 +147,7 @@ fn dead_letters_are_not_waited_for_when_the_broker_takes_nothing() {
 }
 
 #[test]
-fn a_service_is_stopped_though_its_handler_never_returns() {
+fn service_stops_although_its_handler_never_returns() {
     let (fleet, started) = (Fleet::new(), Instant::now());
     let (_keep, never) = mpsc::channel::<()>();
     let never = std::sync::Mutex::new(never);
@@ -166,7 +166,7 @@ fn a_service_is_stopped_though_its_handler_never_returns() {
 }
 
 #[test]
-fn a_service_that_stops_lets_its_handlers_end_and_leaves_the_rest_in_its_queue() {
+fn stopping_service_finishes_running_handlers_and_leaves_the_rest_queued() {
     let (fleet, started) = (Fleet::new(), Instant::now());
     fleet.expect(Expectation::call("slow").after(30 * SECOND));
     let service = asking(&fleet.client("orders")).workers(1).start().unwrap();
@@ -182,7 +182,7 @@ fn a_service_that_stops_lets_its_handlers_end_and_leaves_the_rest_in_its_queue()
 }
 
 #[test]
-fn a_fleet_looks_at_all_that_was_sent_before_it_judges() {
+fn fleet_reads_all_sent_messages_before_it_reports() {
     for _ in 0..50 {
         let fleet = Fleet::new();
         fleet.expect(Expectation::call("note"));
@@ -191,7 +191,7 @@ fn a_fleet_looks_at_all_that_was_sent_before_it_judges() {
 }
 
 #[test]
-fn a_service_may_outlive_its_fleet() {
+fn service_may_outlive_its_fleet() {
     let started = Instant::now();
     let fleet = Fleet::new();
     let service = asking(&fleet.client("orders")).start().unwrap();

@@ -22,7 +22,7 @@ fn failure(test: impl FnOnce()) -> String {
 }
 
 #[test]
-fn a_request_that_nobody_answers_ends_at_its_deadline_without_any_waiting() {
+fn unanswered_request_times_out_without_real_waiting() {
     let fleet = Fleet::new();
     let client = fleet.client("caller");
     fleet.expect(Expectation::get("Order").pk(5).never_answers().times(2));
@@ -38,7 +38,7 @@ fn a_request_that_nobody_answers_ends_at_its_deadline_without_any_waiting() {
 }
 
 #[test]
-fn no_time_passes_but_when_it_is_said_or_waited_for() {
+fn time_passes_only_when_advanced_or_awaited() {
     let fleet = Fleet::new();
     let service = Service::builder(&fleet.client("orders"))
         .on("fails", |_: &Context, _: Value| Err(HandlerError::new("no").retry_after(MINUTE)))
@@ -61,7 +61,7 @@ fn no_time_passes_but_when_it_is_said_or_waited_for() {
 }
 
 #[test]
-fn an_answer_after_a_while_comes_after_that_while() {
+fn delayed_answer_arrives_after_its_delay() {
     let fleet = Fleet::new();
     let client = fleet.client("caller");
     fleet.expect(Expectation::call("slow").returns("late").after(Duration::from_secs(20)).times(2));
@@ -74,7 +74,7 @@ fn an_answer_after_a_while_comes_after_that_while() {
 }
 
 #[test]
-fn what_is_not_expected_is_answered_at_once_and_fails_the_test_at_its_end() {
+fn unexpected_request_is_answered_at_once_and_fails_the_test() {
     let text = failure(|| {
         let fleet = Fleet::new();
         let client = fleet.client("caller");
@@ -100,7 +100,7 @@ fn what_is_not_expected_is_answered_at_once_and_fails_the_test_at_its_end() {
 }
 
 #[test]
-fn a_fleet_whose_expectations_are_met_is_content() {
+fn fleet_with_met_expectations_passes() {
     let fleet = Fleet::new();
     let client = fleet.client("caller");
     fleet.expect_all([
@@ -128,7 +128,7 @@ fn a_fleet_whose_expectations_are_met_is_content() {
 }
 
 #[test]
-fn what_services_of_the_fleet_serve_is_left_to_them() {
+fn services_of_the_fleet_answer_their_own_requests() {
     let fleet = Fleet::new();
     let service = Service::builder(&fleet.client("sums"))
         .call("add", |_: &Context, (x, y): (i64, i64)| Ok(x + y))
@@ -146,7 +146,7 @@ fn what_services_of_the_fleet_serve_is_left_to_them() {
 }
 
 #[test]
-fn a_handler_that_waits_for_another_service_waits_by_the_same_clock() {
+fn handler_waits_for_another_service_by_the_same_clock() {
     let fleet = Fleet::new();
     let _gateway = Service::builder(&fleet.client("gateway"))
         .call("total", |context: &Context, _: Value| {
@@ -167,7 +167,7 @@ fn a_handler_that_waits_for_another_service_waits_by_the_same_clock() {
 }
 
 #[test]
-fn what_was_sent_is_there_to_be_looked_at() {
+fn sent_messages_can_be_inspected() {
     #[derive(serde::Deserialize, PartialEq, Debug)]
     struct Created {
         resource_id: u64,
@@ -206,7 +206,7 @@ fn what_was_sent_is_there_to_be_looked_at() {
 }
 
 #[test]
-fn each_fault_has_the_error_that_it_has_in_earnest() {
+fn each_fault_gives_its_production_error() {
     let fleet = Fleet::new();
     let client = fleet.client("shop");
     let event = Event::new("order_created");
@@ -240,7 +240,7 @@ fn each_fault_has_the_error_that_it_has_in_earnest() {
 }
 
 #[test]
-fn a_broker_that_goes_takes_requests_along_and_no_events() {
+fn lost_broker_ends_requests_and_loses_no_events() {
     let fleet = Fleet::new();
     let handled = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&handled);
@@ -268,7 +268,7 @@ fn a_broker_that_goes_takes_requests_along_and_no_events() {
 }
 
 #[test]
-fn a_test_that_waits_for_what_cannot_come_is_told() {
+fn waiting_for_an_impossible_outcome_fails_the_test() {
     let fleet = Fleet::new();
     let text = failure(|| drop(fleet.until_ended(&Event::new("unheard_of"))));
     assert_eq!(text, "no service of this fleet handles `unheard_of`");
@@ -278,7 +278,7 @@ fn a_test_that_waits_for_what_cannot_come_is_told() {
 }
 
 #[test]
-fn a_service_whose_handler_waits_is_stopped_all_the_same() {
+fn service_with_a_waiting_handler_stops() {
     let fleet = Fleet::new();
     let started = Instant::now();
     let service = Service::builder(&fleet.client("orders"))
@@ -295,7 +295,7 @@ fn a_service_whose_handler_waits_is_stopped_all_the_same() {
 }
 
 #[test]
-fn a_stand_in_works_for_any_client_and_leaves_to_others_what_it_does_not_know() {
+fn stub_works_for_any_client_and_leaves_unknown_requests() {
     let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test");
     let client = EventClient::new(settings.build().unwrap()).unwrap();
     let expected: Vec<Expectation> = serde_json::from_value(json!([
@@ -329,7 +329,7 @@ fn a_stand_in_works_for_any_client_and_leaves_to_others_what_it_does_not_know() 
 }
 
 #[test]
-fn a_request_to_a_service_that_was_stopped_waits_for_it_and_is_no_complaint() {
+fn request_to_a_stopped_service_waits_for_its_restart() {
     let fleet = Fleet::new();
     let service = || Service::builder(&fleet.client("sums")).call("square", |_: &Context, x: i64| Ok(x * x)).start();
     assert_eq!(service().unwrap().stop(Duration::from_secs(5)).abandoned, 0);
@@ -347,7 +347,7 @@ fn a_request_to_a_service_that_was_stopped_waits_for_it_and_is_no_complaint() {
 }
 
 #[test]
-fn a_notification_comes_again_whatever_its_id_and_a_fault_that_does_not_happen_fails_the_test() {
+fn redelivered_notification_is_a_duplicate_and_unused_fault_fails_the_test() {
     let fleet = Fleet::new();
     let _service = Service::builder(&fleet.client("mails"))
         .on_notification(None, "shipped", |_: &Context, _: Value| Ok(()))
@@ -373,7 +373,7 @@ fn a_notification_comes_again_whatever_its_id_and_a_fault_that_does_not_happen_f
 }
 
 #[test]
-fn one_complaint_tells_how_often_the_unexpected_came() {
+fn repeated_unexpected_requests_are_one_complaint() {
     let fleet = Fleet::new();
     let _service = Service::builder(&fleet.client("mails"))
         .on("shipped", |context: &Context, _: Value| {

@@ -9,7 +9,7 @@ use super::calls;
 use super::load::{Kind, of_kind, vector};
 
 #[test]
-fn the_headers_stay_small_where_the_original_loses_the_message() {
+fn headers_stay_small_for_large_arguments() {
     let head = vector("behaviours_head");
     assert_eq!(head["head_140KiB_payload"]["messages_lost_silently"], true);
     let encoded = calls::build("verb_post_no_wait_140kib", &json!(null)).encode(&EncodeOptions::default()).unwrap();
@@ -17,7 +17,7 @@ fn the_headers_stay_small_where_the_original_loses_the_message() {
 }
 
 #[test]
-fn garbage_and_empty_answers_are_told_apart() {
+fn garbage_and_empty_replies_are_distinct_errors() {
     let head = vector("behaviours_head");
     assert!(head["garbage_response"]["raised"].as_str().unwrap().starts_with("zlib.error"));
     assert_eq!(Reply::decode(b"garbage", &Limits::default()).unwrap_err().reason(), "inflate");
@@ -32,7 +32,7 @@ fn garbage_and_empty_answers_are_told_apart() {
 }
 
 #[test]
-fn what_a_caller_passes_in_stays_as_it_is() {
+fn arguments_of_the_caller_are_not_modified() {
     let head = vector("behaviours_head");
     assert_eq!(head["query_params_mutated"]["after"]["include"], "x");
     let query = Query::default().with("filter[a]", "b");
@@ -46,7 +46,7 @@ fn what_a_caller_passes_in_stays_as_it_is() {
 }
 
 #[test]
-fn an_answer_of_another_service_without_errors_is_read() {
+fn error_reply_without_errors_is_read() {
     let head = vector("behaviours_head");
     let first = head["two_services_map_the_same_name"]["client_gets"].as_str().unwrap();
     let reply = CallReply::decode(first.as_bytes(), &Limits::default()).unwrap();
@@ -55,7 +55,7 @@ fn an_answer_of_another_service_without_errors_is_read() {
 
 /// A request that timed out in the original is run all the same, later; here it can carry its end.
 #[test]
-fn a_request_can_say_when_nobody_waits_any_more() {
+fn request_carries_its_expiry() {
     let head = vector("behaviours_head");
     assert_eq!(head["timed_out_request_still_queued"]["messages_in_consumer_queue"], 2);
     let waits: Vec<f64> = of_kind(Kind::Behaviours)
@@ -79,7 +79,7 @@ fn a_request_can_say_when_nobody_waits_any_more() {
 
 /// The original declares its own queue on each publish, and fails where that exists otherwise.
 #[test]
-fn the_queue_that_the_original_stumbles_over_has_our_name() {
+fn queue_name_equals_the_one_python_declares() {
     for (name, _) in of_kind(Kind::Behaviours) {
         if let Some(calls) = vector(&name)["readme_queue_args_mismatch"].as_array() {
             for call in calls {

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use zc_events_protocol::{Call, EncodeOptions, HeaderValue, Method, Protocol};
 
-use super::load::{Kind, body_json, excuse, message, of_kind, split, vector};
+use super::load::{Kind, body_json, exclusion, message, of_kind, split, vector};
 
 pub(crate) fn builds(name: &str) -> bool {
     split(name).is_some_and(|(_, about)| about.starts_with("verb_") || about == "contrib_send_email")
-        && excuse(name).is_none()
+        && exclusion(name).is_none()
 }
 
 pub(crate) fn build(about: &str, data_of_email: &Value) -> Call {
@@ -44,7 +44,7 @@ pub(crate) fn build(about: &str, data_of_email: &Value) -> Call {
 }
 
 #[test]
-fn every_call_is_written_as_python_writes_it() {
+fn calls_equal_pythons_bytes() {
     let mut compared = 0;
     for (name, _) in of_kind(Kind::Message) {
         if !builds(&name) {
@@ -92,7 +92,7 @@ fn every_call_is_written_as_python_writes_it() {
 }
 
 #[test]
-fn a_call_goes_out_in_protocol_2_unless_told_otherwise() {
+fn calls_use_protocol_2_by_default() {
     let encoded = build("verb_get", &Value::Null).encode(&EncodeOptions::default()).unwrap();
     assert!(encoded.properties.headers.is_some());
 }

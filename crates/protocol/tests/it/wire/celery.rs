@@ -5,10 +5,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Value, json};
 use zc_events_protocol::{Channel, EncodeOptions, Encoded, Event, HeaderValue, Limits, Notification, Protocol, Task};
 
-use super::load::{Kind, excuse, expectations, message, of_kind, split, vector};
+use super::load::{Kind, exclusion, expectations, message, of_kind, split, vector};
 
 pub(crate) fn builds(name: &str) -> bool {
-    split(name).is_none() && name.starts_with("celery") && excuse(name).is_none()
+    split(name).is_none() && name.starts_with("celery") && exclusion(name).is_none()
 }
 
 /// What follows the version and `send_task` in the name.
@@ -58,7 +58,7 @@ fn build(name: &str, vector: &Value, expected: &Value) -> Encoded {
 }
 
 #[test]
-fn every_task_is_written_as_celery_writes_it() {
+fn tasks_equal_celerys_bytes() {
     let mut compared = 0;
     let expectations = expectations();
     for (name, _) in of_kind(Kind::Message) {
@@ -70,7 +70,7 @@ fn every_task_is_written_as_celery_writes_it() {
         let encoded = build(&name, &vector, expected);
         let (properties, body) = message(&vector);
 
-        // The same for whoever reads both; zc_events alone repeats the id as `task_id`.
+        // Both decode to the same, except that only zc_events repeats the id as `task_id`.
         let theirs = Task::decode(&properties, &body, &Limits::default()).unwrap();
         let mut ours = Task::decode(&encoded.properties, &encoded.body, &Limits::default()).unwrap();
         assert_eq!(ours.kwargs.remove("task_id"), theirs.id.clone().map(Value::String), "{name}");
@@ -106,7 +106,7 @@ fn compare_headers(name: &str, encoded: &Encoded, theirs: &zc_events_protocol::H
 }
 
 #[test]
-fn the_headers_are_those_of_celery_5_in_name_and_type() {
+fn headers_equal_celery_5_in_name_and_type() {
     let (properties, _) = message(&vector("celery5_send_task"));
     let event =
         Event::new("order_created").encode(&EncodeOptions { protocol: Some(Protocol::V2), ..EncodeOptions::default() });

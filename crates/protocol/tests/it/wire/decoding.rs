@@ -60,7 +60,7 @@ fn seen(task: &Task) -> Value {
 }
 
 #[test]
-fn every_message_means_what_python_takes_it_for() {
+fn messages_decode_as_in_python() {
     let (mut read, mut refused) = (0, 0);
     for (name, expectation) in of_kind(Kind::Message) {
         let (properties, body) = message(&vector(&name));

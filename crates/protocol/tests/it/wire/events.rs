@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use zc_events_protocol::names::EVENT_TASK;
 use zc_events_protocol::{Channel, EncodeError, EncodeOptions, Encoded, Event, Notification};
 
-use super::load::{Kind, body_json, excuse, message, of_kind, split, vector};
+use super::load::{Kind, body_json, exclusion, message, of_kind, split, vector};
 
 pub(crate) fn builds(name: &str) -> bool {
     let ours = |about: &str| {
         ["event_", "notif_", "send_email_"].iter().any(|start| about.starts_with(start)) || about == "index_rebuild"
     };
-    split(name).is_some_and(|(_, about)| ours(about)) && excuse(name).is_none()
+    split(name).is_some_and(|(_, about)| ours(about)) && exclusion(name).is_none()
 }
 
 /// What is to be sent: an event, or a notification.
@@ -131,7 +131,7 @@ fn build(about: &str, original: &Value) -> Result<Message, EncodeError> {
 }
 
 #[test]
-fn every_event_is_written_as_python_writes_it() {
+fn events_equal_pythons_bytes() {
     let mut compared = 0;
     for (name, _) in of_kind(Kind::Message) {
         if !builds(&name) {

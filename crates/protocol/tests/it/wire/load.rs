@@ -129,8 +129,8 @@ pub(crate) fn body_json(vector: &Value) -> Value {
     serde_json::from_str(vector["body_utf8"].as_str().unwrap()).unwrap()
 }
 
-/// Why a message cannot be built by this crate, or is not to be.
-pub(crate) fn excuse(name: &str) -> Option<&'static str> {
+/// Why this crate cannot or must not build a message.
+pub(crate) fn exclusion(name: &str) -> Option<&'static str> {
     let about = split(name).map_or(name, |(_, about)| about);
     Some(match about {
         "event_empty_type" => "an empty event type is refused: no receiver can choose it",

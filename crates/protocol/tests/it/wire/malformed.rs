@@ -110,7 +110,7 @@ fn celery_runs(outcome: &str) -> bool {
 }
 
 #[test]
-fn bad_messages_are_taken_as_celery_takes_them_or_there_is_a_reason() {
+fn malformed_messages_are_treated_as_in_celery_or_the_difference_has_a_reason() {
     let (_, expectation) = of_kind(Kind::Malformed).pop().unwrap();
     let vector = vector("consumer_malformed_celery5");
     let cases = vector["cases"].as_object().unwrap();
@@ -139,7 +139,7 @@ fn bad_messages_are_taken_as_celery_takes_them_or_there_is_a_reason() {
 }
 
 #[test]
-fn what_kills_a_celery_worker_is_refused() {
+fn messages_that_kill_a_celery_worker_are_refused() {
     let vector = vector("consumer_malformed_celery5");
     let mut deadly = 0;
     for (name, case) in vector["cases"].as_object().unwrap() {

@@ -25,14 +25,14 @@ fn both(name: &str) -> Vec<(String, String, Result<Task, &'static str>)> {
 }
 
 #[test]
-fn the_outcomes_are_whole() {
+fn captured_outcomes_are_complete() {
     for (name, expectation) in of_kind(Kind::Outcomes) {
         assert_eq!(vector(&name)["outcomes"].as_object().map(|outcomes| outcomes.len()), expectation.cases, "{name}");
     }
 }
 
 #[test]
-fn what_a_celery_5_worker_takes_we_take_but_for_numbers_that_we_cannot_hold() {
+fn messages_that_celery_5_accepts_are_accepted_except_numbers_out_of_range() {
     let mut differing = BTreeSet::new();
     for (name, outcome, ours) in both("consumer_outcomes_celery5") {
         let refused = outcome.contains("decode error") || outcome.contains("content disallowed");
@@ -59,7 +59,7 @@ fn what_a_celery_5_worker_takes_we_take_but_for_numbers_that_we_cannot_hold() {
 }
 
 #[test]
-fn a_celery_3_worker_dies_only_of_what_we_never_send() {
+fn messages_that_kill_celery_3_are_never_sent() {
     let mut deadly = 0;
     for (name, outcome, ours) in both("consumer_outcomes_celery3") {
         let (properties, _) = message(&vector(&name));

@@ -11,7 +11,7 @@ use super::calls;
 use super::load::{Kind, of_kind, split, vector};
 
 #[test]
-fn each_call_that_raised_is_refused_here_too_or_cannot_go_wrong() {
+fn calls_that_python_refuses_are_refused_or_impossible() {
     let mut seen = 0;
     for kind in [Kind::Raised, Kind::NothingSent] {
         for (name, _) in of_kind(kind) {

@@ -15,7 +15,7 @@ fn inflate(bytes: &[u8]) -> Value {
 }
 
 #[test]
-fn every_reply_to_a_request_is_read_and_written_again() {
+fn request_replies_equal_pythons_bytes() {
     for (name, expectation) in of_kind(Kind::Reply) {
         let vector = vector(&name);
         let expected = expectation.expect.unwrap();
@@ -47,7 +47,7 @@ fn every_reply_to_a_request_is_read_and_written_again() {
 }
 
 #[test]
-fn every_reply_to_a_call_is_read_and_written_again() {
+fn call_replies_equal_pythons_bytes() {
     for (name, expectation) in of_kind(Kind::CallReply) {
         let vector = vector(&name);
         let stored = base64(&vector["value_b64"]);
@@ -80,7 +80,7 @@ fn every_reply_to_a_call_is_read_and_written_again() {
 
 /// Where the original leaves its caller without an answer, there is one here to give.
 #[test]
-fn what_the_original_never_answers_can_be_answered() {
+fn requests_that_python_never_answers_can_be_answered() {
     for (name, _) in of_kind(Kind::Unanswered) {
         let vector = vector(&name);
         assert!(vector["key_exists_after"] == false || vector["type"] == "none", "{name}");
@@ -97,7 +97,7 @@ fn what_the_original_never_answers_can_be_answered() {
 }
 
 #[test]
-fn replies_are_pushed_before_they_expire_under_the_keys_that_are_made_here() {
+fn reply_keys_and_expiry_equal_pythons() {
     for (name, expectation) in of_kind(Kind::Monitor) {
         let vector = vector(&name);
         let commands = vector["commands"].as_array().unwrap();

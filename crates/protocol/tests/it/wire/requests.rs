@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use zc_events_protocol::{EncodeOptions, Method, Query, ResourceRequest};
 
-use super::load::{Kind, body_json, excuse, message, of_kind, split, vector};
+use super::load::{Kind, body_json, exclusion, message, of_kind, split, vector};
 
 pub(crate) fn builds(name: &str) -> bool {
     split(name).is_some_and(|(_, about)| about.starts_with("rpc_") || about == "fetch_remote_resource")
-        && excuse(name).is_none()
+        && exclusion(name).is_none()
 }
 
 fn build(about: &str) -> ResourceRequest {
@@ -61,7 +61,7 @@ fn build(about: &str) -> ResourceRequest {
 }
 
 #[test]
-fn every_request_is_written_as_python_writes_it() {
+fn requests_equal_pythons_bytes() {
     let mut compared = 0;
     for (name, _) in of_kind(Kind::Message) {
         if !builds(&name) {

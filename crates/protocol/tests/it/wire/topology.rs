@@ -29,7 +29,7 @@ fn find<'a>(vector: &'a Value, list: &str, name: &str) -> &'a Value {
 }
 
 #[test]
-fn queues_and_exchanges_are_called_and_declared_as_celery_does() {
+fn queues_and_exchanges_equal_celerys() {
     for (name, _) in of_kind(Kind::Topology) {
         let vector = vector(&name);
         let fleet = fleet(&name);
@@ -70,7 +70,7 @@ fn queues_and_exchanges_are_called_and_declared_as_celery_does() {
 }
 
 #[test]
-fn the_router_sends_where_celery_sent() {
+fn router_equals_celerys() {
     let names = RouterNames {
         events_exchange: "wire-events".to_owned(),
         notifications_exchange: "wire-notifications".to_owned(),

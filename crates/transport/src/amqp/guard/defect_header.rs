@@ -1,5 +1,5 @@
-//! How the guard reports a defect of a message to the consumer: in a header that only the guard of this connection can write. And
-//! how it reports why it ended the connection.
+//! How the guard reports a defect of a message to the consumer: in a header that only the guard of this connection can
+//! write. And how it reports why it ended the connection.
 
 use std::sync::OnceLock;
 
@@ -47,14 +47,14 @@ impl Defect {
 
 /// What the guard of a connection reports to the connection's owner.
 #[derive(Debug)]
-pub(in crate::amqp) struct GuardReport {
+pub(crate) struct GuardReport {
     /// Prevents publishers from forging the header.
     nonce: String,
     refusal: OnceLock<String>,
 }
 
 impl GuardReport {
-    pub(in crate::amqp) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_nonce(uuid::Uuid::new_v4().simple().to_string())
     }
 
@@ -63,7 +63,7 @@ impl GuardReport {
     }
 
     /// Why the guard ended the connection, if it did.
-    pub(in crate::amqp) fn refusal(&self) -> Option<&str> {
+    pub(crate) fn refusal(&self) -> Option<&str> {
         self.refusal.get().map(String::as_str)
     }
 
@@ -86,7 +86,7 @@ impl GuardReport {
     }
 
     /// The defect that these headers report, if this guard wrote them.
-    pub(in crate::amqp) fn defect(&self, headers: &FieldTable) -> Option<&'static str> {
+    pub(crate) fn defect(&self, headers: &FieldTable) -> Option<&'static str> {
         let Some(AmqpValue::LongString(text)) = headers.get(NAME) else {
             return None;
         };

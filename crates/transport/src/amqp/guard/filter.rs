@@ -1,5 +1,5 @@
-//! Turns bytes into checked frames, in one buffer of a fixed size. It knows no socket, and how the bytes are split on their way makes
-//! no difference.
+//! Turns bytes into checked frames, in one buffer of a fixed size. It knows no socket, and how the bytes are split on
+//! their way makes no difference.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use super::defect_header::GuardReport;
 use super::frame::{END, HEAD, Head, Kind, Refusal};
 use super::{header, method};
 
-/// By how many bytes a content header may exceed the frame size. A broker cannot split a content header, and adds entries when it
-/// dead-letters a message.
+/// By how many bytes a content header may exceed the frame size. A broker cannot split a content header, and adds
+/// entries when it dead-letters a message.
 const SLACK: usize = 16 * 1024;
 /// Space to read into, after the largest frame that is kept.
 const ROOM: usize = 64 * 1024;

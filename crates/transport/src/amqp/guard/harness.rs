@@ -21,8 +21,8 @@ pub(crate) struct Outcome {
     pub(crate) refusal: Option<String>,
 }
 
-/// Sends `bytes` through a guard. The socket returns as many bytes at a time as `splits` says; the list repeats. 0 blocks once; 255
-/// and an empty `splits` return all that fits. The size of reads from the guard varies with them.
+/// Sends `bytes` through a guard. The socket returns as many bytes at a time as `splits` says; the list repeats. 0
+/// blocks once; 255 and an empty `splits` return all that fits. The size of reads from the guard varies with them.
 pub(crate) fn run(bytes: &[u8], splits: &[u8]) -> Outcome {
     let guard_report = Arc::new(GuardReport::with_nonce(NONCE.to_owned()));
     let mut stream = GuardedStream::new(Script::new(bytes, splits), Arc::clone(&guard_report));

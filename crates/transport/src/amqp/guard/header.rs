@@ -8,8 +8,8 @@ use super::table;
 
 /// The size of class, weight and body size, which precede the properties.
 pub(super) const FIXED: usize = 12;
-/// The largest body that RabbitMQ relays, whatever its settings. A smaller limit here would lose a message that the consumer
-/// should judge.
+/// The largest body that RabbitMQ relays, whatever its settings. A smaller limit here would lose a message that the
+/// consumer should judge.
 pub(super) const MAX_BODY: u64 = 512 << 20;
 
 const BASIC: u16 = 60;

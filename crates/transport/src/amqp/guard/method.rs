@@ -2,8 +2,8 @@
 //!
 //! - A text that is not UTF-8 (a publisher chooses the routing key) is made so, since amiquip would end the connection.
 //! - A broker's request for no heartbeats is ignored.
-//! - A method that amiquip does not understand ends the connection with a reason, since amiquip would quote the whole frame to the log
-//!   and to the broker.
+//! - A method that amiquip does not understand ends the connection with a reason, since amiquip would quote the whole
+//!   frame to the log and to the broker.
 
 use std::ops::Range;
 
@@ -64,7 +64,8 @@ fn arguments(class: u16, method: u16) -> Option<&'static [Argument]> {
     })
 }
 
-/// Checks the payload of a method frame and repairs its texts. Returns the frame size that the broker offers, if it offers one.
+/// Checks the payload of a method frame and repairs its texts. Returns the frame size that the broker offers, if it
+/// offers one.
 pub(super) fn check(channel: u16, payload: &mut [u8]) -> Result<Option<u32>, Refusal> {
     let mut fields = Fields::new(payload);
     let (Some(class), Some(method)) = (fields.u16(), fields.u16()) else {
@@ -108,8 +109,8 @@ pub(super) fn check(channel: u16, payload: &mut [u8]) -> Result<Option<u32>, Ref
     if (class, method) == TUNE
         && let Some(heartbeat @ [0, 0]) = payload.last_chunk_mut::<2>()
     {
-        // amiquip takes the lower value of both sides, and with 0 it would never notice a dead connection. The client's answer
-        // counts.
+        // amiquip takes the lower value of both sides, and with 0 it would never notice a dead connection. The client's
+        // answer counts.
         *heartbeat = [0xFF; 2];
     }
     for range in broken {

@@ -11,20 +11,20 @@ use super::defect_header::GuardReport;
 use super::filter::Filter;
 
 /// A stream that checks inbound bytes and passes outbound ones. TLS belongs beneath it.
-pub(in crate::amqp) struct GuardedStream<S> {
+pub(crate) struct GuardedStream<S> {
     inner: S,
     filter: Filter,
 }
 
 impl<S> GuardedStream<S> {
-    pub(in crate::amqp) fn new(inner: S, guard_report: Arc<GuardReport>) -> Self {
+    pub(crate) fn new(inner: S, guard_report: Arc<GuardReport>) -> Self {
         Self { inner, filter: Filter::new(guard_report) }
     }
 }
 
 impl<S: Read> Read for GuardedStream<S> {
-    /// Returns `WouldBlock` only if the socket does and no checked bytes are left: amiquip is notified of new bytes once, and reads
-    /// until `WouldBlock`.
+    /// Returns `WouldBlock` only if the socket does and no checked bytes are left: amiquip is notified of new bytes
+    /// once, and reads until `WouldBlock`.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);

@@ -1,5 +1,5 @@
-//! Checks whether amiquip would read all of a table. Its parser recurses without limit, and stops silently at the first entry that
-//! it does not understand.
+//! Checks whether amiquip would read all of a table. Its parser recurses without limit, and stops silently at the first
+//! entry that it does not understand.
 
 use super::bytes::{Fields, is_utf8};
 use super::defect_header::Defect;

@@ -44,7 +44,7 @@ fn serving(client: &EventClient) -> (Service, Seen) {
 }
 
 #[test]
-fn python_calls_and_ours_answers() {
+fn python_calls_rust() {
     let fleet = Fleet::new();
     let (service, seen) = serving(&fleet.client("ours"));
     let mut python = fleet.caller("python");
@@ -75,7 +75,7 @@ fn python_calls_and_ours_answers() {
 
 /// 0.4 does not run beside today's Celery: its calls are sent as they were captured, and its answers are held to those.
 #[test]
-fn calls_as_zc_events_0_4_makes_them_are_answered() {
+fn calls_of_zc_events_0_4_are_answered() {
     let fleet = Fleet::new();
     let (service, _) = serving(&fleet.client("ours"));
     let mut python = fleet.caller("caller");
@@ -121,7 +121,7 @@ fn calls_as_zc_events_0_4_makes_them_are_answered() {
 }
 
 #[test]
-fn python_is_told_of_a_failed_function() {
+fn python_reads_the_failure_of_a_rust_function() {
     let fleet = Fleet::new();
     let (service, _) = serving(&fleet.client("ours"));
     let mut python = fleet.caller("python");
@@ -145,7 +145,7 @@ fn python_is_told_of_a_failed_function() {
 }
 
 #[test]
-fn ours_calls_and_python_answers() {
+fn rust_calls_python() {
     let fleet = Fleet::new();
     let mut python = fleet.worker("python").start();
     // As zc_events 0.4 calls, and as 0.3 does.
@@ -186,7 +186,7 @@ fn ours_calls_and_python_answers() {
 }
 
 #[test]
-fn ours_is_told_of_a_failed_function_with_its_trace() {
+fn rust_reads_the_failure_of_a_python_function_with_its_traceback() {
     let fleet = Fleet::new();
     let mut python = fleet.worker("python").start();
     let client = fleet.client("ours");

@@ -13,7 +13,7 @@ use crate::interop::ours::{Tap, decoded, listening};
 
 /// The other tests send in both protocols; this one sees to it that they do.
 #[test]
-fn celery_speaks_both_protocols() {
+fn both_celery_protocols_are_handled() {
     let fleet = Fleet::new();
     let mut tap = Tap::on(&fleet.events_exchange(), ExchangeKind::Fanout, "");
     let mut python = fleet.caller("python");
@@ -27,7 +27,7 @@ fn celery_speaks_both_protocols() {
 
 /// An envelope of protocol 1 under a header `task`: its arguments, and what else the header says.
 #[test]
-fn under_a_header_task_celery_and_ours_run_that_one() {
+fn task_header_wins_over_the_envelope_as_in_celery() {
     let fleet = Fleet::new();
     let mut worker = fleet.worker("python").start();
     let (service, seen) = listening(&fleet.client("ours"));
@@ -49,7 +49,7 @@ fn under_a_header_task_celery_and_ours_run_that_one() {
 }
 
 #[test]
-fn compressed_tasks_are_opened() {
+fn compressed_tasks_are_inflated() {
     let fleet = Fleet::new();
     let client = fleet.client("ours");
     let (service, seen) = listening(&client);
@@ -68,7 +68,7 @@ fn compressed_tasks_are_opened() {
 }
 
 #[test]
-fn a_countdown_is_waited_for() {
+fn countdown_delays_the_handler() {
     let fleet = Fleet::new();
     let (service, seen) = listening(&fleet.client("ours"));
     let service = service.start().unwrap();
@@ -93,7 +93,7 @@ fn a_countdown_is_waited_for() {
 }
 
 #[test]
-fn what_has_expired_is_handled_by_nobody() {
+fn expired_task_is_handled_by_neither_side() {
     let fleet = Fleet::new();
     let mut worker = fleet.worker("python").start();
     let (service, seen) = listening(&fleet.client("ours"));
@@ -128,7 +128,7 @@ fn what_has_expired_is_handled_by_nobody() {
 
 /// What Celery gives a time of its own ends with it in the queues of both, and what has more time is there for whoever comes.
 #[test]
-fn what_expires_while_nobody_is_there_reaches_nobody() {
+fn task_that_expires_in_the_queue_is_dropped() {
     let fleet = Fleet::new();
     assert!(fleet.worker("python").start().stop(PATIENCE));
     let (service, _) = listening(&fleet.client("ours"));
@@ -153,7 +153,7 @@ fn what_expires_while_nobody_is_there_reaches_nobody() {
 
 /// A task that Celery tries again is the same task with another count, and comes to all services once more.
 #[test]
-fn retries_of_celery_are_new_messages() {
+fn celery_retries_are_new_messages() {
     let fleet = Fleet::new();
     let mut worker = fleet.worker("python").start();
     let (service, seen) = listening(&fleet.client("ours"));
@@ -180,7 +180,7 @@ fn retries_of_celery_are_new_messages() {
 
 /// Event types without a handler, and tasks of other names, by either side's service.
 #[test]
-fn what_a_service_does_not_know_it_lets_pass() {
+fn unknown_task_is_ignored() {
     let fleet = Fleet::new();
     let mut worker = fleet.worker("python").start();
     let (service, seen) = listening(&fleet.client("ours"));
@@ -201,7 +201,7 @@ fn what_a_service_does_not_know_it_lets_pass() {
 
 /// A Python service that was away finds the events of ours, and none of the requests that nobody waits for any more.
 #[test]
-fn a_python_service_that_was_away_finds_events_and_no_old_requests() {
+fn restarted_python_service_finds_events_but_no_expired_requests() {
     let fleet = Fleet::new();
     let worker = fleet.worker("python").start();
     assert!(worker.stop(PATIENCE));

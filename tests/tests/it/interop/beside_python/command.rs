@@ -12,7 +12,7 @@ fn scene(fleet: &Fleet) -> Scene {
 }
 
 #[test]
-fn it_asks_and_emits_and_python_answers_and_handles() {
+fn command_requests_and_emits_to_python() {
     let fleet = Fleet::new();
     let mut python = fleet.worker("python").start();
     let scene = scene(&fleet);
@@ -44,7 +44,7 @@ fn it_asks_and_emits_and_python_answers_and_handles() {
 }
 
 #[test]
-fn it_stands_in_for_a_service_that_python_asks_and_sees_what_python_sends() {
+fn command_stubs_and_watches_python() {
     let fleet = Fleet::new();
     let scene = scene(&fleet);
     let order = json!({"type": "Order", "id": "23131024", "attributes": {"name": "Lunch", "created-at": "now"}});
@@ -57,7 +57,7 @@ fn it_stands_in_for_a_service_that_python_asks_and_sees_what_python_sends() {
     let stub = scene.start(&["stub", "answers.json"]);
     stub.until_said("answering 3 expectations");
     let listening = scene.start(&["listen"]);
-    listening.until_said("looking on at");
+    listening.until_said("watching ");
     let mut python = fleet.caller("python");
 
     let order = python.does("get_remote_resource", json!({"resource_type": "Order", "pk": "23131024"}));

@@ -14,7 +14,7 @@ fn clients(fleet: &Fleet) -> Vec<(&'static str, EventClient)> {
 }
 
 #[test]
-fn python_reads_every_value_of_ours() {
+fn python_reads_every_value_of_rust() {
     let fleet = Fleet::new();
     let mut python = fleet.worker("python").start();
     let mut sent = Vec::new();
@@ -58,7 +58,7 @@ fn python_reads_every_value_of_ours() {
 }
 
 #[test]
-fn ours_reads_every_value_of_pythons() {
+fn rust_reads_every_value_of_python() {
     let fleet = Fleet::new();
     let client = fleet.client("ours");
     let (service, seen) = listening(&client);
@@ -93,7 +93,7 @@ fn ours_reads_every_value_of_pythons() {
 
 /// What Python writes for its own types, each service reads as plain JSON says it.
 #[test]
-fn rich_types_of_celery_are_plain_values_for_ours() {
+fn kombu_types_become_plain_values() {
     let fleet = Fleet::new();
     let client = fleet.client("ours");
     let (service, seen) = listening(&client);
@@ -116,7 +116,7 @@ fn rich_types_of_celery_are_plain_values_for_ours() {
 
 /// One copy each, on both sides, and the ids of a chain of events travel through both languages.
 #[test]
-fn each_service_gets_its_copy_and_the_chain_of_ids_survives() {
+fn each_service_gets_a_copy_with_the_root_and_parent_ids() {
     let fleet = Fleet::new();
     let mut python = fleet.worker("python").start();
     let ours = fleet.client("ours");
@@ -144,7 +144,7 @@ fn each_service_gets_its_copy_and_the_chain_of_ids_survives() {
 
 /// The type of an event may be any text; ours finds it without reading the rest of the message, where it can.
 #[test]
-fn types_of_events_are_any_text() {
+fn event_type_may_be_any_text() {
     let fleet = Fleet::new();
     let types = ["order_created", "café/erstellt 🍕", "with \"quotes\" and \\", "a".repeat(300).leak()];
     let seen = Seen::default();
@@ -166,7 +166,7 @@ fn types_of_events_are_any_text() {
 
 /// A listener as the README of zc_events has it calls its own parameter `event_type`, and raises where an argument has that name.
 #[test]
-fn an_argument_called_event_type_is_not_sent_since_python_loses_it() {
+fn argument_named_event_type_is_refused() {
     let fleet = Fleet::new();
     let mut worker = fleet.worker("python").start();
     let (service, seen) = listening(&fleet.client("ours"));
@@ -181,7 +181,7 @@ fn an_argument_called_event_type_is_not_sent_since_python_loses_it() {
 
 /// What some reader in the fleet would choke on never leaves.
 #[test]
-fn what_python_would_choke_on_is_refused_before_it_is_sent() {
+fn values_that_python_cannot_read_are_refused_before_sending() {
     let fleet = Fleet::new();
     let mut python = fleet.worker("python").start();
     let too_deep = (0..101).fold(json!(1), |value, _| json!([value]));

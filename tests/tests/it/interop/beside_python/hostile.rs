@@ -12,7 +12,7 @@ use crate::interop::ours::{dead_letters, listening, vector};
 
 /// What a live Python emits and Celery's own workers take, or refuse on their own, and ours does not take for JSON.
 #[test]
-fn what_python_sends_and_ours_refuses_is_a_dead_letter() {
+fn refused_message_of_python_is_dead_lettered() {
     let fleet = Fleet::new();
     let ours = fleet.client("ours");
     let (service, seen) = listening(&ours);
@@ -65,7 +65,7 @@ fn malformed() -> Vec<(String, String, Value)> {
 }
 
 #[test]
-fn every_bad_message_ends_and_the_service_lives() {
+fn malformed_messages_do_not_stop_the_service() {
     let fleet = Fleet::new();
     let ours = client(fleet.settings("ours").events_workers(1));
     let (service, seen) = listening(&ours);
@@ -113,7 +113,7 @@ fn every_bad_message_ends_and_the_service_lives() {
 /// Three messages and nesting of 900 levels end a worker of Celery, which gets them again when it is started again. Ours, on the
 /// same exchange, has a dead letter.
 #[test]
-fn what_ends_a_worker_of_celery_is_a_dead_letter_for_ours() {
+fn message_that_kills_a_celery_worker_is_dead_lettered() {
     let deadly: Vec<_> =
         malformed().into_iter().filter(|(_, outcome, _)| outcome.starts_with("WORKER CRASHED")).collect();
     let names: Vec<_> = deadly.iter().map(|(name, ..)| name.as_str()).collect();

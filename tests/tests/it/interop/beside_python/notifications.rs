@@ -11,7 +11,7 @@ use zc_events_transport::ExchangeKind;
 use crate::interop::ours::{Seen, Tap, decoded};
 
 #[test]
-fn python_is_notified_by_ours() {
+fn python_receives_notifications_of_rust() {
     let fleet = Fleet::new();
     let mut python = fleet.worker("python").start();
     let client = fleet.client("ours");
@@ -28,7 +28,7 @@ fn python_is_notified_by_ours() {
 }
 
 #[test]
-fn a_service_of_ours_is_notified_by_python() {
+fn rust_receives_notifications_of_python() {
     let fleet = Fleet::new();
     let (any, pushed) = (Seen::default(), Seen::default());
     let service = Service::builder(&fleet.client("ours"))
@@ -63,7 +63,7 @@ fn next(tap: &mut Tap) -> (String, String, Value) {
 }
 
 #[test]
-fn notifications_of_python_go_where_their_keys_lead() {
+fn notifications_of_python_are_routed_by_key() {
     let fleet = Fleet::new();
     let exchange = fleet.notifications_exchange();
     let mut all = Tap::on(&exchange, ExchangeKind::Topic, "microservice.notification.#");
@@ -112,7 +112,7 @@ fn masked(mut kwargs: Value) -> Value {
 }
 
 #[test]
-fn an_email_of_ours_is_one_of_pythons() {
+fn email_of_rust_equals_pythons() {
     let fleet = Fleet::new();
     let mut tap = Tap::on(&fleet.notifications_exchange(), ExchangeKind::Topic, "microservice.notification.email");
     let mut worker = fleet.worker("python").start();

@@ -17,7 +17,7 @@ fn priorities(records: &[Value]) -> Vec<u64> {
 }
 
 #[test]
-fn python_handles_what_ours_calls_urgent_first() {
+fn python_handles_high_priority_of_rust_first() {
     let fleet = Fleet::new();
     // Declares the queue, and leaves it.
     assert!(fleet.worker("python").start().stop(PATIENCE));
@@ -30,7 +30,7 @@ fn python_handles_what_ours_calls_urgent_first() {
 }
 
 #[test]
-fn ours_handles_what_python_calls_urgent_first() {
+fn rust_handles_high_priority_of_python_first() {
     let fleet = Fleet::new();
     // Declares the queue, and leaves it.
     let (service, _) = listening(&fleet.client("ours"));

@@ -39,7 +39,7 @@ pub(super) fn message(name: &str) -> Option<Value> {
 }
 
 #[test]
-fn celery_and_ours_read_the_same_from_every_captured_message() {
+fn celery_and_rust_decode_captured_messages_equally() {
     let fleet = Fleet::new();
     let mut ours = Tap::on(&fleet.events_exchange(), ExchangeKind::Fanout, "");
     let mut worker = fleet.worker("python").processes(1).max_priority(None).only_tells().start();

@@ -89,7 +89,7 @@ fn request(python: &mut Caller, how: Value) -> (Value, Value) {
 }
 
 #[test]
-fn python_asks_and_ours_answers() {
+fn python_requests_a_resource_of_rust() {
     let fleet = Fleet::new();
     let service = Service::builder(&fleet.client("ours")).resource("Order", Orders).start().unwrap();
     let mut python = fleet.caller("python");
@@ -137,7 +137,7 @@ fn python_asks_and_ours_answers() {
 }
 
 #[test]
-fn python_is_told_of_failures() {
+fn python_reads_error_replies_of_rust() {
     let fleet = Fleet::new();
     let service = Service::builder(&fleet.client("ours")).resource("Order", Orders).start().unwrap();
     let mut python = fleet.caller("python");
@@ -188,7 +188,7 @@ struct Order {
 }
 
 #[test]
-fn ours_asks_and_python_answers() {
+fn rust_requests_a_resource_of_python() {
     let fleet = Fleet::new();
     let mut python = fleet.worker("python").start();
     let client = fleet.client("ours");
@@ -240,7 +240,7 @@ fn ours_asks_and_python_answers() {
 
 /// An answer of more than a megabyte, which repeats itself as lists do.
 #[test]
-fn large_answers_arrive_both_ways() {
+fn large_replies_arrive_both_ways() {
     let fleet = Fleet::new();
     let _service = Service::builder(&fleet.client("ours")).resource("Meal", Orders).start().unwrap();
     let _worker = fleet.worker("python").start();
@@ -269,7 +269,7 @@ fn python_answers_in_either_protocol() {
 }
 
 #[test]
-fn ours_is_told_of_failures() {
+fn rust_reads_error_replies_of_python() {
     let fleet = Fleet::new();
     let mut python = fleet.worker("python").start();
     let client = fleet.client("ours");

@@ -77,7 +77,7 @@ fn python_first_without_priorities() {
 }
 
 #[test]
-fn ours_first_with_priorities() {
+fn rust_first_with_priorities() {
     let fleet = Fleet::new();
     let (service, seen) = listening(&ours(&fleet, Some(10)));
     let service = service.start().unwrap();
@@ -88,7 +88,7 @@ fn ours_first_with_priorities() {
 
 /// A fleet of the oldest README: EVENTS_QUEUE_MAX_PRIORITY=none.
 #[test]
-fn ours_first_without_priorities() {
+fn rust_first_without_priorities() {
     let fleet = Fleet::new();
     let (service, seen) = listening(&ours(&fleet, None));
     let service = service.start().unwrap();
@@ -99,7 +99,7 @@ fn ours_first_without_priorities() {
 
 /// The queue of notifications is Python's, too, with priorities or without in that of events.
 #[test]
-fn the_queue_of_notifications_is_declared_by_either_first() {
+fn notification_queue_may_be_declared_by_either_first() {
     for (max_priority, ours_is_first) in [(Some(10), true), (None, true), (Some(10), false), (None, false)] {
         let fleet = Fleet::new();
         let (service, seen) = listening(&ours(&fleet, max_priority));
@@ -128,7 +128,7 @@ fn the_queue_of_notifications_is_declared_by_either_first() {
 
 /// What ours fails at and puts off comes back to the queue that both share, and Python can take it from there as it was.
 #[test]
-fn what_ours_puts_off_python_can_take() {
+fn message_delayed_by_rust_is_handled_by_python() {
     let fleet = Fleet::new();
     let second = Duration::from_secs(1);
     let failing = Service::builder(&ours(&fleet, Some(10)))
@@ -157,7 +157,7 @@ fn what_ours_puts_off_python_can_take() {
 
 /// The exchanges of a client that only emits and asks, and a Python service that comes later.
 #[test]
-fn exchanges_that_ours_declared_are_those_that_python_declares() {
+fn exchanges_are_declared_as_by_python() {
     let fleet = Fleet::new();
     let caller = fleet.client("caller");
     let event = Event::new("seen");

@@ -1,5 +1,4 @@
-//! Generated input: arbitrary bytes, arbitrary slices, and tables held against amiquip's
-//! own parser.
+//! Generated input: arbitrary bytes, arbitrary splits, and tables that are compared with amiquip's own parser.
 
 use amq_protocol::types::generation::gen_field_table;
 use amq_protocol::types::parsing::{parse_field_table, parse_long_uint, parse_short_string, parse_value};
@@ -46,8 +45,8 @@ fn content() -> impl Strategy<Value = (FieldTable, Vec<u8>)> {
     })
 }
 
-/// Whether amiquip's parser, asked value by value, reads all of a table or list. Asked for
-/// the whole it would leave out what it cannot read.
+/// Whether amiquip's parser, value by value, reads all of a table or list. As a whole, it would omit values that it
+/// cannot read.
 fn is_read_whole(mut bytes: &[u8], named: bool) -> bool {
     while !bytes.is_empty() {
         if named {
@@ -111,7 +110,7 @@ proptest! {
         prop_assert_eq!(&whole.refusal, &None);
         let count = harness::assert_frames(&whole.released).len();
         prop_assert_eq!(&whole, &harness::run(&bytes, &splits));
-        // What came through is well-formed, so that it comes through again as it is.
+        // The output is well-formed, so it passes again unchanged.
         let again = harness::run(&whole.released, &splits);
         prop_assert_eq!(harness::assert_frames(&again.released).len(), count);
         prop_assert_eq!(again.released, whole.released);

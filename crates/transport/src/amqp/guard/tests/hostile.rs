@@ -1,5 +1,4 @@
-//! A consumer against a broker that sends what it likes: the guard, amiquip and the
-//! subscription together.
+//! A consumer against a hostile broker: the guard, amiquip and the subscription together.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -33,13 +32,13 @@ fn start(table: &[u8]) -> Vec<u8> {
     method(0, 10, 10, &[&[0, 9], &long(table), &long(b"PLAIN"), &long(b"en_US")])
 }
 
-/// Takes one connection, answers all that a consumer asks, and sends `messages` once it consumes.
+/// Accepts one connection, answers a consumer's calls, and sends `messages` once it consumes.
 fn broker(greeting: Vec<u8>, messages: Vec<u8>) -> (AmqpBroker, JoinHandle<()>) {
     let (asked, _) = bounded(0);
     serve(greeting, messages, asked)
 }
 
-/// The same; from where somebody waits to be told that a channel is asked for, it is silent.
+/// The same. If a test listens for the opening of a channel, the broker is silent from there on.
 fn serve(greeting: Vec<u8>, messages: Vec<u8>, asked: Sender<()>) -> (AmqpBroker, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqp://guest:guest@{}/%2F", listener.local_addr().unwrap());
@@ -60,7 +59,7 @@ fn serve(greeting: Vec<u8>, messages: Vec<u8>, asked: Sender<()>) -> (AmqpBroker
                 Some([0, 60, 0, 30]) => method(1, 60, 31, &[&short(b"ctag")]),
                 _ => continue,
             };
-            // The client may have gone.
+            // The client may have disconnected.
             let _ = stream.write_all(&answer);
         }
     });
@@ -73,8 +72,7 @@ fn subscribe(messages: Vec<u8>) -> (AmqpBroker, Box<dyn Subscription>, JoinHandl
     (broker, subscription, server)
 }
 
-/// A message whose headers alone would end the process, one that would end the connection,
-/// and one that is as it should be.
+/// A message whose headers would end the process, one that would end the connection, and a valid one.
 #[test]
 fn a_consumer_survives_what_would_crash_it_and_goes_on() {
     let messages = [
@@ -102,7 +100,7 @@ fn a_consumer_survives_what_would_crash_it_and_goes_on() {
     server.join().unwrap();
 }
 
-/// Without the guard: a panic, or an abort, in the thread that reads.
+/// Without the guard, the reading thread would panic or abort.
 #[test]
 fn the_end_says_what_the_broker_did_wrong() {
     let (_broker, subscription, server) = subscribe([deliver(1, 1, b"", b"k"), header(1, u64::MAX, &[0, 0])].concat());
@@ -128,7 +126,7 @@ fn a_greeting_that_would_crash_the_client_is_an_error_that_says_so() {
     }
 }
 
-/// The call holds the connection until its own deadline; closing has another.
+/// The call holds the connection until its own deadline. Closing has another deadline.
 #[test]
 fn closing_does_not_wait_for_a_call_that_the_broker_never_answers() {
     let (asked, waits) = bounded(0);
@@ -146,8 +144,8 @@ fn closing_does_not_wait_for_a_call_that_the_broker_never_answers() {
     server.join().unwrap();
 }
 
-/// amiquip reserves the whole body at its header. The system gives memory only to what is
-/// written to, so that a lie costs addresses alone.
+/// amiquip reserves memory for the whole body when it reads the header. The system provides memory only when it is
+/// written, so a false size costs only address space.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_body_that_is_only_announced_takes_no_memory() {
@@ -157,7 +155,7 @@ fn a_body_that_is_only_announced_takes_no_memory() {
     }
     let before = resident();
     let announced = [deliver(1, 1, b"", b"k"), header(1, MAX_BODY, &[0, 0]), body(1, b"first")].concat();
-    // The cancellation behind it is the sign that all of it was read.
+    // The cancellation after it shows that all of it was read.
     let (_broker, subscription, server) = subscribe([announced, method(1, 60, 30, &[&short(b"ctag"), &[1]])].concat());
     assert!(matches!(subscription.next(soon()), Err(Error::Rejected { .. })));
     let grown = resident().saturating_sub(before);

@@ -1,5 +1,5 @@
-//! Tests of the guard: what they build frames from. The traps themselves are in `traps`,
-//! generated input in `generated`, amiquip against a hostile broker in `hostile`.
+//! Tests of the guard, and the functions that build frames. `parser_bugs` has one test for each bug of the parser,
+//! `generated` uses generated input, and `hostile` runs amiquip against a hostile broker.
 
 mod generated;
 mod hostile;
@@ -32,7 +32,7 @@ fn header(channel: u16, size: u64, properties: &[u8]) -> Vec<u8> {
     frame(2, channel, &payload)
 }
 
-/// The properties that are nothing but this table of headers, given without its length.
+/// Properties that consist only of this table of headers, which is given without its length.
 fn headers(content: &[u8]) -> Vec<u8> {
     [&[0x20, 0][..], &long(content)].concat()
 }
@@ -54,7 +54,7 @@ fn entry(name: &[u8], letter: u8, value: &[u8]) -> Vec<u8> {
     [&short(name)[..], &[letter], value].concat()
 }
 
-/// A table's content of so many levels, itself included.
+/// The content of a table with this many levels, itself included.
 fn nested(levels: usize) -> Vec<u8> {
     (1..levels).fold(Vec::new(), |content, _| entry(b"n", b'F', &long(&content)))
 }

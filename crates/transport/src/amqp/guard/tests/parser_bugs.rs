@@ -9,7 +9,7 @@ use super::super::table::MAX_DEPTH;
 use super::super::{FRAME_MAX, filter};
 use super::*;
 
-/// What comes through, in one piece and in others alike.
+/// The bytes that pass, which must not depend on how the input is split.
 fn through(bytes: &[u8]) -> harness::Outcome {
     let whole = harness::run(bytes, &[]);
     for splits in [&[1][..], &[0, 7, 1], &[3, 0, 250]] {
@@ -28,11 +28,10 @@ fn passes(bytes: &[u8]) {
     assert_eq!((outcome.released.as_slice(), outcome.refusal), (bytes, None));
 }
 
-/// The header that comes through in place of one with these properties, and what a
-/// consumer is told.
+/// The header that replaces one with these properties, and the defect that the consumer gets.
 fn delivered(properties: &[u8]) -> (AMQPContentHeader, Option<&'static str>) {
     let message = [deliver(1, 1, b"", b"key"), header(1, 4, properties), body(1, b"body")].concat();
-    // Whatever becomes of the header, the next message is whole.
+    // Whatever happens to the header, the next message is complete.
     let outcome = through(&[&message[..], &message[..]].concat());
     assert_eq!(outcome.refusal, None);
     let mut frames = assert_frames(&outcome.released);
@@ -55,7 +54,7 @@ fn headers_nested_without_limit_become_a_delivery_that_says_so() {
     let (header, defect) = delivered(&headers(&nested(MAX_DEPTH)));
     assert_eq!(defect, None);
     assert!(header.properties.headers().as_ref().unwrap().contains_key("n"));
-    // Lists nest, too.
+    // Lists can be nested, too.
     let list = (0..MAX_DEPTH).fold(Vec::new(), |content, _| [&b"A"[..], &long(&content)].concat());
     let list = [&short(b"list")[..], &list].concat();
     assert_eq!(delivered(&headers(&list)).1, Some("headers_too_deep"));
@@ -133,7 +132,7 @@ fn a_header_larger_than_a_frame_becomes_a_delivery_that_says_so() {
         assert_eq!(defect, Some("headers_too_large"));
         assert_eq!(header.properties.headers().as_ref().unwrap().len(), 1);
     }
-    // What a broker adds when it dead-letters does not make it so.
+    // Headers that a broker adds when it dead-letters are within the limit.
     assert_eq!(delivered(&headers(&entry(b"x", b'x', &long(&vec![7; FRAME_MAX as usize])))).1, None);
 }
 
@@ -181,7 +180,7 @@ fn what_is_no_frame_is_refused() {
 
 #[test]
 fn methods_that_are_not_for_a_client_or_cut_off_are_refused() {
-    // channel.flow, basic.publish, queue.declare, tx.select-ok, something unheard of
+    // channel.flow, basic.publish, queue.declare, tx.select-ok, an unknown method
     for (class, id) in [(20, 20), (60, 40), (50, 10), (90, 11), (7, 7)] {
         assert!(refusal(&method(1, class, id, &[])).contains("not one for a client"), "{class}.{id}");
     }
@@ -216,7 +215,7 @@ fn a_text_that_is_not_utf8_does_not_end_the_connection() {
     ] {
         assert_eq!(through(&sent), harness::Outcome { released: received, refusal: None });
     }
-    // UTF-8 stays what it is.
+    // UTF-8 is not changed.
     passes(&deliver(1, 7, "größe".as_bytes(), "ключ".as_bytes()));
 }
 
