@@ -117,11 +117,11 @@ fn fleet_with_met_expectations_passes() {
     assert!(client.remote("Order").pks([1, 3]).fetch_page::<Value>().unwrap().items.is_empty());
     assert_eq!(client.remote("Order").pk(5).relationship("items").fetch_any().unwrap().status(), 204);
     assert_eq!(client.remote("Order").pk(5).method(Method::Delete).user("56").fetch_any().unwrap().status(), 204);
-    // One that nobody waits for counts as well, once it has arrived.
+    // A call without an answer also satisfies its expectation, when it arrives.
     client.put("note").no_wait().unwrap();
     fleet.settle();
     assert_eq!(fleet.complaints(), Vec::<String>::new());
-    // And one that nobody expects is an event like any other.
+    // A call without an answer and without an expectation is no complaint.
     client.put("unheard_of").no_wait().unwrap();
     fleet.settle();
     assert_eq!(fleet.complaints(), Vec::<String>::new());
@@ -233,7 +233,7 @@ fn each_fault_gives_its_production_error() {
     let error = client.get("add").fetch::<i64>().unwrap_err();
     assert_eq!(error.to_string(), "EVENTS_REDIS_URL: no Redis");
     fleet.take_store_down(None);
-    // It was sent, and came: it is not the stand-in's fault that its answer was not taken.
+    // The request arrived, so its expectation is satisfied although the answer could not be stored.
     fleet.settle();
     assert_eq!(fleet.complaints().len(), 1);
     fleet.forgive();
@@ -306,7 +306,7 @@ fn stub_works_for_any_client_and_leaves_unknown_requests() {
     .unwrap();
     let answers = Arc::new(Answers::new(expected));
     let (lines, told) = std::sync::mpsc::channel();
-    let stub = Stub::start(&client, "stand-in", Arc::clone(&answers), move |line| {
+    let stub = Stub::start(&client, "stub", Arc::clone(&answers), move |line| {
         let _ = lines.send(line);
     })
     .unwrap();
