@@ -180,7 +180,7 @@ impl Fleet {
             return Vec::new();
         }
         let options = ConsumeOptions { prefetch: u16::MAX };
-        let read = broker.subscribe(&queue, options, self.now()).and_then(|mut letters| {
+        let read = broker.subscribe(&queue, options, self.now()).and_then(|letters| {
             let mut all = Vec::new();
             while let Some(letter) = letters.next(self.now())? {
                 all.push(DeadLetter::of(&letter, &Limits::default()));
