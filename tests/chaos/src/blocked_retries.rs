@@ -1,4 +1,4 @@
-//! Events that wait for their next attempt while the queue that they are to come back to is gone, or full.
+//! Events that wait for their next attempt while the queue to which they return is deleted or full.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -12,16 +12,16 @@ use integration_tests::wait_until;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the retries wait: the service is stopped meanwhile.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How long the broker may take to find that it cannot hand on what is due.
+/// How long the broker may take to notice that it cannot republish the due messages.
 const FOUND: Duration = Duration::from_secs(1);
-/// The setting of RabbitMQ that says when it looks again whether a target is back.
+/// The setting of RabbitMQ for how often it checks whether the target queue is back.
 const AGAIN: &str = "dead_letter_worker_publisher_confirm_timeout";
-/// What it has by default, in ms.
+/// Its default, in ms.
 const DEFAULT: u64 = 180_000;
-/// What rows set, in ms.
+/// The value in these rows, in ms.
 const SOON: u64 = 2_000;
 
-/// Lets the broker look again soon, until [`restore_dlx_confirm_timeout`] is told the value that this returns.
+/// Lets the broker check again soon, until [`restore_dlx_confirm_timeout`] is told the value that this returns.
 pub(super) fn shorten_dlx_confirm_timeout(fixture: &Fixture) -> Result<u64, String> {
     let question =
         format!("V = application:get_env(rabbit, {AGAIN}), application:set_env(rabbit, {AGAIN}, {SOON}), V.");
@@ -33,7 +33,7 @@ pub(super) fn restore_dlx_confirm_timeout(fixture: &Fixture, milliseconds: u64) 
     fixture.rabbitmqctl(&["eval", &format!("application:set_env(rabbit, {AGAIN}, {milliseconds}).")]).map(drop)
 }
 
-/// What is in the way.
+/// What happened to the target queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum QueueFault {
     Deleted,

@@ -1,4 +1,4 @@
-//! Many callers who do the same at the same moment, by the same deadline: how they end, and how late.
+//! Many calls at the same moment, with the same deadline: how they end, and how late.
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
@@ -10,12 +10,12 @@ use zc_events_protocol::Deadline;
 
 use super::Report;
 
-/// How calls ended.
+/// The results of the calls.
 #[derive(Default)]
 pub(super) struct Burst {
-    /// Those that did it.
+    /// The number of calls that succeeded.
     pub(super) done: u64,
-    /// By how much those that did not overran their deadline.
+    /// How late each other call ended after its deadline.
     pub(super) late: Vec<Duration>,
     /// By the name of the stage: stages have no order.
     timeouts: BTreeMap<String, u64>,
@@ -23,7 +23,7 @@ pub(super) struct Burst {
 }
 
 impl Burst {
-    /// Lets `callers` make the call, whose end is the stage at which it timed out, or none, or another failure.
+    /// Lets `callers` threads make the call. `Ok(Some(stage))` is a timeout at this stage, `Err` another failure.
     pub(super) fn run(
         &mut self,
         callers: u64,
@@ -57,7 +57,7 @@ impl Burst {
         }
     }
 
-    /// That nobody succeeded, all timed out, and `least` or more of them at `stage`.
+    /// Checks that no call succeeded, that all timed out, and at least `least` of them at `stage`.
     pub(super) fn report(&self, report: &mut Report, what: &str, stage: Stage, least: u64) {
         let shown: Vec<_> = self.timeouts.iter().map(|(stage, count)| format!("{stage} {count}")).collect();
         report.figure(&format!("{what}: timeouts"), shown.join(", "));

@@ -1,4 +1,4 @@
-//! A service whose handlers fail, and which can be stopped and started: for rows about where failed events go.
+//! A service whose handlers fail, and which can be stopped and started. For rows about retries and dead letters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::dead_letter::{DeadLetter, take_dead_letters};
 use super::row::Done;
 use super::{AmqpClient, Fixture, Ledger};
 
-/// The handler of it fails once.
+/// An event type whose handler fails once.
 pub(super) const FLAKY: &str = "flaky";
-/// The handler of it fails for good.
+/// An event type whose handler always fails.
 pub(super) const HOPELESS: &str = "hopeless";
 
 const STOP: Duration = Duration::from_secs(10);
 
-/// The service, and the book of its events. What is handled at last, or found among the dead letters, is not lost.
+/// The service and the ledger of its events. An event that is handled, or found among the dead letters, is not lost.
 pub(super) struct FailingService {
     client: EventClient,
     pub(super) exchange: String,
@@ -28,7 +28,7 @@ pub(super) struct FailingService {
 }
 
 impl FailingService {
-    /// One that has not started. Its retries wait for `pause`, 1 or 5 seconds, in one queue, `.retry.1s` or `.retry.5s`.
+    /// Makes a service that has not started. Its retries wait for `pause`, 1 or 5 seconds, in one queue, `.retry.1s` or `.retry.5s`.
     pub(super) fn new(fixture: &Fixture, name: &str, pause: Duration) -> zc_events::Result<Self> {
         let settings = fixture.settings(name).build()?;
         let queue = format!("{}-events", settings.service_name().unwrap_or_default());
@@ -66,12 +66,12 @@ impl FailingService {
         }
     }
 
-    /// How it is; nothing but zeros while it is stopped.
+    /// The health of the service; all zeros while it is stopped.
     pub(super) fn health(&self) -> ServiceHealth {
         self.service.as_ref().map(Service::health).unwrap_or_default()
     }
 
-    /// Emits so many events, which must all be confirmed.
+    /// Emits `count` events, which must all be confirmed.
     pub(super) fn emit(&mut self, event_type: &str, count: u64) -> zc_events::Result<()> {
         let ids = self.next..self.next + count;
         self.next = ids.end;
@@ -84,8 +84,8 @@ impl FailingService {
         Ok(())
     }
 
-    /// Takes the dead letters out of their queue and notes them.
-    pub(super) fn take_letters(&self, plain: &AmqpClient) -> Result<Vec<DeadLetter>, Box<dyn std::error::Error>> {
+    /// Takes the dead letters out of their queue and records them in the ledger.
+    pub(super) fn take_dead_letters(&self, plain: &AmqpClient) -> Result<Vec<DeadLetter>, Box<dyn std::error::Error>> {
         let taken = take_dead_letters(plain, &self.queue(".dead"))?;
         taken.iter().filter_map(|letter| letter.id).for_each(|id| self.ledger.handled(id, false));
         Ok(taken)

@@ -1,4 +1,4 @@
-//! What a row works with: the servers, how to break them, and how much there is to do.
+//! The servers of a row, how to break them, and the size of the run.
 
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard};

@@ -1,4 +1,4 @@
-//! A service in a child process, and what it tells the row of its handlers: for rows whose fault ends the process.
+//! A service in a child process, which reports the begin and end of its handlers. For rows whose fault ends the process.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use integration_tests::unique;
 /// How long a child may take to consume.
 const START: Duration = Duration::from_secs(60);
 
-/// A service that processes come and go of.
+/// A service whose worker processes a row starts and kills.
 pub(super) struct WorkerProcesses {
     name: &'static str,
     exchange: String,
@@ -20,7 +20,7 @@ pub(super) struct WorkerProcesses {
     prefetch: u16,
 }
 
-/// What a process of it says.
+/// A line that a worker process prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HandlerLine {
     /// A handler begins, with what its context says.
@@ -35,7 +35,7 @@ impl WorkerProcesses {
         Self { name, exchange: unique(name), service: unique(name), attempts, prefetch }
     }
 
-    /// The settings of whoever emits to it.
+    /// The settings of a client that emits to the service.
     pub(super) fn settings(&self, fixture: &Fixture) -> SettingsBuilder {
         fixture.settings(self.name).events_exchange(&self.exchange)
     }
@@ -45,7 +45,7 @@ impl WorkerProcesses {
         format!("{}-events{rest}", self.service)
     }
 
-    /// Starts a process, which consumes when this returns.
+    /// Starts a process. It consumes when this returns.
     pub(super) fn start(&self, fixture: &Fixture) -> Result<Child, Box<dyn std::error::Error>> {
         let environment = [
             ("BROKER_URL", fixture.broker_url().to_owned()),
@@ -66,7 +66,7 @@ impl WorkerProcesses {
 
 const READY: &str = "ready";
 
-/// In the child: the service, whose handler for `count` is `work`. It never returns.
+/// Runs the service in the child process, with `work` as the handler for `count`.
 pub(super) fn serve(work: fn(u64)) -> Done {
     let client = EventClient::new(Settings::from_env()?)?;
     let service = Service::builder(&client)
@@ -84,7 +84,7 @@ pub(super) fn serve(work: fn(u64)) -> Done {
     Ok(())
 }
 
-/// Reads a line of a child.
+/// Parses a line of a child process. Other lines give `None`.
 pub(super) fn parse_line(line: &str) -> Option<HandlerLine> {
     let mut words = line.split(' ');
     let what = words.next()?;

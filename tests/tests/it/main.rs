@@ -2,7 +2,7 @@
 //! one of them.
 //!
 //! Two more programs are beside this one. `secrets` has a logger of its own, which records every line of the process.
-//! `load` needs the machine to itself, and cargo runs one program after the other.
+//! `load` measures time and starts hundreds of threads; it runs one test at a time.
 
 mod amqp;
 mod cli;

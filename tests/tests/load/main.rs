@@ -1,5 +1,5 @@
-//! Tests beside real servers that need the machine to themselves, since they measure time or start hundreds of threads:
-//! a program of their own, in which one test runs at a time.
+//! Tests beside real servers that measure time or start hundreds of threads: a program of their own, in which one test
+//! runs at a time. Other programs may run beside it, so each bound on a duration allows for the delay of the scheduler.
 
 mod interop;
 mod reply_store;

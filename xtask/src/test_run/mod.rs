@@ -26,6 +26,8 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// How often `--stress` runs all tests.
 const ROUNDS: usize = 3;
 const DOCTESTS: &str = "doctests";
+/// How many tests of a program run at once: of those with servers twice as many as there are cores.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// What to run, and how.
 pub(crate) struct TestRun {
@@ -40,10 +42,7 @@ pub(crate) struct TestRun {
 
 /// Builds the programs. Blocks for as long as cargo takes.
 pub(crate) fn build(selection: &Selection, interrupt: &Interrupt) -> Result<Built> {
-    match selection.build() {
-        Some(arguments) => programs::build(&arguments, interrupt),
-        None => Ok(Built::default()),
-    }
+    programs::build(selection.build().into_iter().chain(selection.programs()), interrupt)
 }
 
 impl TestRun {
@@ -87,6 +86,10 @@ impl TestRun {
         let mut environment = environment.to_vec();
         // As cargo sets it; a test finds its files there.
         environment.push(("CARGO_MANIFEST_DIR".to_owned(), test.folder.clone().into()));
+        if test.needs_servers() && std::env::var_os(THREADS).is_none() {
+            let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+            environment.push((THREADS.to_owned(), (2 * cores).to_string().into()));
+        }
         Job {
             title: test.title(),
             program: test.executable.clone(),

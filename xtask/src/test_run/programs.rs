@@ -49,6 +49,11 @@ impl TestProgram {
         }
     }
 
+    /// Whether most of its tests need servers, and so wait for them most of their time.
+    pub(super) fn needs_servers(&self) -> bool {
+        self.package == "integration-tests" && self.target != Target::Lib
+    }
+
     /// A short name for people.
     pub(super) fn title(&self) -> String {
         match &self.target {
@@ -59,14 +64,30 @@ impl TestProgram {
     }
 }
 
-/// Builds what `arguments` choose; cargo prints its own progress and diagnostics. Blocks for as long as cargo takes.
-pub(super) fn build(arguments: &[String], interrupt: &Interrupt) -> Result<Built> {
+/// Builds what each of the `lines` of arguments chooses; cargo prints its own progress and diagnostics. Blocks for as
+/// long as cargo takes.
+pub(super) fn build(lines: impl IntoIterator<Item = Vec<String>>, interrupt: &Interrupt) -> Result<Built> {
+    let root = workspace::root();
+    let mut names = BTreeMap::new();
+    for manifest in workspace::manifests(&root)? {
+        if let Some(name) = manifest.name() {
+            names.insert(root.join(&manifest.path), name.to_owned());
+        }
+    }
+    let mut built = Built::default();
+    for arguments in lines {
+        read(&messages(&root, &arguments, interrupt)?, &names, &mut built);
+    }
+    Ok(built)
+}
+
+/// What cargo prints to stdout.
+fn messages(root: &Path, arguments: &[String], interrupt: &Interrupt) -> Result<String> {
     let line = format!("cargo {}", arguments.join(" "));
     log::info!("{line}");
     let unusable = |error: std::io::Error| Failure::says(format!("cannot keep the output of cargo: {error}"));
-    let root = workspace::root();
     let mut messages = tempfile::tempfile().map_err(unusable)?;
-    let mut command = workspace::cargo(&root);
+    let mut command = workspace::cargo(root);
     command.args(arguments).stdout(Stdio::from(messages.try_clone().map_err(unusable)?));
     let mut cargo = Process::start(&line, &mut command)?;
     let ended = cargo.wait(interrupt, None);
@@ -79,13 +100,7 @@ pub(super) fn build(arguments: &[String], interrupt: &Interrupt) -> Result<Built
     let mut text = String::new();
     messages.seek(SeekFrom::Start(0)).map_err(unusable)?;
     messages.read_to_string(&mut text).map_err(unusable)?;
-    let mut names = BTreeMap::new();
-    for manifest in workspace::manifests(&root)? {
-        if let Some(name) = manifest.name() {
-            names.insert(root.join(&manifest.path), name.to_owned());
-        }
-    }
-    Ok(read(&text, &names))
+    Ok(text)
 }
 
 #[derive(Deserialize)]
@@ -108,9 +123,8 @@ struct MessageProfile {
     test: bool,
 }
 
-/// The programs that cargo's messages name. `packages` holds the workspace's packages by the path of their manifest.
-fn read(messages: &str, packages: &BTreeMap<PathBuf, String>) -> Built {
-    let mut built = Built::default();
+/// Adds what cargo's messages name. `packages` holds the workspace's packages by the path of their manifest.
+fn read(messages: &str, packages: &BTreeMap<PathBuf, String>, built: &mut Built) {
     for message in messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok()) {
         let Message { reason, manifest_path: Some(manifest), target: Some(target), profile: Some(profile), executable } =
             message
@@ -139,12 +153,7 @@ fn read(messages: &str, packages: &BTreeMap<PathBuf, String>) -> Built {
         built.tests.push(TestProgram { package: package.clone(), target, executable, folder });
     }
     // Those that wait for servers take longest and start first. The order is the same in every run.
-    built.tests.sort_by_key(|test| (!needs_servers(test), test.title()));
-    built
-}
-
-fn needs_servers(test: &TestProgram) -> bool {
-    test.package == "integration-tests" && test.target != Target::Lib
+    built.tests.sort_by_key(|test| (!test.needs_servers(), test.title()));
 }
 
 #[cfg(test)]
@@ -161,7 +170,8 @@ not json
 {"reason":"compiler-artifact","manifest_path":"/w/tests/Cargo.toml","target":{"kind":["test"],"name":"it"},"profile":{"test":true},"executable":"/w/t/it-1"}
 {"reason":"build-finished","success":true}"#;
         let packages = [("/w/a/Cargo.toml", "a"), ("/w/tests/Cargo.toml", "integration-tests")];
-        let built = read(messages, &packages.map(|(path, name)| (path.into(), name.to_owned())).into());
+        let mut built = Built::default();
+        read(messages, &packages.map(|(path, name)| (path.into(), name.to_owned())).into(), &mut built);
         let lines: Vec<String> = built.tests.iter().map(TestProgram::options).collect();
         assert_eq!(lines, ["--package integration-tests --test it", "--package a --lib"]);
         assert_eq!(built.tests[0].folder, Path::new("/w/tests"));

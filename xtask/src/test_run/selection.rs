@@ -86,6 +86,13 @@ impl Selection {
         (!self.only_doctests).then(|| self.cargo_line(&words, &self.cargo))
     }
 
+    /// The arguments with which cargo builds the ordinary programs, which some tests run, with the same features; None
+    /// where targets are chosen.
+    pub(super) fn programs(&self) -> Option<Vec<String>> {
+        let words = ["build", "--bins", "--message-format=json-render-diagnostics"];
+        (!self.only_doctests && !self.names_any(&TARGETS)).then(|| self.cargo_line(&words, &self.cargo))
+    }
+
     /// The arguments with which cargo runs the doctests; None where targets are chosen.
     pub(super) fn doctests(&self) -> Option<Vec<String>> {
         if !self.only_doctests && self.names_any(&TARGETS) {
@@ -136,6 +143,8 @@ mod tests {
         assert_eq!(build(""), format!("{BUILD} --all-features --workspace"));
         assert_eq!(of("").doctests().unwrap().join(" "), "test --doc --no-fail-fast --all-features --workspace --");
         assert!(of("").tests().is_empty());
+        let programs = of("").programs().unwrap().join(" ");
+        assert_eq!(programs, "build --bins --message-format=json-render-diagnostics --all-features --workspace");
     }
 
     #[test]
@@ -154,7 +163,7 @@ mod tests {
 
     #[test]
     fn doctests_run_alone_or_not_at_all_where_targets_are_chosen() {
-        assert_eq!(of("--lib").doctests(), None);
+        assert_eq!((of("--lib").doctests(), of("--lib").programs()), (None, None));
         let only = of("--doc -p zc-events Event");
         assert_eq!(only.build(), None);
         assert_eq!(

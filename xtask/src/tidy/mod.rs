@@ -3,6 +3,7 @@
 //! It runs as a test too (below), so that a plain `cargo test` says what is out of place.
 
 mod banned_words;
+mod behaviours;
 mod crate_graph;
 mod dependency_homes;
 mod exceptions;
@@ -60,6 +61,7 @@ fn check(tree: &Tree, is_command: IsCommand) -> Result<Vec<Finding>> {
     findings.extend(readme::check(tree, is_command)?);
     findings.extend(settings::check(tree));
     findings.extend(wire_document::check(tree));
+    findings.extend(behaviours::check(tree, &manifests));
     findings.extend(public_api::check(tree, &packages, &manifests)?);
     findings.extend(exceptions::without_allowed([
         (Check::Imports, imports::check(packages.iter().flat_map(|it| &it.crates).map(|(_, modules)| modules))),

@@ -133,9 +133,9 @@ fn dead_letters(fixture: &Fixture, report: &mut Report, messages: u64) -> Done {
     })?;
     let refused = failing.health().held_up;
     report.check("dead letters full: it is not all in there", failing.health().dead_lettered < messages);
-    let mut letters = failing.take_letters(&plain)?;
+    let mut letters = failing.take_dead_letters(&plain)?;
     let all = wait_until(PATIENCE, || {
-        letters.extend(failing.take_letters(&plain).unwrap_or_default());
+        letters.extend(failing.take_dead_letters(&plain).unwrap_or_default());
         failing.ledger.lost() == 0
     });
     report.figure("dead letters full: refused, at once", refused);
@@ -147,7 +147,7 @@ fn dead_letters(fixture: &Fixture, report: &mut Report, messages: u64) -> Done {
     report.equal("dead letters gone: in the queue when it is deleted", plain.delete_queue(&dead)?, 0);
     failing.emit(HOPELESS, messages)?;
     wait_until(PATIENCE, || failing.health().dead_lettered >= 2 * messages)?;
-    let letters = failing.take_letters(&fixture.plain()?)?;
+    let letters = failing.take_dead_letters(&fixture.plain()?)?;
     report.figure("dead letters gone: lost", failing.ledger.lost());
     report.equal("dead letters gone: letters", letters.len() as u64, messages);
     report.equal("dead letters gone: lost", failing.ledger.lost(), 0);

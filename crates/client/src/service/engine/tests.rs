@@ -1,1 +1,2 @@
+//! The endings of the pipeline, as tables: a message in, a disposition out.
 

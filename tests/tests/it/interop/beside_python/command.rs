@@ -57,7 +57,7 @@ fn command_stubs_and_watches_python() {
     let stub = scene.start(&["stub", "answers.json"]);
     stub.until_said("answering 3 expectations");
     let listening = scene.start(&["listen"]);
-    listening.until_said("looking on at");
+    listening.until_said("watching ");
     let mut python = fleet.caller("python");
 
     let order = python.does("get_remote_resource", json!({"resource_type": "Order", "pk": "23131024"}));
