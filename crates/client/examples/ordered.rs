@@ -93,7 +93,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use zc_events::Event;
-    use zc_events::testing::{Ending, Fleet};
+    use zc_events_testing::{Ending, Fleet};
 
     use super::*;
 

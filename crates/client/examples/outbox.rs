@@ -215,8 +215,8 @@ mod tests {
     use std::collections::HashSet;
     use std::sync::{Arc, Mutex};
 
-    use zc_events::testing::{Ending, Fleet, SendFault};
     use zc_events::{Clock, Context, Service, Value};
+    use zc_events_testing::{Ending, Fleet, SendFault};
 
     use super::*;
 

@@ -37,8 +37,8 @@ fn main() -> zc_events::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use zc_events::testing::{Ending, Fleet};
     use zc_events::{Dedup, Event};
+    use zc_events_testing::{Ending, Fleet};
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! A service with five handlers, and its tests on `zc_events::testing`: no broker, no Redis, no sleep.
+//! A service with five handlers, and its tests on `zc_events_testing`: no broker, no Redis, no sleep.
 //!
 //! ```text
 //! cargo test --example tested_service   # the tests, at the end of this file
@@ -115,8 +115,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use zc_events::testing::{Ending, Expectation, Fleet, SendFault};
     use zc_events::{Error, Outcome};
+    use zc_events_testing::{Ending, Expectation, Fleet, SendFault};
 
     use super::*;
 

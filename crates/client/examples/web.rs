@@ -111,7 +111,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
 
-    use zc_events::testing::{Expectation, Fleet};
+    use zc_events_testing::{Expectation, Fleet};
 
     use super::*;
 

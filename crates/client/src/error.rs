@@ -248,6 +248,11 @@ impl From<transport::Error> for Error {
     }
 }
 
+/// Names the setting that an error of the reply store is about.
+fn in_redis_url(why: impl fmt::Display) -> String {
+    format!("EVENTS_REDIS_URL: {why}")
+}
+
 /// The client uses the reply store after it has sent the request. Whatever fails at the store, the outcome of the
 /// request is unknown.
 impl From<zc_events_cache::Error> for Error {
@@ -256,10 +261,12 @@ impl From<zc_events_cache::Error> for Error {
         match error {
             From::Timeout { stage: Stage::Pool } => Error::Timeout { stage: Stage::StorePool },
             From::Timeout { .. } => Error::Timeout { stage: Stage::Store },
-            From::Unavailable { what, source } => Error::Unavailable { what, outcome: Outcome::Unknown, source },
-            From::Rejected { why } => Error::Rejected { why, outcome: Outcome::Unknown },
-            From::Config { why } => Error::Config { why },
-            other => Error::Rejected { why: other.to_string(), outcome: Outcome::Unknown },
+            From::Unavailable { what, source } => {
+                Error::Unavailable { what: in_redis_url(what), outcome: Outcome::Unknown, source }
+            }
+            From::Rejected { why } => Error::Rejected { why: in_redis_url(why), outcome: Outcome::Unknown },
+            From::Config { why } => Error::Config { why: in_redis_url(why) },
+            other => Error::Rejected { why: in_redis_url(other), outcome: Outcome::Unknown },
         }
     }
 }

@@ -16,7 +16,6 @@ mod remote_failure;
 mod sandbox;
 mod service;
 mod settings;
-pub mod testing;
 mod thread;
 mod watch;
 

@@ -41,13 +41,9 @@ pub struct Message {
 }
 
 impl Message {
-    pub(crate) fn read(
-        exchange: &str,
-        routing_key: &str,
-        properties: &Properties,
-        body: &[u8],
-        limits: &Limits,
-    ) -> Self {
+    /// Reads a message as its receivers do. A message that cannot be read has the kind [`MessageKind::Unreadable`].
+    #[must_use]
+    pub fn read(exchange: &str, routing_key: &str, properties: &Properties, body: &[u8], limits: &Limits) -> Self {
         Self {
             task: Task::decode(properties, body, limits),
             exchange: exchange.to_owned(),

@@ -21,7 +21,6 @@ type Exception = (Check, &'static str, &'static str);
 const EXCEPTIONS: &[Exception] = &[
     (Check::Imports, "crates/client/", "until its circles are broken"),
     (Check::Imports, "tests/", "until its circles are broken"),
-    (Check::TestKit, "crates/client/", "until the kit is a package of its own"),
     (Check::FileNames, "crates/client/", "until its files are renamed"),
     (Check::FileNames, "tests/", "until its files are renamed"),
     (Check::BannedWords, "crates/blobs/", "until its private words are renamed"),

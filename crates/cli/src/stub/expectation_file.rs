@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
-use zc_events::testing::Expectation;
+use zc_events_testing::Expectation;
 
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use zc_events::Watched;
-use zc_events::testing::{Answers, Stub, StubLine};
+use zc_events_testing::{Answers, Stub, StubLine};
 
 use crate::failure::Failure;
 use crate::listen::note_new_exchanges;

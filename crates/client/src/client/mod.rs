@@ -38,7 +38,6 @@ use zc_events_transport::{Broker, ExchangeKind, Outgoing, Receipt, Topology};
 
 use crate::log_fields::EventFields;
 use crate::observe::{Observers, TrackedRequest, WaitFor};
-use crate::settings::in_redis_url;
 use crate::{Error, Result, Settings};
 use blob_stores::BlobStores;
 use pending::Sent;
@@ -159,13 +158,13 @@ impl EventClient {
     fn pop(&self, keys: &[&str], deadline: Deadline) -> Result<Option<(String, Vec<u8>)>> {
         let store = self.inner.store()?;
         let pop = || store.pop(keys, deadline);
-        self.waiting(WaitFor::Reply, deadline, pop).map_err(in_redis_url)
+        Ok(self.waiting(WaitFor::Reply, deadline, pop)?)
     }
 
     /// The answers that are there under the keys.
     fn take(&self, keys: &[&str], deadline: Deadline) -> Result<Vec<(String, Result<Vec<u8>>)>> {
-        let taken = self.inner.store()?.take(keys, deadline).map_err(in_redis_url)?;
-        Ok(taken.into_iter().map(|(key, value)| (key, value.map_err(in_redis_url))).collect())
+        let taken = self.inner.store()?.take(keys, deadline)?;
+        Ok(taken.into_iter().map(|(key, value)| (key, value.map_err(Error::from))).collect())
     }
 
     /// Hands over a message, waiting while the broker takes none.

@@ -32,7 +32,9 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    pub(crate) fn of(delivery: &Delivery, limits: &Limits) -> Self {
+    /// Reads a delivery from a queue of dead letters.
+    #[must_use]
+    pub fn read(delivery: &Delivery, limits: &Limits) -> Self {
         let header = |name: &str| delivery.properties.headers.as_ref().and_then(|headers| headers.get(name));
         let text = |name| header(name).and_then(HeaderValue::as_str).unwrap_or_default().to_owned();
         let number = |name| header(name).and_then(HeaderValue::as_int).and_then(|number| u32::try_from(number).ok());

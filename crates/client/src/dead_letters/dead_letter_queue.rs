@@ -122,7 +122,7 @@ impl DeadLetters {
             let soon = inner.deadline(if number == 0 { FIRST_LETTER } else { NEXT_LETTER });
             let waits = WaitFor::Message { queue: &queue };
             let Some(delivery) = self.client.waiting(waits, soon, || letters.next(soon))? else { break };
-            taken.push((DeadLetter::of(&delivery, &inner.settings.limits), delivery));
+            taken.push((DeadLetter::read(&delivery, &inner.settings.limits), delivery));
         }
         reading.subscription = Some(letters);
         taken.sort_by_key(|(letter, _)| letter.at);

@@ -11,7 +11,7 @@ use crate::blobs::MAX_BYTES;
 use crate::{Error, Result};
 
 /// The bucket of e-mails that the Python services have built in.
-pub(crate) const EMAIL_BUCKET: &str = "zc-mp-email";
+const EMAIL_BUCKET: &str = "zc-mp-email";
 
 /// Where blobs are stored, and with which credentials. `Debug` shows no credentials.
 #[derive(Clone)]

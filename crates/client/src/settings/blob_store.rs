@@ -69,7 +69,7 @@ impl Settings {
 }
 
 /// A bucket of the store that this process shares as `memory://name`.
-pub(crate) fn shared_bucket(name: &str, bucket: &str) -> MemoryBlobStore {
+fn shared_bucket(name: &str, bucket: &str) -> MemoryBlobStore {
     MemoryBlobStore::named(&format!("{name}/{bucket}"))
 }
 

@@ -24,6 +24,4 @@ pub use environment::{Environment, SettingSource};
 pub use settings_builder::SettingsBuilder;
 pub use values::Settings;
 
-pub(crate) use blob_settings::EMAIL_BUCKET;
-pub(crate) use blob_store::{BlobBucket, shared_bucket};
-pub(crate) use open::in_redis_url;
+pub(crate) use blob_store::BlobBucket;

@@ -9,7 +9,7 @@ use zc_events_transport::amqp::{AmqpBroker, AmqpOptions};
 use zc_events_transport::memory::MemoryBroker;
 
 use super::values::{BrokerSetting, Settings};
-use crate::{Error, Result};
+use crate::Result;
 
 impl Settings {
     /// The options of connections to RabbitMQ; `None` if the broker is in memory.
@@ -37,7 +37,7 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`]; [`Error::Unavailable`] if the system gives no thread.
+    /// [`Error::Config`](crate::Error::Config); [`Error::Unavailable`](crate::Error::Unavailable) if the system gives no thread.
     pub fn open_broker(&self) -> Result<Arc<dyn Broker>> {
         if let Some(options) = self.amqp_options() {
             return Ok(Arc::new(AmqpBroker::new(options)?));
@@ -52,12 +52,12 @@ impl Settings {
     /// The options of connections to Redis; `None` if the reply store is in memory or not set.
     ///
     /// # Errors
-    /// [`Error::Config`] if the URL is wrong.
+    /// [`Error::Config`](crate::Error::Config) if the URL is wrong.
     pub fn redis_options(&self) -> Result<Option<RedisOptions>> {
         let Some(url) = self.redis_url.as_ref().filter(|url| !url.trim().starts_with("memory://")) else {
             return Ok(None);
         };
-        let mut options = RedisOptions::new(RedisUrl::parse(url).map_err(in_redis_url)?, Arc::clone(&self.clock));
+        let mut options = RedisOptions::new(RedisUrl::parse(url)?, Arc::clone(&self.clock));
         options.pool_size = self.redis_pool_size;
         Ok(Some(options))
     }
@@ -66,25 +66,12 @@ impl Settings {
     /// yet.
     ///
     /// # Errors
-    /// [`Error::Config`].
+    /// [`Error::Config`](crate::Error::Config).
     pub fn open_reply_store(&self) -> Result<Option<Arc<dyn ReplyStore>>> {
         let Some(url) = &self.redis_url else { return Ok(None) };
         Ok(Some(match self.redis_options()? {
-            Some(options) => Arc::new(RedisReplyStore::new(options).map_err(in_redis_url)?),
-            None => zc_events_cache::open(url, Arc::clone(&self.clock)).map_err(in_redis_url)?,
+            Some(options) => Arc::new(RedisReplyStore::new(options)?),
+            None => zc_events_cache::open(url, Arc::clone(&self.clock))?,
         }))
-    }
-}
-
-/// An error of the reply store, with the name of its setting.
-pub(crate) fn in_redis_url(error: zc_events_cache::Error) -> Error {
-    const SETTING: &str = "EVENTS_REDIS_URL";
-    match Error::from(error) {
-        Error::Config { why } => Error::Config { why: format!("{SETTING}: {why}") },
-        Error::Rejected { why, outcome } => Error::Rejected { why: format!("{SETTING}: {why}"), outcome },
-        Error::Unavailable { what, outcome, source } => {
-            Error::Unavailable { what: format!("{SETTING}: {what}"), outcome, source }
-        }
-        other => other,
     }
 }

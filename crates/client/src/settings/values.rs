@@ -79,6 +79,12 @@ impl Settings {
         &self.notifications_exchange
     }
 
+    /// The limits for messages of other programs. [`Message::read`](crate::Message::read) takes them.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The clock, for the deadlines of a [`BlobStore`](crate::blobs::BlobStore) and others.
     ///
     /// ```

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 
 use serde_json::{Value, json};
 use zc_events::blobs::{self, BlobStore, MemoryBlobStore};
-use zc_events::testing::{Ending, Fleet};
 use zc_events::{Context, Deadline, Error, EventClient, Outcome, RebuildProgress, Service};
+use zc_events_testing::{Ending, Fleet};
 
 use crate::support::PATIENCE;
 use crate::support::wire_tap::{Message, WireTap, assert_sent_like, masked, soon, vector};

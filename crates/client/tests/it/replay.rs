@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zc_events::testing::{Ending, Fleet};
+use zc_events_testing::{Ending, Fleet};
 use zc_events::{
     Channel, Context, Event, EventClient, HandlerError, MessageKind, Protocol, Replay, Retry, Service, Settings,
     Watched,
@@ -155,7 +155,7 @@ fn watch_sees_all_messages_and_takes_none() {
     let mut notifications = looker.watch(Watched::Notifications).unwrap();
     let event = scene.emit(1);
     let shop = scene.fleet.client("shop");
-    scene.fleet.expect(zc_events::testing::Expectation::get("Company").pk(7));
+    scene.fleet.expect(zc_events_testing::Expectation::get("Company").pk(7));
     shop.remote("Company").pk(7).fetch_any().unwrap();
     shop.post("note").data(json!({"a": 1})).unwrap().no_wait().unwrap();
     shop.notify(Channel::Text, &Event::new("send_text").set("to", "+1555").unwrap()).unwrap();

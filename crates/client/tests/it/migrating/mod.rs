@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use std::error::Error;
 
 use serde_json::Value;
-use zc_events::testing::Fleet;
 use zc_events::{EventClient, Message, Protocol};
+use zc_events_testing::Fleet;
 
 use self::calls::Row;
 use crate::support::vectors as captured;

@@ -5,11 +5,11 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use zc_events::testing::{Ending, Expectation, Fleet};
 use zc_events::{
     Clock, Context, Error, Event, EventClient, HandlerError, ResourceView, Retry, Service, ServiceBuilder, ViewResult,
     Watched,
 };
+use zc_events_testing::{Ending, Expectation, Fleet};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// By the real clock, far less than what the kit waits for in vain.

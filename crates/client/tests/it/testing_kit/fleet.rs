@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use zc_events::testing::{Answers, Ending, Expectation, Fleet, SendFault, Stub};
 use zc_events::{
     Channel, Clock, Context, Error, Event, EventClient, HandlerError, MessageKind, Method, Outcome, PendingSet,
     RemoteError, Retry, Service, Settings, Stage,
 };
+use zc_events_testing::{Answers, Ending, Expectation, Fleet, SendFault, Stub};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

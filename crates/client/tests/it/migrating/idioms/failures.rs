@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use zc_events::blobs::{BlobStore, FolderBlobStore};
-use zc_events::testing::{Expectation, Fleet, SendFault};
 use zc_events::{
     CallFailure, Email, Error, Event, EventClient, Outcome, PendingSet, RemoteFailure, RemoteRequest, Settings, Stage,
 };
+use zc_events_testing::{Expectation, Fleet, SendFault};
 
 use super::scene::{failed_call, fleet_of, lunch, not_found, of_a_missing_order, refused, soon};
 use super::{Row, rows};

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use zc_events::blobs::BlobStore;
-use zc_events::testing::{Expectation, Fleet};
 use zc_events::{Deadline, Document, Email, Event, EventClient};
+use zc_events_testing::{Expectation, Fleet};
 
 use super::scene::{fleet_of, lunch, soon, store};
 use super::{Row, rows};

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zc_events::testing::{Ending, Fleet};
 use zc_events::{
     Channel, Context, Document, Event, EventClient, HandlerError, Method, ResourceObject, ResourceView, Retry, Service,
     ServiceBuilder, ViewResult,
 };
+use zc_events_testing::{Ending, Fleet};
 
 use super::scene::{answered, called, failing, handled, viewed};
 use super::{Row, rows};

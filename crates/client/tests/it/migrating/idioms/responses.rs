@@ -1,10 +1,10 @@
 //! Python's `responses`, which stands in for other services in a test.
 
 use serde_json::{Value, json};
-use zc_events::testing::{Expectation, Fleet, SendFault};
 use zc_events::{
     Answer, Context, Document, Error, Event, EventClient, ResourceObject, ResourceView, Service, ViewResult,
 };
+use zc_events_testing::{Expectation, Fleet, SendFault};
 
 use super::{Row, rows};
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zc_events::blobs::MemoryBlobStore;
-use zc_events::testing::{Expectation, Fleet};
 use zc_events::{
     Answer, Clock, Context, Deadline, Error, Event, EventClient, HandlerError, RemoteRequest, ResourceView, Served,
     Service, SystemClock, ViewResult,
 };
+use zc_events_testing::{Expectation, Fleet};
 
 pub(super) fn soon() -> Deadline {
     SystemClock.deadline(Duration::from_secs(20))

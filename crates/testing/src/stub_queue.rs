@@ -4,40 +4,40 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::stub::StubLine;
+use crate::stub::StubLine;
 use zc_events_transport::memory::MemoryBroker;
 use zc_events_transport::{Broker, Delivery};
 
 /// The queue of a stub, and what is to be answered later.
-pub(super) struct StubQueue {
-    pub(super) name: String,
+pub(crate) struct StubQueue {
+    pub(crate) name: String,
     held: Mutex<BTreeMap<(Instant, u64), Held>>,
 }
 
 /// An answer whose time has yet to come, and what it answers.
-pub(super) struct Held {
-    pub(super) delivery: Delivery,
+pub(crate) struct Held {
+    pub(crate) delivery: Delivery,
     /// What was asked, and what is said once it is answered.
-    pub(super) asked: String,
-    pub(super) answered: String,
-    pub(super) key: String,
-    pub(super) answer: Vec<u8>,
+    pub(crate) asked: String,
+    pub(crate) answered: String,
+    pub(crate) key: String,
+    pub(crate) answer: Vec<u8>,
 }
 
 impl Held {
     /// The line about it.
-    pub(super) fn line(&self, answered: String) -> StubLine {
+    pub(crate) fn line(&self, answered: String) -> StubLine {
         StubLine { asked: self.asked.clone(), answered, expected: true }
     }
 }
 
 impl StubQueue {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), held: Mutex::default() }
     }
 
     /// Whether nothing is left to do for it at this moment; else what is.
-    pub(super) fn rest(&self, broker: &MemoryBroker, now: Instant) -> Result<(), String> {
+    pub(crate) fn rest(&self, broker: &MemoryBroker, now: Instant) -> Result<(), String> {
         if broker.consumers(&self.name) == 0 {
             // It comes back by the real clock.
             return if broker.health().last_error.is_none() {
@@ -55,11 +55,11 @@ impl StubQueue {
     }
 
     /// When something is to be answered next.
-    pub(super) fn next_due(&self) -> Option<Instant> {
+    pub(crate) fn next_due(&self) -> Option<Instant> {
         self.held().first_key_value().map(|((due, _), _)| *due)
     }
 
-    pub(super) fn held(&self) -> MutexGuard<'_, BTreeMap<(Instant, u64), Held>> {
+    pub(crate) fn held(&self) -> MutexGuard<'_, BTreeMap<(Instant, u64), Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

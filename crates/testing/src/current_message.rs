@@ -7,16 +7,16 @@ thread_local! {
 }
 
 /// The thread begins to work on the message of this number.
-pub(super) fn begin(job: u64) {
+pub(crate) fn begin(job: u64) {
     JOB.set(Some(job));
 }
 
 /// The thread works on no message any more.
-pub(super) fn end() {
+pub(crate) fn end() {
     JOB.set(None);
 }
 
 /// The message that the thread works on.
-pub(super) fn job() -> Option<u64> {
+pub(crate) fn job() -> Option<u64> {
     JOB.get()
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use zc_events_protocol::Clock;
 
-use super::world::{WaitedFor, World};
+use crate::harness::{WaitedFor, World};
 
 /// How long, by the real clock, things may take to come to rest.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The same where a service stops: its handlers may be such as never end.
 const STOPPING: Duration = Duration::from_secs(2);
 /// Between two looks.
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_micros(50);
 
 impl World {
     /// Starts the thread that lets time pass while the test waits. It ends with the world.
-    pub(super) fn keep_time(world: &Arc<Self>, bell: Receiver<()>) -> std::io::Result<()> {
+    pub(crate) fn keep_time(world: &Arc<Self>, bell: Receiver<()>) -> std::io::Result<()> {
         let world = Arc::downgrade(world);
         let run = move || while bell.recv().is_ok() && let_time_pass(&world) {};
         thread::Builder::new().name("zc-events-test-clock".to_owned()).spawn(run).map(drop)
@@ -69,7 +69,7 @@ impl World {
     ///
     /// # Errors
     /// That takes longer than any test should; the text says what is left.
-    pub(super) fn settle(&self) -> Result<(), String> {
+    pub(crate) fn settle(&self) -> Result<(), String> {
         let started = Instant::now();
         loop {
             match self.rest() {
@@ -86,7 +86,7 @@ impl World {
     ///
     /// # Errors
     /// As for [`World::settle`].
-    pub(super) fn advance(&self, by: Duration) -> Result<(), String> {
+    pub(crate) fn advance(&self, by: Duration) -> Result<(), String> {
         let target = self.clock.deadline(by).instant();
         self.settle()?;
         while self.move_on(Some(target), || true).unwrap_or(true) {
@@ -100,7 +100,7 @@ impl World {
     ///
     /// # Errors
     /// It is not so in a day of the test's time, or in a time that no test should take.
-    pub(super) fn until(&self, condition: impl Fn() -> bool) -> Result<(), String> {
+    pub(crate) fn until(&self, condition: impl Fn() -> bool) -> Result<(), String> {
         const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
         let (started, last) = (Instant::now(), self.clock.deadline(A_DAY).instant());
         loop {
@@ -125,7 +125,7 @@ impl World {
     }
 
     /// Waits until the stand-in for remote services has nothing to do: what it is asked it answers by who is there now.
-    pub(super) fn settle_stub(&self) {
+    pub(crate) fn settle_stub(&self) {
         let started = Instant::now();
         let is_busy = || self.stub().is_some_and(|stub| stub.rest(&self.broker, self.clock.now()).is_err());
         while is_busy() && started.elapsed() < PATIENCE {

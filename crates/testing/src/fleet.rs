@@ -12,17 +12,18 @@ use zc_events_protocol::{Clock, Event, Limits, ManualClock, names};
 use zc_events_transport::memory::Published;
 use zc_events_transport::{Broker, ConsumeOptions};
 
-use super::answers::Answers;
-use super::ended::{Ended, Ending};
-use super::expectation::Expectation;
-use super::stub::Stub;
-use super::world::World;
-use crate::blobs::MemoryBlobStore;
-use crate::settings::{EMAIL_BUCKET, shared_bucket};
-use crate::{DeadLetter, EventClient, Message, Result, Settings, SettingsBuilder};
+use crate::expectation::Expectation;
+use crate::expectations::Answers;
+use crate::harness::World;
+use crate::settled_message::{Ended, Ending};
+use crate::stub::Stub;
+use zc_events::blobs::MemoryBlobStore;
+use zc_events::{DeadLetter, EventClient, Message, Result, Settings, SettingsBuilder};
 
 /// The bucket of index rebuilds, which has no default.
 const INDEX_BUCKET: &str = "index";
+/// The bucket of e-mails, as it is by default.
+const EMAIL_BUCKET: &str = "zc-mp-email";
 
 /// A fleet of services in memory, for one test; see [the module](super).
 ///
@@ -33,7 +34,7 @@ const INDEX_BUCKET: &str = "index";
 /// Its own failures are panics, with a text that says what was waited for: it is made for tests.
 #[must_use = "a fleet is checked when it is dropped"]
 pub struct Fleet {
-    pub(super) world: Arc<World>,
+    pub(crate) world: Arc<World>,
     answers: Arc<Answers>,
     email_blobs: MemoryBlobStore,
     index_blobs: MemoryBlobStore,
@@ -53,13 +54,14 @@ impl Fleet {
 
     fn build() -> Result<Self> {
         let (world, bell) = World::new();
-        World::keep_time(&world, bell).map_err(crate::thread::no_resource)?;
+        World::keep_time(&world, bell).map_err(crate::stub::no_thread)?;
         let answers = Arc::new(Answers::default());
         // A client of its own that the test does not wait for.
         let client = EventClient::new(plain_settings(&world, "testing").build()?)?;
         let stub = Stub::of_world(&client, &world, Arc::clone(&answers))?;
         world.broker.record();
-        let blobs = |bucket| shared_bucket(&world.name, bucket).clock(Arc::new(world.clock.clone()));
+        let blobs =
+            |bucket| MemoryBlobStore::named(&format!("{}/{bucket}", world.name)).clock(Arc::new(world.clock.clone()));
         let (email_blobs, index_blobs) = (blobs(EMAIL_BUCKET), blobs(INDEX_BUCKET));
         Ok(Self { world, answers, email_blobs, index_blobs, stub: Some(stub) })
     }
@@ -70,7 +72,7 @@ impl Fleet {
     /// ```
     /// use std::time::Duration;
     /// use zc_events::EventClient;
-    /// use zc_events::testing::Fleet;
+    /// use zc_events_testing::Fleet;
     ///
     /// let fleet = Fleet::new();
     /// let settings = fleet.settings("orders").events_attempts(2).events_timeout(Duration::from_secs(5)).build()?;
@@ -114,7 +116,7 @@ impl Fleet {
     /// ```
     /// use std::time::Duration;
     /// use zc_events::blobs::BlobStore;
-    /// use zc_events::testing::Fleet;
+    /// use zc_events_testing::Fleet;
     /// use zc_events::{Clock, Email};
     ///
     /// let fleet = Fleet::new();
@@ -183,7 +185,7 @@ impl Fleet {
         let read = broker.subscribe(&queue, options, self.now()).and_then(|letters| {
             let mut all = Vec::new();
             while let Some(letter) = letters.next(self.now())? {
-                all.push(DeadLetter::of(&letter, &Limits::default()));
+                all.push(DeadLetter::read(&letter, &Limits::default()));
             }
             Ok(all)
         });

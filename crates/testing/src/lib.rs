@@ -17,7 +17,7 @@
 //! ```
 //! use serde_json::json;
 //! use std::time::Duration;
-//! use zc_events::testing::{Ending, Expectation, Fleet};
+//! use zc_events_testing::{Ending, Expectation, Fleet};
 //! use zc_events::{Context, Event, Service};
 //!
 //! #[derive(serde::Deserialize)]
@@ -59,24 +59,24 @@
 //!
 //! Against real servers a [`Stub`] stands in for remote services with the same [`Expectation`]s.
 
-mod answers;
-mod asked;
-mod at_work;
-mod ended;
+mod current_message;
 mod expectation;
+mod expectation_format;
+mod expectations;
 mod faults;
-mod file;
 mod fleet;
+mod harness;
+mod quiescence;
+mod received_request;
 mod reply;
-mod rest;
+mod settled_message;
 mod stub;
 mod stub_queue;
 mod time;
-mod world;
 
-pub use answers::Answers;
-pub use ended::{Ended, Ending};
 pub use expectation::Expectation;
+pub use expectations::Answers;
 pub use fleet::Fleet;
+pub use settled_message::{Ended, Ending};
 pub use stub::{Stub, StubLine};
 pub use zc_events_transport::memory::SendFault;

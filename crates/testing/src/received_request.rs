@@ -7,27 +7,27 @@ use zc_events_protocol::{IncomingCall, Method, Query, Task, names};
 
 /// What was asked.
 #[derive(Clone, PartialEq)]
-pub(super) struct Asked {
-    pub(super) what: What,
+pub(crate) struct Asked {
+    pub(crate) what: What,
     /// As it was named, in capitals; `None` where none was.
-    pub(super) method: Option<String>,
-    pub(super) pk: Option<String>,
-    pub(super) query: Vec<(String, String)>,
-    pub(super) related_resource: Option<String>,
-    pub(super) relationship: Option<String>,
-    pub(super) user: Option<Value>,
-    pub(super) roles: Vec<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) pk: Option<String>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) related_resource: Option<String>,
+    pub(crate) relationship: Option<String>,
+    pub(crate) user: Option<Value>,
+    pub(crate) roles: Vec<String>,
     /// What came along: a document to create or change, or the data of a call.
-    pub(super) data: Option<Value>,
+    pub(crate) data: Option<Value>,
     /// What a call gets beside its data; null of a request for a resource.
-    pub(super) headers: Value,
+    pub(crate) headers: Value,
     /// Where the answer is awaited.
-    pub(super) response_key: Option<String>,
+    pub(crate) response_key: Option<String>,
 }
 
 /// Of whom it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// A resource, by the event type of requests for it.
     Resource { event_type: String },
     /// A function, by its key.
@@ -36,7 +36,7 @@ pub(super) enum What {
 
 impl Asked {
     /// What a message asks; `None` where it is a plain event.
-    pub(super) fn of(task: &Task) -> Option<Self> {
+    pub(crate) fn of(task: &Task) -> Option<Self> {
         let event_type = task.event_type()?;
         if let Some(call) = task.call() {
             return Some(Self::of_call(call));
@@ -80,7 +80,7 @@ impl Asked {
 }
 
 /// A key as text: a number as its digits.
-pub(super) fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -91,12 +91,12 @@ fn query(text: &str) -> Vec<(String, String)> {
 }
 
 impl What {
-    pub(super) fn resource(name: &str) -> Self {
+    pub(crate) fn resource(name: &str) -> Self {
         What::Resource { event_type: names::request_event_type(name) }
     }
 
     /// The event type that leads to it.
-    pub(super) fn event_type(&self) -> &str {
+    pub(crate) fn event_type(&self) -> &str {
         match self {
             What::Resource { event_type } => event_type,
             What::Call { key } => key,
@@ -132,7 +132,7 @@ impl fmt::Display for Asked {
 }
 
 /// What stands behind the resource and its keys, as in a URL.
-pub(super) fn write_rest(
+pub(crate) fn write_rest(
     f: &mut fmt::Formatter<'_>,
     names: [&Option<String>; 2],
     query: &[(String, String)],

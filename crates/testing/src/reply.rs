@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use zc_events_protocol::{CallReply, EncodeError, RemoteError, Reply};
 
-use super::asked::What;
-use super::expectation::Answer;
-use crate::{Error, Result};
+use crate::expectation::Answer;
+use crate::received_request::What;
+use zc_events::{Error, Result};
 
 /// What an answer is called, and its form in the reply store; `None` where there is to be none.
-pub(super) fn encode(what: &What, answer: Answer) -> Option<(String, Result<Vec<u8>>)> {
+pub(crate) fn encode(what: &What, answer: Answer) -> Option<(String, Result<Vec<u8>>)> {
     let is_call = matches!(what, What::Call { .. });
     let (status, body) = match answer {
         Answer::Nothing => return None,

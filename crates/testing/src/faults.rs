@@ -6,13 +6,13 @@ use serde_json::Value;
 use zc_events_protocol::{Event, names};
 use zc_events_transport::memory::SendFault;
 
-use super::fleet::Fleet;
-use crate::{ServiceMonitor, ServiceSnapshot};
+use crate::fleet::Fleet;
+use zc_events::{ServiceMonitor, ServiceSnapshot};
 
 /// Faults. They hold until they are taken back.
 ///
 /// ```
-/// use zc_events::testing::{Fleet, SendFault};
+/// use zc_events_testing::{Fleet, SendFault};
 /// use zc_events::{Error, Event, Outcome};
 ///
 /// let fleet = Fleet::new();
@@ -46,7 +46,7 @@ impl Fleet {
     ///
     /// ```
     /// # use std::sync::atomic::{AtomicU32, Ordering};
-    /// use zc_events::testing::Fleet;
+    /// use zc_events_testing::Fleet;
     /// use zc_events::{Context, Service};
     ///
     /// static RUNS: AtomicU32 = AtomicU32::new(0);

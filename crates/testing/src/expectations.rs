@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use zc_events_protocol::RemoteError;
 
-use super::asked::{Asked, What};
-use super::expectation::{ANOTHER, Answer, Expectation, Times};
+use crate::expectation::{ANOTHER, Answer, Expectation, Times};
+use crate::received_request::{Asked, What};
 
 /// A list of expectations, in whose order they are tried: the first that fits and is not used up answers.
 ///
 /// ```
-/// use zc_events::testing::{Answers, Expectation};
+/// use zc_events_testing::{Answers, Expectation};
 /// let answers = Answers::new([Expectation::get("Order").pk(5).status(404)]);
 /// assert_eq!(answers.unmet(), [r#"GET Order "5" (expected once, came 0 times)"#]);
 /// ```
@@ -36,7 +36,7 @@ struct Slot {
 
 /// What something that was asked leads to.
 #[derive(PartialEq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     Answer(Answer, Duration),
     /// Nothing is expected like that. What is nearest, in words.
     Nothing(String),
@@ -63,7 +63,7 @@ impl Answers {
     /// not for one conversation with it.
     ///
     /// ```
-    /// use zc_events::testing::{Answers, Expectation};
+    /// use zc_events_testing::{Answers, Expectation};
     /// let answers = Answers::standing([Expectation::get("Order").pk(5).status(404)]);
     /// assert!(answers.unmet().is_empty());
     /// ```
@@ -86,7 +86,7 @@ impl Answers {
     }
 
     /// Forgets all.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let mut state = self.lock();
         *state = State { is_standing: state.is_standing, ..State::default() };
     }
@@ -108,7 +108,7 @@ impl Answers {
     }
 
     /// Notes something that should not have come.
-    pub(super) fn note_unexpected(&self, what: String) {
+    pub(crate) fn note_unexpected(&self, what: String) {
         let mut state = self.lock();
         // What asks in an event's handler asks again with each of its attempts.
         match state.unexpected.iter_mut().find(|(noted, _)| *noted == what) {
@@ -118,7 +118,7 @@ impl Answers {
     }
 
     /// The answer to what was asked; what gives it is used up by that.
-    pub(super) fn find(&self, asked: &Asked) -> Found {
+    pub(crate) fn find(&self, asked: &Asked) -> Found {
         let mut state = self.lock();
         let fits = |slot: &&mut Slot| slot.is_open() && slot.expectation.differences(asked).is_empty();
         if let Some(slot) = state.slots.iter_mut().find(fits) {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use zc_events_protocol::{Method, RemoteError};
 
-use super::asked::text;
-use super::expectation::Expectation;
+use crate::expectation::Expectation;
+use crate::received_request::text;
 
 /// How an expectation is written:
 ///
@@ -36,7 +36,7 @@ use super::expectation::Expectation;
 /// Of a call `pk`, `query`, `user` and `roles` are those of its headers.
 ///
 /// ```
-/// use zc_events::testing::Expectation;
+/// use zc_events_testing::Expectation;
 ///
 /// let expected: Vec<Expectation> = serde_json::from_str(
 ///     r#"[

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use zc_events_protocol::{Method, RemoteError};
 
-use super::asked::{Asked, What, text, write_rest};
+use crate::received_request::{Asked, What, text, write_rest};
 
 /// A request for a resource, or a call by key, that is expected; and its answer. Answered once unless it says
 /// otherwise: [`Expectation::times`], [`Expectation::always`].
@@ -18,7 +18,7 @@ use super::asked::{Asked, What, text, write_rest};
 ///
 /// ```
 /// use serde_json::json;
-/// use zc_events::testing::Expectation;
+/// use zc_events_testing::Expectation;
 ///
 /// let order = json!({"data": {"type": "Order", "id": "5", "attributes": {"name": "Lunch"}}});
 /// let expected = Expectation::get("Order").pk(5).query("include", "company").answer(200, order);
@@ -40,10 +40,10 @@ pub struct Expectation {
     roles: Option<Vec<String>>,
     data: Option<Value>,
     headers: Vec<(String, Value)>,
-    pub(super) answer: Answer,
-    pub(super) delay: Duration,
-    pub(super) error_rate: f64,
-    pub(super) times: Option<Times>,
+    pub(crate) answer: Answer,
+    pub(crate) delay: Duration,
+    pub(crate) error_rate: f64,
+    pub(crate) times: Option<Times>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -55,14 +55,14 @@ enum Pk {
 
 /// How often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Times {
+pub(crate) enum Times {
     Exactly(u32),
     Always,
 }
 
 /// What is answered.
 #[derive(Clone, PartialEq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// To a call, a status of 400 and above is a failure.
     Status {
         status: u16,
@@ -207,7 +207,7 @@ impl Expectation {
     /// With this header, where it is a call; there may be others.
     ///
     /// ```
-    /// use zc_events::testing::{Expectation, Fleet};
+    /// use zc_events_testing::{Expectation, Fleet};
     /// let fleet = Fleet::new();
     /// fleet.expect(Expectation::call("add").header("tenant", 7).user(56).returns(3));
     /// let headers = serde_json::json!({"tenant": 7, "user_id": "56", "trace": "a"});
@@ -245,7 +245,7 @@ impl Expectation {
         self
     }
 
-    pub(super) fn errors(mut self, errors: Vec<RemoteError>) -> Self {
+    pub(crate) fn errors(mut self, errors: Vec<RemoteError>) -> Self {
         self.answer = Answer::Errors(errors);
         self
     }
@@ -253,7 +253,7 @@ impl Expectation {
     /// Answers with these bytes as they are, in the reply store, for what becomes of an answer that is none.
     ///
     /// ```
-    /// use zc_events::testing::{Expectation, Fleet};
+    /// use zc_events_testing::{Expectation, Fleet};
     /// use zc_events::{Error, Value};
     ///
     /// let fleet = Fleet::new();
@@ -301,7 +301,7 @@ impl Expectation {
     }
 
     /// What of it the request does not meet; empty where it is the one.
-    pub(super) fn differences(&self, asked: &Asked) -> Vec<Difference> {
+    pub(crate) fn differences(&self, asked: &Asked) -> Vec<Difference> {
         let mut all = Vec::new();
         let mut differ = |weight, text: String| all.push(Difference { weight, text });
         if self.what != asked.what {
@@ -351,7 +351,7 @@ impl Expectation {
 }
 
 /// How far apart things are that have nothing in common.
-pub(super) const ANOTHER: u32 = 100;
+pub(crate) const ANOTHER: u32 = 100;
 /// What a list of primary keys is asked by.
 const IDS: &str = "filter[id__in]";
 
@@ -360,10 +360,10 @@ fn ids(text: &str) -> BTreeSet<&str> {
 }
 
 /// Something in which a request is not as it was expected.
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// How far that takes it from what was expected.
-    pub(super) weight: u32,
-    pub(super) text: String,
+    pub(crate) weight: u32,
+    pub(crate) text: String,
 }
 
 impl Display for Expectation {

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use zc_events_protocol::Clock;
 
-use super::world::{WaitedFor, Waiting, World};
-use crate::{ConsumedQueueSnapshot, ServiceMonitor, ServiceSnapshot};
+use crate::harness::{WaitedFor, Waiting, World};
+use zc_events::{ConsumedQueueSnapshot, ServiceMonitor, ServiceSnapshot};
 
 impl World {
     /// Whether nothing is left to do at this moment; else what is.
-    pub(super) fn rest(&self) -> Result<(), String> {
+    pub(crate) fn rest(&self) -> Result<(), String> {
         self.look()?;
         // Once more: a message may have been on its way from one place to another.
         thread::yield_now();

@@ -12,15 +12,15 @@ use zc_events_cache::memory::MemoryReplyStore;
 use zc_events_protocol::{Deadline, ManualClock};
 use zc_events_transport::memory::MemoryBroker;
 
-use super::at_work;
-use super::ended::{Ended, Ending};
-use super::stub_queue::StubQueue;
-use crate::ServiceMonitor;
-use crate::observe::{Observer, Settled, Settlement, Wait, WaitFor};
+use crate::current_message;
+use crate::settled_message::{Ended, Ending};
+use crate::stub_queue::StubQueue;
+use zc_events::ServiceMonitor;
+use zc_events::{Observer, Settled, Settlement, Wait, WaitFor};
 
 /// What a thread waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum WaitedFor {
+pub(crate) enum WaitedFor {
     /// An answer in the reply store.
     Answer,
     /// The broker, to take messages again.
@@ -35,31 +35,31 @@ pub(super) enum WaitedFor {
 
 /// Somebody who waits.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting {
-    pub(super) what: WaitedFor,
+pub(crate) struct Waiting {
+    pub(crate) what: WaitedFor,
     /// The message in whose handler it is; `None` where it is the test.
-    pub(super) job: Option<u64>,
-    pub(super) deadline: Deadline,
+    pub(crate) job: Option<u64>,
+    pub(crate) deadline: Deadline,
     /// For a message: how many its queue had given out when the waiting began. One more, and it is over.
-    pub(super) taken: u64,
+    pub(crate) taken: u64,
 }
 
 impl Waiting {
     /// Whether it is the test that waits.
-    pub(super) fn is_the_tests(&self) -> bool {
+    pub(crate) fn is_the_tests(&self) -> bool {
         self.job.is_none() && self.what != WaitedFor::Pause
     }
 }
 
 /// See the module.
 pub(crate) struct World {
-    pub(super) name: String,
-    pub(super) clock: ManualClock,
-    pub(super) broker: MemoryBroker,
-    pub(super) store: MemoryReplyStore,
+    pub(crate) name: String,
+    pub(crate) clock: ManualClock,
+    pub(crate) broker: MemoryBroker,
+    pub(crate) store: MemoryReplyStore,
     state: Mutex<State>,
     /// Held by whoever moves the time.
-    pub(super) moving: Mutex<()>,
+    pub(crate) moving: Mutex<()>,
     /// Tells the thread that lets time pass that the test waits.
     bell: Sender<()>,
 }
@@ -76,7 +76,7 @@ struct State {
 
 impl World {
     /// A new one, and what is rung when the test waits.
-    pub(super) fn new() -> (Arc<Self>, Receiver<()>) {
+    pub(crate) fn new() -> (Arc<Self>, Receiver<()>) {
         let name = format!("zc-events-testing-{}", Uuid::new_v4().simple());
         let clock = ManualClock::new();
         let shared: Arc<dyn zc_events_protocol::Clock> = Arc::new(clock.clone());
@@ -93,27 +93,27 @@ impl World {
         (Arc::new(world), rung)
     }
 
-    pub(super) fn all_ended(&self) -> Vec<Ended> {
+    pub(crate) fn all_ended(&self) -> Vec<Ended> {
         self.lock().ended.clone()
     }
 
-    pub(super) fn all_waiting(&self) -> Vec<Waiting> {
+    pub(crate) fn all_waiting(&self) -> Vec<Waiting> {
         self.lock().waiting.values().cloned().collect()
     }
 
     /// The numbers of the test's own waits, and whether any is for more than the end of a service.
-    pub(super) fn waits_of_test(&self) -> Vec<(u64, WaitedFor)> {
+    pub(crate) fn waits_of_test(&self) -> Vec<(u64, WaitedFor)> {
         let state = self.lock();
         let of_test = state.waiting.iter().filter(|(_, waiting)| waiting.is_the_tests());
         of_test.map(|(number, waiting)| (*number, waiting.what.clone())).collect()
     }
 
-    pub(super) fn services(&self) -> Vec<ServiceMonitor> {
+    pub(crate) fn services(&self) -> Vec<ServiceMonitor> {
         self.lock().services.clone()
     }
 
     /// The names of the services that run and handle this event type.
-    pub(super) fn who_handles(&self, event_type: &str) -> Vec<String> {
+    pub(crate) fn who_handles(&self, event_type: &str) -> Vec<String> {
         self.services()
             .iter()
             .filter(|service| service.handles(event_type))
@@ -122,16 +122,16 @@ impl World {
     }
 
     /// Whether a service that runs or has run handles this event type.
-    pub(super) fn has_served(&self, event_type: &str) -> bool {
+    pub(crate) fn has_served(&self, event_type: &str) -> bool {
         self.lock().served.contains(event_type)
     }
 
     /// There is a stand-in, or none any more.
-    pub(super) fn set_stub(&self, stub: Option<Arc<StubQueue>>) {
+    pub(crate) fn set_stub(&self, stub: Option<Arc<StubQueue>>) {
         self.lock().stub = stub;
     }
 
-    pub(super) fn stub(&self) -> Option<Arc<StubQueue>> {
+    pub(crate) fn stub(&self) -> Option<Arc<StubQueue>> {
         self.lock().stub.clone()
     }
 
@@ -154,12 +154,13 @@ impl Observer for World {
             WaitFor::Message { queue } => WaitedFor::Message(queue.to_owned()),
             WaitFor::Stop => WaitedFor::Stop,
             WaitFor::Backoff => WaitedFor::Pause,
+            _ => return,
         };
         let taken = match &what {
             WaitedFor::Message(queue) => self.broker.taken_and_untaken(queue).0,
             _ => 0,
         };
-        let waiting = Waiting { what, job: at_work::job().or(wait.message), deadline: wait.deadline, taken };
+        let waiting = Waiting { what, job: current_message::job().or(wait.message), deadline: wait.deadline, taken };
         let is_the_tests = waiting.is_the_tests();
         self.lock().waiting.insert(wait.number, waiting);
         if is_the_tests {
@@ -184,11 +185,11 @@ impl Observer for World {
     }
 
     fn work_started(&self, message: u64) {
-        at_work::begin(message);
+        current_message::begin(message);
     }
 
     fn work_ended(&self, _: u64) {
-        at_work::end();
+        current_message::end();
     }
 
     fn settled(&self, message: &Settled<'_>) {

@@ -3,23 +3,23 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde_json::json;
 use uuid::Uuid;
+use zc_events_cache::ReplyStore;
 use zc_events_protocol::{Clock, Deadline, REPLY_TTL, RemoteError, Task};
 use zc_events_transport::{ConsumeOptions, Delivery, ExchangeKind, Queue, Subscription, Topology};
 
-use super::answers::{Answers, Found};
-use super::asked::{Asked, What};
-use super::expectation::Answer;
-use super::reply::encode;
-use super::stub_queue::{Held, StubQueue};
-use super::world::World;
-use crate::settings::in_redis_url;
-use crate::{Error, EventClient, Result};
+use crate::expectation::Answer;
+use crate::expectations::{Answers, Found};
+use crate::harness::World;
+use crate::received_request::{Asked, What};
+use crate::reply::encode;
+use crate::stub_queue::{Held, StubQueue};
+use zc_events::{Error, EventClient, Outcome, Result};
 
 /// How long connecting, declaring and answering may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -35,11 +35,11 @@ const PREFETCH: u16 = 1000;
 /// A stand-in for remote services that runs until it is dropped.
 ///
 /// It consumes a queue of its own, bound to the exchange for events. What is asked and fits no expectation
-/// is left to others, as any service would. In a [`Fleet`](super::Fleet), which has one, it is an error.
+/// is left to others, as any service would. In a [`Fleet`](crate::Fleet), which has one, it is an error.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use zc_events::testing::{Answers, Expectation, Stub};
+/// use zc_events_testing::{Answers, Expectation, Stub};
 /// use zc_events::{EventClient, Settings, Value};
 ///
 /// let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").build()?;
@@ -78,7 +78,7 @@ impl Stub {
     /// `tell` is told of each request and call.
     ///
     /// # Errors
-    /// As for [`ServiceBuilder::start`](crate::ServiceBuilder::start).
+    /// As for [`ServiceBuilder::start`](zc_events::ServiceBuilder::start).
     pub fn start(
         client: &EventClient,
         queue: &str,
@@ -94,7 +94,7 @@ impl Stub {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use zc_events::testing::{Answers, Expectation, Stub};
+    /// use zc_events_testing::{Answers, Expectation, Stub};
     /// use zc_events::{EventClient, Settings};
     ///
     /// let settings = Settings::builder().broker_url("memory://").events_redis_url("memory://").staging_name("test").build()?;
@@ -116,16 +116,16 @@ impl Stub {
     }
 
     /// The one of a test, which takes offence at what is not expected and not served by a service of the test.
-    pub(super) fn of_world(client: &EventClient, world: &Arc<World>, answers: Arc<Answers>) -> Result<Self> {
+    pub(crate) fn of_world(client: &EventClient, world: &Arc<World>, answers: Arc<Answers>) -> Result<Self> {
         const QUEUE: &str = "testing.answers";
         let settings = client.settings();
         // Bound to all, it stands for the rest of the fleet, too: what a test emits has somebody who gets it.
         let topology = Topology::new()
-            .exchange(&settings.events_exchange, ExchangeKind::Fanout)
-            .exchange(&settings.notifications_exchange, ExchangeKind::Topic)
+            .exchange(settings.events_exchange(), ExchangeKind::Fanout)
+            .exchange(settings.notifications_exchange(), ExchangeKind::Topic)
             .queue(Queue::durable(QUEUE))
-            .bind(QUEUE, &settings.events_exchange, "")
-            .bind(QUEUE, &settings.notifications_exchange, "#");
+            .bind(QUEUE, settings.events_exchange(), "")
+            .bind(QUEUE, settings.notifications_exchange(), "#");
         let tell = |line: StubLine| log::info!("TESTING: {line}");
         let responder = Responder::new(client, QUEUE, Some(topology), answers, tell);
         world.set_stub(Some(Arc::clone(&responder.queue)));
@@ -134,15 +134,15 @@ impl Stub {
 
     fn run(responder: Responder) -> Result<Self> {
         // Without it nothing could be answered.
-        let inner = responder.client.inner();
-        let store = inner.store()?;
+        let inner = &responder.client;
+        let store = reply_store(inner)?;
         if responder.world.is_none() {
-            store.ping(inner.deadline(PATIENCE)).map_err(in_redis_url)?;
+            store.ping(deadline(inner))?;
         }
         let first = responder.subscribe()?;
         let (stop, stopped) = bounded(0);
         let run = move || responder.run(first, &stopped);
-        let thread = crate::thread::spawn("zc-events-stub".to_owned(), run)?;
+        let thread = thread::Builder::new().name("zc-events-stub".to_owned()).spawn(run).map_err(no_thread)?;
         Ok(Self { stop, thread: Some(thread) })
     }
 }
@@ -177,7 +177,7 @@ struct Responder {
 
 /// A queue that gets what passes over the exchange for events.
 fn bound(client: &EventClient, queue: Queue) -> Topology {
-    let (name, exchange) = (queue.name.clone(), &client.settings().events_exchange);
+    let (name, exchange) = (queue.name.clone(), client.settings().events_exchange());
     Topology::new().exchange(exchange, ExchangeKind::Fanout).queue(queue).bind(name, exchange, "")
 }
 
@@ -194,23 +194,23 @@ impl Responder {
     }
 
     fn subscribe(&self) -> Result<Box<dyn Subscription>> {
-        let inner = self.client.inner();
-        let (deadline, options) = (inner.deadline(PATIENCE), ConsumeOptions { prefetch: PREFETCH });
+        let broker = self.client.broker();
+        let (deadline, options) = (deadline(&self.client), ConsumeOptions { prefetch: PREFETCH });
         let Some(topology) = &self.topology else {
             // A new name each time: the broker may not know yet that the last connection is gone.
             let name = format!("{}.{}", self.queue.name, Uuid::new_v4().simple());
             let topology = bound(&self.client, Queue::temporary(name.as_str()));
-            return Ok(inner.broker.subscribe_with(&topology, &name, options, deadline)?);
+            return Ok(broker.subscribe_with(&topology, &name, options, deadline)?);
         };
-        inner.broker.declare(topology, deadline)?;
-        Ok(inner.broker.subscribe(&self.queue.name, options, deadline)?)
+        broker.declare(topology, deadline)?;
+        Ok(broker.subscribe(&self.queue.name, options, deadline)?)
     }
 
     /// Consumes until `stopped` has lost its sender, and comes back after a lost connection.
     fn run(&self, first: Box<dyn Subscription>, stopped: &Receiver<()>) {
         let mut next = Some(first);
-        while let Some(mut subscription) = next.take() {
-            let Err(error) = self.consume(&mut *subscription, stopped) else { return };
+        while let Some(subscription) = next.take() {
+            let Err(error) = self.consume(&*subscription, stopped) else { return };
             drop(subscription);
             self.give_up_held();
             next = self.come_back(&error, stopped);
@@ -254,8 +254,8 @@ impl Responder {
         }
     }
 
-    fn consume(&self, subscription: &mut dyn Subscription, stopped: &Receiver<()>) -> Result<()> {
-        let clock = self.client.inner().clock();
+    fn consume(&self, subscription: &dyn Subscription, stopped: &Receiver<()>) -> Result<()> {
+        let clock = self.client.settings().clock();
         let mut number = 0;
         while !is_over(stopped) {
             let until = self.answer_what_is_due(clock);
@@ -285,7 +285,7 @@ impl Responder {
 
     fn take(&self, delivery: Delivery, clock: &dyn Clock, number: u64) {
         let settings = self.client.settings();
-        let task = Task::decode(&delivery.properties, &delivery.body, &settings.limits);
+        let task = Task::decode(&delivery.properties, &delivery.body, settings.limits());
         let asked = task.ok().as_ref().and_then(Asked::of).filter(|asked| !self.is_served(asked));
         let Some(asked) = asked else { return delivery.settler.ack() };
         let (answer, delay) = match self.answers.find(&asked) {
@@ -359,9 +359,22 @@ impl Responder {
     }
 
     fn hand_in(&self, key: &str, answer: &[u8]) -> Result<()> {
-        let inner = self.client.inner();
-        inner.store()?.push(key, answer, REPLY_TTL, inner.deadline(PATIENCE)).map_err(in_redis_url)
+        Ok(reply_store(&self.client)?.push(key, answer, REPLY_TTL, deadline(&self.client))?)
     }
+}
+
+fn reply_store(client: &EventClient) -> Result<&Arc<dyn ReplyStore>> {
+    const WHY: &str = "EVENTS_REDIS_URL is not set: a stub answers through the reply store; set it to redis://host:6379/0, as for the Python services";
+    client.reply_store().ok_or_else(|| Error::Config { why: WHY.to_owned() })
+}
+
+fn deadline(client: &EventClient) -> Deadline {
+    client.settings().clock().deadline(PATIENCE)
+}
+
+pub(crate) fn no_thread(error: std::io::Error) -> Error {
+    let what = "the system gives no thread".to_owned();
+    Error::Unavailable { what, outcome: Outcome::NotSent, source: Some(Box::new(error)) }
 }
 
 fn not_answered(error: Error) -> String {
