@@ -130,7 +130,7 @@ fn failed_or_undecodable_answers() {
 
 /// Takes the one dead letter of a service.
 fn dead_letter(broker: &AmqpBroker, name: &str) -> Delivery {
-    let mut subscription = broker.subscribe(&format!("{name}-events.dead"), ConsumeOptions::default(), soon()).unwrap();
+    let subscription = broker.subscribe(&format!("{name}-events.dead"), ConsumeOptions::default(), soon()).unwrap();
     let letter = subscription.next(soon()).unwrap().expect("a dead letter");
     letter.settler.ack();
     letter

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zc_events_testing::{Ending, Fleet};
 use zc_events::{
     Channel, Context, Event, EventClient, HandlerError, MessageKind, Protocol, Replay, Retry, Service, Settings,
     Watched,
 };
+use zc_events_testing::{Ending, Fleet};
 
 const SOON: Duration = Duration::from_secs(5);
 
