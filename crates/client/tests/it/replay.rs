@@ -152,7 +152,7 @@ fn watch_sees_all_messages_and_takes_none() {
     let watcher = scene.fleet.client("watcher");
     let mut events = watcher.watch(Watched::Events).unwrap();
     let mut all = watcher.watch(Watched::All).unwrap();
-    let mut notifications = looker.watch(Watched::Notifications).unwrap();
+    let mut notifications = watcher.watch(Watched::Notifications).unwrap();
     let event = scene.emit(1);
     let shop = scene.fleet.client("shop");
     scene.fleet.expect(zc_events_testing::Expectation::get("Company").pk(7));

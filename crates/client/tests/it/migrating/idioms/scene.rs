@@ -63,7 +63,9 @@ pub(super) fn failed_call() -> Error {
 pub(super) fn handled<T: Send + 'static>(event: &Event, form: impl Fn(&Context) -> T + Send + Sync + 'static) -> T {
     let fleet = Fleet::new();
     let (seen, sees) = mpsc::channel();
-    let on_event = move |context: &Context, _: Value| seen.send(form(context)).map_err(|_| HandlerError::new("the test has ended"));
+    let on_event = move |context: &Context, _: Value| {
+        seen.send(form(context)).map_err(|_| HandlerError::new("the test has ended"))
+    };
     let _service = Service::builder(&fleet.client("stock")).on(event.event_type(), on_event).start().unwrap();
     fleet.client("shop").emit(event).unwrap();
     fleet.settle();
@@ -74,7 +76,9 @@ pub(super) fn handled<T: Send + 'static>(event: &Event, form: impl Fn(&Context) 
 pub(super) fn called<T: Send + 'static>(form: impl Fn(&Context) -> T + Send + Sync + 'static) -> T {
     let fleet = Fleet::new();
     let (seen, sees) = mpsc::channel();
-    let function = move |context: &Context, _: Value| seen.send(form(context)).map_err(|_| HandlerError::new("the test has ended"));
+    let function = move |context: &Context, _: Value| {
+        seen.send(form(context)).map_err(|_| HandlerError::new("the test has ended"))
+    };
     let _service = Service::builder(&fleet.client("stock")).call("echo", function).start().unwrap();
     let call = fleet.client("shop").post("echo").data(json!({"q": 1})).unwrap().headers(json!({"pk": 3})).unwrap();
     call.fetch::<Value>().unwrap();
