@@ -29,12 +29,18 @@ struct Patience {
 
 impl Patience {
     fn new(harness: &Harness) -> Self {
-        let now = Instant::now();
-        Self { started: now, last_progress: now, reports: harness.reports() }
+        Self::starting(Instant::now(), harness.reports())
+    }
+
+    fn starting(now: Instant, reports: u64) -> Self {
+        Self { started: now, last_progress: now, reports }
     }
 
     fn is_over(&mut self, harness: &Harness, patience: Duration) -> bool {
-        let (now, reports) = (Instant::now(), harness.reports());
+        self.is_over_at(Instant::now(), harness.reports(), patience)
+    }
+
+    fn is_over_at(&mut self, now: Instant, reports: u64, patience: Duration) -> bool {
         if reports != self.reports {
             (self.reports, self.last_progress) = (reports, now);
         }
@@ -189,5 +195,30 @@ fn move_clock_while_test_waits(harness: &Weak<Harness>) -> bool {
         }
         drop(harness);
         thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn patience_is_over_when_nothing_is_reported() {
+        let start = Instant::now();
+        let mut patience = Patience::starting(start, 7);
+        assert!(!patience.is_over_at(start + 20 * SECOND, 7, PATIENCE));
+        assert!(patience.is_over_at(start + 21 * SECOND, 7, PATIENCE));
+    }
+
+    #[test]
+    fn a_report_renews_patience_up_to_a_limit() {
+        let start = Instant::now();
+        let mut patience = Patience::starting(start, 7);
+        for number in 1..=8 {
+            assert!(!patience.is_over_at(start + number * 15 * SECOND, 7 + u64::from(number), PATIENCE), "{number}");
+        }
+        assert!(patience.is_over_at(start + 121 * SECOND, 16, PATIENCE));
     }
 }
