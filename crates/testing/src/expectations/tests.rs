@@ -1,3 +1,5 @@
+//! Matching, counting and the texts about requests without a match.
+
 use super::*;
 use crate::received_request::RequestTarget;
 use serde_json::json;
