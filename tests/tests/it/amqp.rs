@@ -157,7 +157,7 @@ fn queue_with_other_arguments_is_used_or_refused_as_configured() {
     broker.declare(&topology, soon()).unwrap();
     let properties = Properties::default();
     broker.send(&message("", &queue, &properties, b"x"), soon()).unwrap().wait(soon()).unwrap();
-    let mut subscription = broker.subscribe(&queue, ConsumeOptions::default(), soon()).unwrap();
+    let subscription = broker.subscribe(&queue, ConsumeOptions::default(), soon()).unwrap();
     assert_eq!(subscription.next(soon()).unwrap().unwrap().body, b"x");
 
     topology.strict = true;
@@ -183,7 +183,7 @@ fn deleted_queue_ends_its_consumer_at_once() {
     let queue = unique("deleted");
     let broker = broker();
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
-    let mut subscription = broker.subscribe(&queue, ConsumeOptions::default(), soon()).unwrap();
+    let subscription = broker.subscribe(&queue, ConsumeOptions::default(), soon()).unwrap();
     delete_queue(&queue);
     let started = Instant::now();
     let error = subscription.next(soon()).unwrap_err();

@@ -176,11 +176,11 @@ fn subscription_reports_a_lost_connection_or_queue() {
     let queue = unique("gone");
     let broker = broker(&url, |options| options);
     broker.declare(&Topology::new().queue_with_priority(&queue, None), soon()).unwrap();
-    let mut subscription = broker.subscribe(&queue, ConsumeOptions::default(), soon()).unwrap();
+    let subscription = broker.subscribe(&queue, ConsumeOptions::default(), soon()).unwrap();
     proxy.cut_all(Ending::Fin);
     assert!(matches!(subscription.next(soon()), Err(Error::Unavailable { .. })));
     drop(subscription);
-    let mut subscription = broker.subscribe(&queue, ConsumeOptions::default(), soon()).unwrap();
+    let subscription = broker.subscribe(&queue, ConsumeOptions::default(), soon()).unwrap();
     delete_queue(&queue);
     assert!(matches!(subscription.next(soon()), Err(Error::Rejected { .. })));
     drop(subscription);

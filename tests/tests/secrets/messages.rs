@@ -130,7 +130,7 @@ fn answers_that_are_failures_or_unfit() {
 
 /// Takes the one dead letter of a service.
 fn dead_letter(broker: &AmqpBroker, name: &str) -> Delivery {
-    let mut subscription = broker.subscribe(&format!("{name}-events.dead"), ConsumeOptions::default(), soon()).unwrap();
+    let subscription = broker.subscribe(&format!("{name}-events.dead"), ConsumeOptions::default(), soon()).unwrap();
     let letter = subscription.next(soon()).unwrap().expect("a dead letter");
     letter.settler.ack();
     letter

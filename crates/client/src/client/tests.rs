@@ -119,7 +119,7 @@ fn what_is_larger_than_allowed_is_not_sent() {
     }
     small.client.emit(&large(1000)).unwrap();
     assert_eq!(small.next().1.event_type(), Some("large"));
-    let mut ample = bench("ample", |settings| settings.events_max_body(20 << 20));
+    let ample = bench("ample", |settings| settings.events_max_body(20 << 20));
     ample.client.emit(&large(17 << 20)).unwrap();
     assert!(ample.arriving.next(ample.clock.deadline(PATIENCE)).unwrap().is_some());
 }

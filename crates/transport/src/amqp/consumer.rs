@@ -59,7 +59,7 @@ impl AmqpSubscription {
             Err(TryRecvError::Empty) => Err(None),
             // Nothing follows the cancellation, and deliveries may still be settled.
             Ok(ConsumerMessage::ClientCancelled) | Err(TryRecvError::Disconnected) if self.is_cancelled() => Err(None),
-            Ok(message) => Err(Some(Ended::By(message))),
+            Ok(message) => Err(Some(Ended::By(Box::new(message)))),
             Err(TryRecvError::Disconnected) => Err(Some(Ended::Lost)),
         };
         let (content, settler) = match self.settlements.give_out(take) {
@@ -85,13 +85,15 @@ impl AmqpSubscription {
 
     fn why(&self, ended: Ended) -> Error {
         match ended {
-            Ended::By(ConsumerMessage::ServerCancelled) => Error::Rejected {
-                why: "the broker ended the consumption: the queue was deleted, or moved to another node".to_owned(),
+            Ended::By(message) => match *message {
+                ConsumerMessage::ServerCancelled => Error::Rejected {
+                    why: "the broker ended the consumption: the queue was deleted, or moved to another node".to_owned(),
+                },
+                ConsumerMessage::ServerClosedChannel(error) | ConsumerMessage::ServerClosedConnection(error) => {
+                    failure::failed(&error, "consuming", Outcome::NotSent)
+                }
+                _ => gone(),
             },
-            Ended::By(ConsumerMessage::ServerClosedChannel(error) | ConsumerMessage::ServerClosedConnection(error)) => {
-                failure::failed(&error, "consuming", Outcome::NotSent)
-            }
-            Ended::By(_) => gone(),
             Ended::Lost => {
                 let why = self.guard_report.refusal().unwrap_or("the connection ended").to_owned();
                 failure::lost("consuming", why, Outcome::NotSent)
@@ -102,7 +104,7 @@ impl AmqpSubscription {
 
 /// Why there are no more deliveries.
 enum Ended {
-    By(ConsumerMessage),
+    By(Box<ConsumerMessage>),
     Lost,
 }
 

@@ -138,7 +138,7 @@ impl Settle for Settlements {
         // One that has its verdict, or is of a connection that is gone: the broker has put it back.
         let Some(delivery) = inner.out.remove(&tag) else { return };
         inner.verdicts.push(Settled { tag, delivery, verdict });
-        let wakes = !inner.is_watched || verdict != Verdict::Ack || inner.verdicts.len() % self.batch == 0;
+        let wakes = !inner.is_watched || verdict != Verdict::Ack || inner.verdicts.len().is_multiple_of(self.batch);
         inner.is_watched = true;
         drop(inner);
         if wakes {
