@@ -215,8 +215,8 @@ mod tests {
     use std::collections::HashSet;
     use std::sync::{Arc, Mutex};
 
-    use zc_events::{Clock, Context, Service, Value};
-    use zc_events_testing::{Ending, Fleet, SendFault};
+    use zc_events::{Clock, Context, Service, Settlement, Value};
+    use zc_events_testing::{Fleet, SendFault};
 
     use super::*;
 
@@ -321,8 +321,8 @@ mod tests {
         let emitted = scene.fleet.emitted("order_created");
         let ids: HashSet<_> = emitted.iter().map(|emitted| emitted.id().unwrap()).collect();
         assert_eq!((emitted.len(), ids.len()), (2, 1));
-        let endings: Vec<_> = scene.fleet.all_endings().into_iter().map(|ended| ended.ending).collect();
-        assert_eq!(endings, [Ending::Handled, Ending::Duplicate]);
+        let endings: Vec<_> = scene.fleet.all_settlements().into_iter().map(|message| message.settlement).collect();
+        assert_eq!(endings, [Settlement::Handled, Settlement::Duplicate]);
         assert_eq!(*scene.noted.lock().unwrap(), [1]);
     }
 

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 
 use serde_json::{Value, json};
 use zc_events::blobs::{self, BlobStore, MemoryBlobStore};
-use zc_events::{Context, Deadline, Error, EventClient, Outcome, RebuildProgress, Service};
-use zc_events_testing::{Ending, Fleet};
+use zc_events::{Context, Deadline, Error, EventClient, Outcome, RebuildProgress, Service, Settlement};
+use zc_events_testing::Fleet;
 
 use crate::support::PATIENCE;
 use crate::support::wire_tap::{Message, WireTap, assert_sent_like, masked, soon, vector};
@@ -110,7 +110,7 @@ fn test_fleet_has_a_blob_store() {
         .unwrap();
     fleet.client("orders").index_rebuild("index_order", "Order").batch_size(10).emit(items(25)).unwrap();
     fleet.settle();
-    assert_eq!(fleet.all_endings().iter().filter(|ended| ended.ending == Ending::Handled).count(), 3);
+    assert_eq!(fleet.all_settlements().iter().filter(|message| message.settlement == Settlement::Handled).count(), 3);
     assert!(fleet.index_blobs().keys().is_empty());
     assert_eq!(service.stop(PATIENCE).abandoned, 0);
 }

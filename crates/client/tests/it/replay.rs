@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use zc_events::{
     Channel, Context, Event, EventClient, HandlerError, MessageKind, Protocol, Replay, Retry, Service, Settings,
-    Watched,
+    Settlement, Watched,
 };
-use zc_events_testing::{Ending, Fleet};
+use zc_events_testing::Fleet;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -80,7 +80,7 @@ fn replay_gives_the_chosen_dead_letter_all_attempts_again() {
     let replayed = letters.replay(&Replay::new(), |letter| letter.id() == Some(first.id())).unwrap();
     assert_eq!((replayed.done, replayed.left.len()), (vec![first.id().to_owned()], 0));
     scene.fleet.settle();
-    assert_eq!(scene.fleet.endings(&first), [Ending::DeadLettered("failed"), Ending::Handled]);
+    assert_eq!(scene.fleet.settlements(&first), [Settlement::DeadLettered { reason: "failed" }, Settlement::Handled]);
     let left: Vec<_> = letters.list().unwrap().iter().map(|letter| letter.id().unwrap().to_owned()).collect();
     assert_eq!(left, [second.id()]);
     // The other services have seen the event once.
@@ -160,7 +160,7 @@ fn watch_sees_all_messages_and_takes_none() {
     shop.post("note").data(json!({"a": 1})).unwrap().no_wait().unwrap();
     shop.notify(Channel::Text, &Event::new("send_text").set("to", "+1555").unwrap()).unwrap();
     scene.fleet.settle();
-    assert_eq!(scene.fleet.endings(&event), [Ending::Handled]);
+    assert_eq!(scene.fleet.settlements(&event), [Settlement::Handled]);
 
     let kinds = |watch: &mut zc_events::Watch| {
         let mut seen = Vec::new();
