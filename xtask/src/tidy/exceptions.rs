@@ -19,11 +19,6 @@ pub(super) enum Check {
 type Exception = (Check, &'static str, &'static str);
 
 const EXCEPTIONS: &[Exception] = &[
-    (Check::Imports, "crates/client/", "until its circles are broken"),
-    (Check::Imports, "tests/", "until its circles are broken"),
-    (Check::FileNames, "crates/client/", "until its files are renamed"),
-    (Check::FileNames, "tests/", "until its files are renamed"),
-    (Check::BannedWords, "crates/client/", "until its private words are renamed"),
 ];
 
 /// This file.

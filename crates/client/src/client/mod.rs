@@ -4,13 +4,13 @@
 //!   `rebuild_progress`, and the stores of their blobs: `blob_stores`;
 //! - resources: `remote_request` and `fetch`, with `answer`, `page` and `pages`; functions: `call_request`;
 //! - waiting for answers: `pending` and `pending_set`;
-//! - the rest: `builder`, the ids and deadline that calls inherit from a handler in `scope`, the state of the connections
+//! - the rest: `client_builder`, the ids and deadline that calls inherit from a handler in `scope`, the state of the connections
 //!   in `health`.
 
 mod answer;
 mod blob_stores;
-mod builder;
 mod call_request;
+mod client_builder;
 mod emit;
 mod fetch;
 mod health;
@@ -24,6 +24,7 @@ mod rebuild_progress;
 mod remote_request;
 mod scope;
 mod send_email;
+mod sent_request;
 #[cfg(test)]
 mod tests;
 
@@ -40,11 +41,11 @@ use crate::log_fields::EventFields;
 use crate::observe::{Observers, TrackedRequest, WaitFor};
 use crate::{Error, Result, Settings};
 use blob_stores::BlobStores;
-use pending::Sent;
+use sent_request::SentRequest;
 
 pub use answer::Answer;
-pub use builder::EventClientBuilder;
 pub use call_request::CallRequest;
+pub use client_builder::EventClientBuilder;
 pub use emit::EmitReceipt;
 pub use health::ClientHealth;
 pub use index_rebuild::IndexRebuild;
@@ -104,18 +105,12 @@ impl EventClient {
         Self::new(Settings::from_env()?)
     }
 
-    /// A client with these settings. Connects to nothing yet.
+    /// A client with these settings. It does not connect yet.
     ///
     /// # Errors
-    /// [`Error::Config`]; [`Error::Unavailable`] where the system gives us no thread.
+    /// [`Error::Config`]; [`Error::Unavailable`] if the system gives no thread.
     pub fn new(settings: Settings) -> Result<Self> {
         Self::builder(settings).build()
-    }
-
-    /// A client in the making, for programs that bring observers, or a broker, a reply store or a clock of their own.
-    /// What they do not bring is opened as the settings say.
-    pub fn builder(settings: Settings) -> EventClientBuilder {
-        EventClientBuilder::new(settings)
     }
 
     /// The settings.
@@ -203,10 +198,10 @@ impl EventClient {
         Ok((options, deadline))
     }
 
-    fn hand_over_request(&self, about: &EventFields<'_>, encoded: &Encoded, deadline: Deadline) -> Result<Sent> {
+    fn hand_over_request(&self, about: &EventFields<'_>, encoded: &Encoded, deadline: Deadline) -> Result<SentRequest> {
         log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
         let receipt = self.hand_over(To::Events, encoded, deadline)?;
-        Ok(Sent { receipt, deadline, bytes: encoded.body.len() })
+        Ok(SentRequest { receipt, deadline, bytes: encoded.body.len() })
     }
 
     fn encode_options(&self) -> EncodeOptions {

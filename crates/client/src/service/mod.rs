@@ -1,12 +1,11 @@
-//! A service: how it is built (`builder`), what it runs (`handler`, `resource_view`), what a handler is told (`context`,
+//! A service: how it is built (`service_builder`), what it runs (`handler`, `resource_view`), what a handler is told (`handler_context`,
 //! `request_body`, `pagination`) and may answer (`response`, `handler_error`, `field_errors`), and when a failed event is tried
 //! again (`retry`). How a message passes through it is in `engine`.
 
-mod builder;
-mod context;
 mod engine;
 mod field_errors;
 mod handler;
+mod handler_context;
 mod handler_error;
 mod kind;
 mod monitor;
@@ -15,7 +14,9 @@ mod request_body;
 mod resource_view;
 mod response;
 mod retry;
+mod service_builder;
 mod service_health;
+mod service_snapshot;
 pub(crate) mod topology;
 
 use std::fmt;
@@ -27,11 +28,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use self::engine::{Engine, EngineState};
+use crate::Result;
 use crate::thread::{no_resource, spawn};
-use crate::{EventClient, Result};
 
-pub use builder::ServiceBuilder;
-pub use context::Context;
+pub use handler_context::Context;
 pub use handler_error::HandlerError;
 pub use monitor::{ConsumedQueueSnapshot, ServiceMonitor, ServiceSnapshot};
 pub use pagination::Paging;
@@ -39,6 +39,7 @@ pub use resource_view::ResourceView;
 pub use response::{Served, ViewResult};
 pub(crate) use retry::RETRY_DELAYS;
 pub use retry::Retry;
+pub use service_builder::ServiceBuilder;
 pub use service_health::ServiceHealth;
 
 /// A running service: consumes its queue, handles events, answers requests.
@@ -84,14 +85,9 @@ pub struct Stopped {
 pub struct ServiceHandle(Arc<EngineState>);
 
 impl Service {
-    /// A service that uses `client`'s connections for publishing, and connections of its own for consuming.
-    pub fn builder(client: &EventClient) -> ServiceBuilder {
-        ServiceBuilder::new(client.clone())
-    }
-
     fn start(state: Arc<EngineState>) -> Result<Self> {
         let engine = engine::start(&state)?;
-        let monitor = ServiceMonitor::new(&state);
+        let monitor = service_snapshot::monitor(&state);
         state.observers().tell(|observer| observer.service_started(&monitor));
         log::info!("service `{}` has started", state.service);
         Ok(Self { state, engine })

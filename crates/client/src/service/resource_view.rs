@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::context::Context;
+use super::handler_context::Context;
 use super::handler_error::HandlerError;
 use super::response::{Served, ViewResult};
 
