@@ -18,8 +18,7 @@ pub(super) enum Check {
 /// A check, the beginning of a path for which it does not count yet, and why.
 type Exception = (Check, &'static str, &'static str);
 
-const EXCEPTIONS: &[Exception] = &[
-];
+const EXCEPTIONS: &[Exception] = &[];
 
 /// This file.
 const HERE: &str = "xtask/src/tidy/exceptions.rs";

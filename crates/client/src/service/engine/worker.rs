@@ -51,7 +51,7 @@ fn work_on(state: &EngineState, work: Work, role: WorkerRole) -> bool {
     let message = Arc::clone(work.message());
     let _at_work = AtWork::on(&state.observers, message.number);
     if state.is_stopping() {
-        settle::give_back(state, &work);
+        settle::requeue_work(state, &work);
         state.released(&message);
         return false;
     }
