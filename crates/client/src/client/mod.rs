@@ -9,8 +9,8 @@
 
 mod answer;
 mod blob_stores;
-mod builder;
 mod call_request;
+mod client_builder;
 mod emit;
 mod fetch;
 mod health;
@@ -43,8 +43,8 @@ use blob_stores::BlobStores;
 use pending::Sent;
 
 pub use answer::Answer;
-pub use builder::EventClientBuilder;
 pub use call_request::CallRequest;
+pub use client_builder::EventClientBuilder;
 pub use emit::EmitReceipt;
 pub use health::ClientHealth;
 pub use index_rebuild::IndexRebuild;
