@@ -238,8 +238,8 @@ mod tests {
             relay(&self.shop, &self.client, &AtomicBool::new(false)).unwrap()
         }
 
-        /// A row that nobody can read.
-        fn spoil(&self) {
+        /// Writes a row that cannot be decoded.
+        fn write_broken_row(&self) {
             let write = self.shop.0.begin_write().unwrap();
             {
                 let mut outbox = write.open_table(OUTBOX).unwrap();
@@ -329,10 +329,10 @@ mod tests {
     #[test]
     fn what_can_never_go_out_is_set_aside_and_keeps_nothing_back() {
         let scene = scene();
-        scene.spoil();
+        scene.write_broken_row();
         scene.shop.order(1, "Lunch").unwrap();
         scene.shop.order(2, &"x".repeat(MOST)).unwrap();
-        scene.spoil();
+        scene.write_broken_row();
         scene.shop.order(3, "Dinner").unwrap();
         assert_eq!((scene.relay(), scene.shop.waiting().unwrap()), (5, 0));
         scene.fleet.settle();

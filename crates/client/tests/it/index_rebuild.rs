@@ -71,7 +71,7 @@ fn empty_rebuild_stores_and_sends_nothing() {
     assert_eq!((store.keys().len(), seen.left(), called.get()), (0, 0, false));
 }
 
-/// Items are taken as they are needed, whose number nobody has to know; when a batch is out, no item of the next is.
+/// Items are taken from the iterator as they are needed. When a batch is emitted, no item of the next one has been taken.
 #[test]
 fn one_batch_is_in_memory_at_a_time() {
     let seen = WireTap::new("rebuild-lazy");
@@ -95,7 +95,7 @@ fn one_batch_is_in_memory_at_a_time() {
     assert_eq!((done.batches, done.items), (4, 35));
 }
 
-/// In the kit for tests, whoever stores may go: what was stored stays until the fleet ends.
+/// In the test kit, a stored batch stays until the fleet ends, even if the client that stored it is dropped.
 #[test]
 fn test_fleet_has_a_blob_store() {
     let fleet = Fleet::new();

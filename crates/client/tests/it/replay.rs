@@ -94,7 +94,7 @@ fn replay_does_nothing_if_a_requested_id_is_missing() {
     let letters = scene.client.dead_letters().unwrap();
     let replayed = letters.replay(&Replay::new().only([first.id(), "nothing"]), |_| true).unwrap();
     assert_eq!((replayed.done.len(), replayed.missing), (0, vec!["nothing".to_owned()]));
-    assert!(letters.replay(&Replay::new().event_type(""), |_| true).is_err(), "nobody could tell what it is");
+    assert!(letters.replay(&Replay::new().event_type(""), |_| true).is_err(), "an empty event type is refused");
     let ids: Vec<_> = letters.list().unwrap().iter().map(|letter| letter.id().unwrap().to_owned()).collect();
     assert_eq!(ids, [first.id(), second.id()]);
     let replayed = letters.replay(&Replay::new().only([second.id()]), |_| true).unwrap();
@@ -149,10 +149,10 @@ fn purge_removes_only_the_chosen_dead_letters() {
 fn watch_sees_all_messages_and_takes_none() {
     let scene = scene();
     scene.works.store(true, Ordering::SeqCst);
-    let looker = scene.fleet.client("nobody");
-    let mut events = looker.watch(Watched::Events).unwrap();
-    let mut all = looker.watch(Watched::All).unwrap();
-    let mut notifications = looker.watch(Watched::Notifications).unwrap();
+    let watcher = scene.fleet.client("watcher");
+    let mut events = watcher.watch(Watched::Events).unwrap();
+    let mut all = watcher.watch(Watched::All).unwrap();
+    let mut notifications = watcher.watch(Watched::Notifications).unwrap();
     let event = scene.emit(1);
     let shop = scene.fleet.client("shop");
     scene.fleet.expect(zc_events_testing::Expectation::get("Company").pk(7));
