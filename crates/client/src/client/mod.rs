@@ -4,7 +4,7 @@
 //!   `rebuild_progress`, and the stores of their blobs: `blob_stores`;
 //! - resources: `remote_request` and `fetch`, with `answer`, `page` and `pages`; functions: `call_request`;
 //! - waiting for answers: `pending` and `pending_set`;
-//! - the rest: `builder`, the ids and deadline that calls inherit from a handler in `scope`, the state of the connections
+//! - the rest: `client_builder`, the ids and deadline that calls inherit from a handler in `scope`, the state of the connections
 //!   in `health`.
 
 mod answer;
