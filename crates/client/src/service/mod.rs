@@ -1,6 +1,6 @@
-//! A service: how it is built (`service_builder`), what it runs (`handler`, `resource_view`), what a handler is told (`handler_context`,
-//! `request_body`, `pagination`) and may answer (`response`, `handler_error`, `field_errors`), and when a failed event is tried
-//! again (`retry`). How a message passes through it is in `engine`.
+//! A service: how it is built (`service_builder`), what it runs (`handler`, `resource_view`), what a handler gets
+//! (`handler_context`, `request_body`, `pagination`), what it may answer (`response`, `handler_error`, `field_errors`), and
+//! when a failed event is retried (`retry`). `engine` passes messages through it.
 
 mod engine;
 mod field_errors;
