@@ -1,5 +1,5 @@
 """Runs the Celery worker of `service`, until its input ends: that is the death of the test that started it."""
-import lifeline  # noqa: F401  first
+import end_with_parent  # noqa: F401  first
 import os
 import sys
 

@@ -41,7 +41,7 @@ pub fn binary() -> &'static Path {
     &BINARY
 }
 
-/// A fleet of its own on the servers of the tests, and a folder to run commands in.
+/// A fleet with unique names on the servers of the tests, and a folder in which commands run.
 pub struct Scene {
     folder: TempDir,
     env: Vec<(String, String)>,
@@ -52,7 +52,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// One that nobody else uses, without services.
+    /// A new fleet without services.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "no two are equal")]
     pub fn new() -> Self {
@@ -67,14 +67,14 @@ impl Scene {
         Self { folder: tempfile::tempdir().unwrap(), env, staging, service }
     }
 
-    /// With this variable in place of what it was.
+    /// Sets an environment variable of the commands.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Without any setting.
+    /// Removes all settings.
     pub fn bare(mut self) -> Self {
         self.env.clear();
         self
@@ -86,7 +86,7 @@ impl Scene {
         EventClient::new(Settings::from_lookup(get).unwrap()).unwrap()
     }
 
-    /// Writes a file where the commands run.
+    /// Writes a file into the folder in which the commands run.
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
@@ -97,18 +97,18 @@ impl Scene {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs the command to its end.
     pub fn run(&self, words: &[&str]) -> Ended {
         self.run_with(words, "")
     }
 
-    /// The same, with something to read on stdin.
+    /// Runs the command to its end, with `input` on stdin.
     pub fn run_with(&self, words: &[&str], input: &str) -> Ended {
         let mut running = self.start(words);
         let mut stdin = running.stdin();
         let input = input.to_owned();
         let writer = std::thread::spawn(move || {
-            // It need not read all of it.
+            // The command may end before it has read all of the input.
             let _ = stdin.write_all(input.as_bytes());
         });
         let ended = running.end();
@@ -116,12 +116,12 @@ impl Scene {
         ended
     }
 
-    /// Runs it beside the test.
+    /// Starts the command beside the test.
     pub fn start(&self, words: &[&str]) -> Running {
         self.spawn(words, true)
     }
 
-    /// The same, whose stdout nobody reads: the pipe is closed.
+    /// Starts the command beside the test, with stdout as a closed pipe.
     pub fn start_with_closed_stdout(&self, words: &[&str]) -> Running {
         self.spawn(words, false)
     }
@@ -177,7 +177,7 @@ impl Ended {
     }
 }
 
-/// A command that runs. It is killed when the test ends before it.
+/// A running command. Dropping it kills the command.
 pub struct Running {
     child: Child,
     lines: Receiver<String>,
@@ -187,7 +187,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// What it reads; closed when that is dropped.
+    /// The command's stdin. Dropping it closes the pipe.
     pub fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().unwrap()
     }

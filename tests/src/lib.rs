@@ -3,6 +3,8 @@
 //! `cargo xtask integration` starts the servers and puts their URLs into the environment. Without them these tests fail;
 //! they are never skipped.
 
+#![allow(missing_debug_implementations, reason = "not published: only the tests of this workspace use it")]
+
 pub mod amqp_client;
 pub mod command;
 pub mod proxy;

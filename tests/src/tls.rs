@@ -1,4 +1,4 @@
-//! TLS in front of a server that has none, with certificates by somebody whom only a test believes.
+//! TLS in front of a plain server, with certificates of an authority that only a test trusts.
 
 use std::io::{Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,17 +11,17 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use tempfile::TempDir;
 
-/// Somebody who vouches for others, and whom nobody knows.
+/// A certificate authority that no system trusts.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Authority {
-    /// A new one.
+    /// Creates an authority with a new key.
     ///
     /// # Panics
-    /// The system gives no folder.
+    /// If no temporary folder can be made.
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
@@ -41,10 +41,10 @@ impl Authority {
         self.folder.path().join("ca.pem")
     }
 
-    /// What a server needs to be `name`.
+    /// The TLS settings of a server with a certificate for `name`.
     ///
     /// # Panics
-    /// That is no name.
+    /// If `name` is not a valid host name.
     #[must_use]
     pub fn config(&self, name: &str) -> Arc<ServerConfig> {
         let key = KeyPair::generate().expect("a key");

@@ -3,6 +3,8 @@
 //! This file reads the command line and picks; it holds nothing else. It is a library for the sake of [`test_servers`]
 //! alone: private servers for programs that kill them.
 
+#![allow(missing_debug_implementations, reason = "not published: only the tests of this workspace use it")]
+
 mod bench;
 mod chaos;
 mod ci;

@@ -254,8 +254,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         conformance::run(&|limit| Arc::new(FolderBlobStore::new(folder.path()).limit(limit)));
         // No temporary file is left.
-        let leftovers = fs::read_dir(folder.path()).unwrap().flatten();
-        assert_eq!(leftovers.filter(|entry| entry.file_name().to_string_lossy().ends_with(".part")).count(), 0);
+        let parts = fs::read_dir(folder.path()).unwrap().flatten();
+        assert_eq!(parts.filter(|entry| entry.file_name().to_string_lossy().ends_with(".part")).count(), 0);
     }
 
     #[test]

@@ -92,8 +92,8 @@ fn main() -> zc_events::Result<()> {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use zc_events::Event;
-    use zc_events_testing::{Ending, Fleet};
+    use zc_events::{Event, Settlement};
+    use zc_events_testing::Fleet;
 
     use super::*;
 
@@ -115,11 +115,11 @@ mod tests {
             [changed(5, 3, "delivered"), changed(5, 1, "created"), changed(6, 1, "created"), changed(5, 2, "cooked")];
         events.iter().for_each(|event| shop.emit(event).unwrap());
         for event in &events {
-            assert_eq!(fleet.until_ended(event), [Ending::Handled]);
+            assert_eq!(fleet.until_settled(event), [Settlement::Handled]);
         }
         assert_eq!(statuses(&orders, 5), ["created", "cooked", "delivered"]);
         // Another order does not wait.
-        assert_eq!(fleet.endings(&events[2]), [Ending::Handled]);
+        assert_eq!(fleet.settlements(&events[2]), [Settlement::Handled]);
     }
 
     #[test]
@@ -133,9 +133,9 @@ mod tests {
         let events: Vec<Event> = (1..=9).map(|version| changed(5, version, &version.to_string())).collect();
         events.iter().rev().for_each(|event| fleet.client("shop").emit(event).unwrap());
         for event in &events {
-            assert_eq!(fleet.until_ended(event), [Ending::Handled]);
+            assert_eq!(fleet.until_settled(event), [Settlement::Handled]);
         }
-        assert_eq!(fleet.endings(&events[0]).len(), ATTEMPTS as usize);
+        assert_eq!(fleet.settlements(&events[0]).len(), ATTEMPTS as usize);
         assert_eq!(statuses(&orders, 5), ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let _service = service(&fleet.client("orders"), &orders, |_| Ok(())).start().unwrap();
         let event = changed(5, 2, "cooked");
         fleet.client("shop").emit(&event).unwrap();
-        assert_eq!(fleet.until_ended(&event), [Ending::DeadLettered("failed")]);
+        assert_eq!(fleet.until_settled(&event), [Settlement::DeadLettered { reason: "failed" }]);
         assert_eq!(fleet.dead_letters("orders")[0].detail, "version 2 has come, 0 is applied");
     }
 }

@@ -215,8 +215,8 @@ mod tests {
     use std::collections::HashSet;
     use std::sync::{Arc, Mutex};
 
-    use zc_events::{Clock, Context, Service, Value};
-    use zc_events_testing::{Ending, Fleet, SendFault};
+    use zc_events::{Clock, Context, Service, Settlement, Value};
+    use zc_events_testing::{Fleet, SendFault};
 
     use super::*;
 
@@ -238,8 +238,8 @@ mod tests {
             relay(&self.shop, &self.client, &AtomicBool::new(false)).unwrap()
         }
 
-        /// A row that nobody can read.
-        fn spoil(&self) {
+        /// Writes a row that cannot be decoded.
+        fn write_broken_row(&self) {
             let write = self.shop.0.begin_write().unwrap();
             {
                 let mut outbox = write.open_table(OUTBOX).unwrap();
@@ -321,18 +321,18 @@ mod tests {
         let emitted = scene.fleet.emitted("order_created");
         let ids: HashSet<_> = emitted.iter().map(|emitted| emitted.id().unwrap()).collect();
         assert_eq!((emitted.len(), ids.len()), (2, 1));
-        let endings: Vec<_> = scene.fleet.all_endings().into_iter().map(|ended| ended.ending).collect();
-        assert_eq!(endings, [Ending::Handled, Ending::Duplicate]);
+        let endings: Vec<_> = scene.fleet.all_settlements().into_iter().map(|message| message.settlement).collect();
+        assert_eq!(endings, [Settlement::Handled, Settlement::Duplicate]);
         assert_eq!(*scene.noted.lock().unwrap(), [1]);
     }
 
     #[test]
     fn what_can_never_go_out_is_set_aside_and_keeps_nothing_back() {
         let scene = scene();
-        scene.spoil();
+        scene.write_broken_row();
         scene.shop.order(1, "Lunch").unwrap();
         scene.shop.order(2, &"x".repeat(MOST)).unwrap();
-        scene.spoil();
+        scene.write_broken_row();
         scene.shop.order(3, "Dinner").unwrap();
         assert_eq!((scene.relay(), scene.shop.waiting().unwrap()), (5, 0));
         scene.fleet.settle();

@@ -37,8 +37,8 @@ fn main() -> zc_events::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use zc_events::{Dedup, Event};
-    use zc_events_testing::{Ending, Fleet};
+    use zc_events::{Dedup, Event, Settlement};
+    use zc_events_testing::Fleet;
 
     use super::*;
 
@@ -55,7 +55,7 @@ mod tests {
         let fleet = Fleet::new();
         let copies = [new(&fleet.client("orders")).start().unwrap(), new(&fleet.client("orders")).start().unwrap()];
         let events = emit(&fleet, "order_shipped", 100);
-        assert!(events.iter().all(|event| fleet.endings(event) == [Ending::Handled]));
+        assert!(events.iter().all(|event| fleet.settlements(event) == [Settlement::Handled]));
         let shares = copies.iter().map(|copy| copy.health().processed).collect::<Vec<_>>();
         assert!(shares.iter().all(|share| *share > 0) && shares.iter().sum::<u64>() == 100, "{shares:?}");
     }
@@ -66,7 +66,7 @@ mod tests {
         let (old, _new) =
             (old(&fleet.client("orders")).start().unwrap(), new(&fleet.client("orders")).start().unwrap());
         let events = emit(&fleet, "order_shipped", 100);
-        let lost = events.iter().filter(|event| fleet.endings(event).is_empty()).count();
+        let lost = events.iter().filter(|event| fleet.settlements(event).is_empty()).count();
         assert!(lost > 0);
         assert_eq!(old.health().ignored, lost as u64);
     }
@@ -77,10 +77,10 @@ mod tests {
         let _old = old(&fleet.client("orders")).start().unwrap();
         let _new = new(&fleet.client("orders-rs")).start().unwrap();
         let events = emit(&fleet, "order_shipped", 100);
-        assert!(events.iter().all(|event| fleet.endings(event) == [Ending::Handled]));
+        assert!(events.iter().all(|event| fleet.settlements(event) == [Settlement::Handled]));
         // And both of what both know.
         let events = emit(&fleet, "order_created", 10);
-        assert!(events.iter().all(|event| fleet.endings(event) == [Ending::Handled, Ending::Handled]));
+        assert!(events.iter().all(|event| fleet.settlements(event) == [Settlement::Handled, Settlement::Handled]));
     }
 
     #[test]
@@ -99,6 +99,6 @@ mod tests {
         let _second = copy();
         fleet.client("shop").emit(&event).unwrap();
         fleet.settle();
-        assert_eq!(fleet.endings(&event), [Ending::Handled, Ending::Duplicate]);
+        assert_eq!(fleet.settlements(&event), [Settlement::Handled, Settlement::Duplicate]);
     }
 }

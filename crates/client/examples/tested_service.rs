@@ -115,8 +115,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use zc_events::{Error, Outcome};
-    use zc_events_testing::{Ending, Expectation, Fleet, SendFault};
+    use zc_events::{Error, Outcome, Settlement};
+    use zc_events_testing::{Expectation, Fleet, SendFault};
 
     use super::*;
 
@@ -162,7 +162,7 @@ mod tests {
         scene.fleet.expect(company());
         let event = order_created();
         scene.emit(&event);
-        assert_eq!(scene.fleet.endings(&event), [Ending::Handled]);
+        assert_eq!(scene.fleet.settlements(&event), [Settlement::Handled]);
         assert_eq!(scene.invoice(5).unwrap().company, "Acme");
         let told = scene.fleet.emitted("invoice_created");
         assert_eq!((told.len(), &told[0].kwargs()["resource_id"]), (1, &json!(5)));
@@ -221,8 +221,8 @@ mod tests {
         scene.fleet.expect(company());
         let event = order_created();
         scene.emit(&event);
-        assert_eq!(scene.fleet.until_ended(&event), [Ending::Handled]);
-        assert_eq!(scene.fleet.endings(&event), [Ending::Retried, Ending::Retried, Ending::Handled]);
+        assert_eq!(scene.fleet.until_settled(&event), [Settlement::Handled]);
+        assert_eq!(scene.fleet.settlements(&event), [Settlement::Retried, Settlement::Retried, Settlement::Handled]);
         assert_eq!(scene.fleet.emitted("invoice_created").len(), 1);
     }
 
@@ -232,7 +232,7 @@ mod tests {
         scene.fleet.expect(Expectation::get("Company").pk(7).status(503).times(4));
         let event = order_created();
         scene.emit(&event);
-        assert_eq!(scene.fleet.until_ended(&event), [Ending::DeadLettered("failed")]);
+        assert_eq!(scene.fleet.until_settled(&event), [Settlement::DeadLettered { reason: "failed" }]);
         assert_eq!(scene.fleet.dead_letters("invoices")[0].attempts, 4);
     }
 
@@ -243,7 +243,7 @@ mod tests {
         let event = order_created();
         scene.fleet.deliver_again("invoices", &event);
         scene.emit(&event);
-        assert_eq!(scene.fleet.endings(&event), [Ending::Handled, Ending::Duplicate]);
+        assert_eq!(scene.fleet.settlements(&event), [Settlement::Handled, Settlement::Duplicate]);
         assert_eq!(scene.fleet.emitted("invoice_created").len(), 1);
     }
 
@@ -256,7 +256,7 @@ mod tests {
         let event = order_created();
         scene.emit(&event);
         scene.fleet.restart_broker();
-        assert_eq!(scene.fleet.until_ended(&event), [Ending::Handled]);
+        assert_eq!(scene.fleet.until_settled(&event), [Settlement::Handled]);
         assert_eq!(scene.invoice(5).unwrap().company, "Acme");
     }
 
@@ -274,7 +274,7 @@ mod tests {
         scene.fleet.fail_sends(SendFault::ConfirmLost, 1);
         assert_eq!(scene.shop.emit(&event).unwrap_err().outcome(), Outcome::Unknown);
         scene.emit(&event);
-        assert_eq!(scene.fleet.endings(&event), [Ending::Handled, Ending::Duplicate]);
+        assert_eq!(scene.fleet.settlements(&event), [Settlement::Handled, Settlement::Duplicate]);
         assert!(scene.invoice(5).is_none());
     }
 
@@ -305,8 +305,8 @@ mod tests {
         scene.fleet.expect(company().times(2));
         let event = order_created();
         scene.emit(&event);
-        assert_eq!(scene.fleet.endings(&event), [Ending::Retried]);
+        assert_eq!(scene.fleet.settlements(&event), [Settlement::Retried]);
         scene.fleet.take_store_down(None);
-        assert_eq!(scene.fleet.until_ended(&event), [Ending::Handled]);
+        assert_eq!(scene.fleet.until_settled(&event), [Settlement::Handled]);
     }
 }

@@ -84,7 +84,7 @@ impl Message {
         self.task.as_ref().ok()
     }
 
-    /// The event type, such as `order_created` or `order_request`; the key of a call. Empty if there is none.
+    /// The event type, such as `order_created` or `order_request`; the key of a call. Empty if the message has no event type.
     #[must_use]
     pub fn event_type(&self) -> &str {
         self.task().and_then(Task::event_type).unwrap_or_default()

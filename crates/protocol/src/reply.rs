@@ -33,7 +33,7 @@ pub struct Reply {
     pub body: ReplyBody,
 }
 
-/// The body of a [`Reply`].
+/// The body of a [`Reply`]. The wire format has no other cases.
 #[derive(Clone, PartialEq)]
 pub enum ReplyBody {
     /// `null`.

@@ -1,22 +1,18 @@
-//! Which message the present thread works on: what a handler waits for is not what the test waits for, whichever client it uses.
+//! The message that the current thread works on. A wait in a handler is the handler's and not the test's, whichever client
+//! the handler uses.
 
 use std::cell::Cell;
 
 thread_local! {
-    static JOB: Cell<Option<u64>> = const { Cell::new(None) };
+    static MESSAGE: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// The thread begins to work on the message of this number.
-pub(crate) fn begin(job: u64) {
-    JOB.set(Some(job));
-}
-
-/// The thread works on no message any more.
-pub(crate) fn end() {
-    JOB.set(None);
+/// Sets the number of the message that the thread begins or ceases to work on.
+pub(crate) fn set(message: Option<u64>) {
+    MESSAGE.set(message);
 }
 
 /// The message that the thread works on.
-pub(crate) fn job() -> Option<u64> {
-    JOB.get()
+pub(crate) fn get() -> Option<u64> {
+    MESSAGE.get()
 }

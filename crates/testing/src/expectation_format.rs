@@ -1,5 +1,4 @@
-//! The form that expectations have in a file: the same for a test's JSON, and for whatever else serde reads.
-//! What they mean is in `expectation`.
+//! The form of expectations in a file: JSON, TOML or any other format that serde reads.
 
 use std::time::Duration;
 
@@ -9,31 +8,31 @@ use serde_json::{Map, Value};
 use zc_events_protocol::{Method, RemoteError};
 
 use crate::expectation::Expectation;
-use crate::received_request::text;
+use crate::received_request::plain_text;
 
-/// How an expectation is written:
+/// The members of an expectation in a file:
 ///
-/// | member | | |
+/// | member | type | meaning |
 /// |---|---|---|
-/// | `resource` | text | a request for this resource is expected, such as `"Order"`; or |
-/// | `call` | text | a call of the function with this key |
-/// | `method` | text | GET unless set; any, of calls |
-/// | `pk` | text, number, list | the primary key; `"*"` for any or none; a list for those, as `filter[id__in]` |
-/// | `query` | object | parameters that the query has |
-/// | `related_resource`, `relationship` | text | |
-/// | `user`, `roles` | | on whose behalf |
-/// | `data` | any | the body, or the data of a call |
-/// | `headers` | object | what a call has beside its data |
-/// | `status` | number | of the answer to a request, 100 to 599; 200 with a body, and 204 without, unless set |
-/// | `body` | any | the answer's |
-/// | `result` | any | what the function returns |
-/// | `errors` | list | how it fails: `type`, `message`, `trace` |
-/// | `silent` | boolean | whether there is no answer |
-/// | `delay` | number | seconds until the answer |
-/// | `error_rate` | number | how often it fails by chance, from 0 to 1 |
-/// | `times` | number, `"always"` | how often it is expected, 1 or more |
+/// | `resource` | string | expects a request for this resource, such as `"Order"` |
+/// | `call` | string | expects a call of the function with this key |
+/// | `method` | string | the method; GET by default, any for calls |
+/// | `pk` | string, number, list | the primary key; `"*"` allows any or none; a list is `filter[id__in]` |
+/// | `query` | object | query parameters |
+/// | `related_resource`, `relationship` | string | the path below the resource |
+/// | `user`, `roles` | string or number; list | the user and the roles of the request |
+/// | `data` | any | the body of a request, or the data of a call |
+/// | `headers` | object | headers of a call |
+/// | `status` | number | the status of the reply, 100 to 599; by default 200 with a body and 204 without |
+/// | `body` | any | the body of the reply |
+/// | `result` | any | the result of the function |
+/// | `errors` | list | the failure of the function: `type`, `message`, `trace` |
+/// | `silent` | boolean | no reply |
+/// | `delay` | number | seconds before the reply |
+/// | `error_rate` | number | the share of requests that fail at random, from 0 to 1 |
+/// | `times` | number, `"always"` | how often the request is expected, at least 1 |
 ///
-/// Of a call `pk`, `query`, `user` and `roles` are those of its headers.
+/// For a call, `pk`, `query`, `user` and `roles` are headers.
 ///
 /// ```
 /// use zc_events_testing::Expectation;
@@ -51,13 +50,13 @@ use crate::received_request::text;
 /// ```
 impl<'de> Deserialize<'de> for Expectation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Written::deserialize(deserializer)?.read().map_err(D::Error::custom)
+        ExpectationForm::deserialize(deserializer)?.read().map_err(D::Error::custom)
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct ExpectationForm {
     resource: Option<String>,
     call: Option<String>,
     method: Option<String>,
@@ -74,7 +73,7 @@ struct Written {
     status: Option<Value>,
     body: Option<Value>,
     result: Option<Value>,
-    errors: Option<Vec<WrittenError>>,
+    errors: Option<Vec<ErrorForm>>,
     #[serde(default)]
     silent: bool,
     delay: Option<f64>,
@@ -84,7 +83,7 @@ struct Written {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenError {
+struct ErrorForm {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
@@ -92,24 +91,24 @@ struct WrittenError {
     trace: Option<String>,
 }
 
-impl Written {
-    /// What is said and would have no effect, since it is none of a call's, or none of a resource's.
-    fn misfit(&self) -> Option<String> {
-        let others = [
+impl ExpectationForm {
+    /// A member that has no meaning for this kind of request.
+    fn misplaced(&self) -> Option<String> {
+        let of_requests = [
             ("related_resource", self.related_resource.is_some()),
             ("relationship", self.relationship.is_some()),
             ("status", self.status.is_some()),
             ("body", self.body.is_some()),
         ];
-        let of_call = [("result", self.result.is_some()), ("headers", !self.headers.is_empty())];
-        let said =
-            |members: &[(&'static str, bool)]| members.iter().find(|(_, is_said)| *is_said).map(|(name, _)| *name);
+        let of_calls = [("result", self.result.is_some()), ("headers", !self.headers.is_empty())];
+        let first =
+            |members: &[(&'static str, bool)]| members.iter().find(|(_, is_set)| *is_set).map(|(name, _)| *name);
         if self.call.is_some() {
-            let name = said(&others)?;
-            return Some(format!("a `call` has no `{name}`: it is answered with `result` or `errors`, or `silent`"));
+            let name = first(&of_requests)?;
+            return Some(format!("`{name}` is not allowed with `call`; the reply is `result`, `errors` or `silent`"));
         }
-        let name = said(&of_call)?;
-        Some(format!("a `resource` has no `{name}`: it is answered with `status` and `body`, or `silent`"))
+        let name = first(&of_calls)?;
+        Some(format!("`{name}` is not allowed with `resource`; the reply is `status` and `body`, `errors` or `silent`"))
     }
 
     fn read(self) -> Result<Expectation, String> {
@@ -117,10 +116,10 @@ impl Written {
         let mut expected = match (&self.resource, &self.call) {
             (Some(resource), None) => Expectation::request(method.unwrap_or(Method::Get), resource),
             (None, Some(key)) => Expectation::call(key),
-            _ => return Err("it needs either a `resource` or a `call`".to_owned()),
+            _ => return Err("set either `resource` or `call`".to_owned()),
         };
-        if let Some(misfit) = self.misfit() {
-            return Err(misfit);
+        if let Some(why) = self.misplaced() {
+            return Err(why);
         }
         if let Some(method) = method {
             expected = expected.method(method);
@@ -128,14 +127,14 @@ impl Written {
         expected = match self.pk {
             None | Some(Value::Null) => expected,
             Some(Value::String(any)) if any == "*" => expected.any_pk(),
-            Some(Value::Array(pks)) => expected.pks(pks.iter().map(text)),
+            Some(Value::Array(pks)) => expected.pks(pks.iter().map(plain_text)),
             Some(Value::Object(_) | Value::Bool(_)) => {
-                return Err("`pk` is a text, a number or a list of those".to_owned());
+                return Err("`pk` must be a string, a number or a list of them".to_owned());
             }
             Some(pk) => expected.pk(pk),
         };
         for (name, value) in &self.query {
-            expected = expected.query(name, text(value));
+            expected = expected.query(name, plain_text(value));
         }
         if let Some(name) = self.related_resource {
             expected = expected.related_resource(name);
@@ -155,10 +154,10 @@ impl Written {
         for (name, value) in self.headers {
             expected = expected.header(name, value);
         }
-        let answers =
+        let replies =
             [self.status.is_some() || self.body.is_some(), self.result.is_some(), self.errors.is_some(), self.silent];
-        if answers.into_iter().filter(|is_there| *is_there).count() > 1 {
-            return Err("it has more than one answer: `status` and `body`, `result`, `errors` or `silent`".to_owned());
+        if replies.into_iter().filter(|is_set| *is_set).count() > 1 {
+            return Err("set one reply only: `status` and `body`, `result`, `errors` or `silent`".to_owned());
         }
         let status = self.status.as_ref().map(status).transpose()?;
         expected = match (status, self.body) {
@@ -170,7 +169,7 @@ impl Written {
             expected = expected.returns(result);
         }
         if let Some(errors) = self.errors {
-            let error = |it: WrittenError| RemoteError { trace: it.trace, ..RemoteError::new(it.kind, it.message) };
+            let error = |it: ErrorForm| RemoteError { trace: it.trace, ..RemoteError::new(it.kind, it.message) };
             expected = expected.errors(errors.into_iter().map(error).collect());
         }
         if self.silent {
@@ -178,11 +177,11 @@ impl Written {
         }
         if let Some(delay) = self.delay {
             let delay = Duration::try_from_secs_f64(delay);
-            expected = expected.after(delay.map_err(|_| "`delay` is a number of seconds, 0 or more".to_owned())?);
+            expected = expected.after(delay.map_err(|_| "`delay` must be a number of seconds, at least 0".to_owned())?);
         }
         if let Some(rate) = self.error_rate {
             if !(0.0..=1.0).contains(&rate) {
-                return Err("`error_rate` is a number from 0 to 1".to_owned());
+                return Err("`error_rate` must be a number from 0 to 1".to_owned());
             }
             expected = expected.error_rate(rate);
         }
@@ -191,7 +190,7 @@ impl Written {
             Some(Value::String(always)) if always == "always" => Ok(expected.always()),
             Some(times) => match times.as_u64().and_then(|times| u32::try_from(times).ok()) {
                 Some(times @ 1..) => Ok(expected.times(times)),
-                _ => Err("`times` is a whole number, 1 or more, or \"always\"".to_owned()),
+                _ => Err("`times` must be a whole number of at least 1, or \"always\"".to_owned()),
             },
         }
     }
@@ -201,7 +200,7 @@ fn status(written: &Value) -> Result<u16, String> {
     let status = written.as_u64().and_then(|status| u16::try_from(status).ok());
     status
         .filter(|status| (100..=599).contains(status))
-        .ok_or_else(|| "`status` is a number from 100 to 599".to_owned())
+        .ok_or_else(|| "`status` must be a number from 100 to 599".to_owned())
 }
 
 #[cfg(test)]
@@ -209,12 +208,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn refused(written: Value) -> String {
+    fn error(written: Value) -> String {
         serde_json::from_value::<Expectation>(written).unwrap_err().to_string()
     }
 
     #[test]
-    fn it_reads_as_what_the_methods_make() {
+    fn a_file_gives_the_same_expectations_as_the_methods() {
         let read = |written: Value| serde_json::from_value::<Expectation>(written).unwrap();
         assert_eq!(
             read(json!({"resource": "Order", "method": "patch", "pk": 5, "query": {"a": 1}, "user": "56",
@@ -245,29 +244,29 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_and_says_why() {
+    fn an_error_says_what_is_wrong() {
         for (written, why) in [
-            (json!({}), "either a `resource` or a `call`"),
-            (json!({"resource": "A", "call": "b"}), "either a `resource` or a `call`"),
+            (json!({}), "either `resource` or `call`"),
+            (json!({"resource": "A", "call": "b"}), "either `resource` or `call`"),
             (json!({"resource": "A", "methid": "GET"}), "unknown field `methid`"),
             (json!({"resource": "A", "method": "FETCH"}), "use GET"),
-            (json!({"resource": "A", "status": 200, "silent": true}), "more than one answer"),
-            (json!({"call": "a", "result": 1, "errors": []}), "more than one answer"),
+            (json!({"resource": "A", "status": 200, "silent": true}), "set one reply only"),
+            (json!({"call": "a", "result": 1, "errors": []}), "set one reply only"),
             (json!({"resource": "A", "delay": -1}), "`delay`"),
             (json!({"resource": "A", "error_rate": 2}), "`error_rate`"),
             (json!({"resource": "A", "times": "twice"}), "`times`"),
             (json!({"resource": "A", "pk": {}}), "`pk`"),
-            (json!({"resource": "A", "status": 7}), "`status` is a number from 100 to 599"),
-            (json!({"resource": "A", "status": 99999}), "`status` is a number from 100 to 599"),
-            (json!({"resource": "A", "status": "200"}), "`status` is a number from 100 to 599"),
-            (json!({"resource": "A", "result": 1}), "a `resource` has no `result`"),
-            (json!({"resource": "A", "headers": {"a": 1}}), "a `resource` has no `headers`"),
-            (json!({"call": "a", "status": 500}), "a `call` has no `status`"),
-            (json!({"call": "a", "body": {}}), "a `call` has no `body`"),
-            (json!({"call": "a", "related_resource": "b"}), "a `call` has no `related_resource`"),
-            (json!({"call": "a", "times": 0}), "`times` is a whole number, 1 or more"),
+            (json!({"resource": "A", "status": 7}), "`status` must be a number from 100 to 599"),
+            (json!({"resource": "A", "status": 99999}), "`status` must be a number from 100 to 599"),
+            (json!({"resource": "A", "status": "200"}), "`status` must be a number from 100 to 599"),
+            (json!({"resource": "A", "result": 1}), "`result` is not allowed with `resource`"),
+            (json!({"resource": "A", "headers": {"a": 1}}), "`headers` is not allowed with `resource`"),
+            (json!({"call": "a", "status": 500}), "`status` is not allowed with `call`"),
+            (json!({"call": "a", "body": {}}), "`body` is not allowed with `call`"),
+            (json!({"call": "a", "related_resource": "b"}), "`related_resource` is not allowed with `call`"),
+            (json!({"call": "a", "times": 0}), "`times` must be a whole number of at least 1"),
         ] {
-            let text = refused(written.clone());
+            let text = error(written.clone());
             assert!(text.contains(why), "{written}: {text}");
         }
     }

@@ -1,132 +1,168 @@
-//! What a test and the clients and services that it made have in common: the broker and the store in memory, the
-//! clock, who waits for what, what became of each message. When time passes is decided in `time`; what a user of the
-//! kit sees is in `fleet`.
+//! The state that a fleet shares with its clients and services: broker, reply store, clock, waiting threads, running
+//! services, settled messages. `quiescence` decides whether work is left, `time` moves the clock, and `harness_observer`
+//! records what clients and services report.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use uuid::Uuid;
+use zc_events::ServiceMonitor;
 use zc_events_cache::memory::MemoryReplyStore;
-use zc_events_protocol::{Deadline, ManualClock};
+use zc_events_protocol::{Clock, Deadline, ManualClock};
 use zc_events_transport::memory::MemoryBroker;
 
-use crate::current_message;
-use crate::settled_message::{Ended, Ending};
+use crate::settled_message::SettledMessage;
 use crate::stub_queue::StubQueue;
-use zc_events::ServiceMonitor;
-use zc_events::{Observer, Settled, Settlement, Wait, WaitFor};
 
 /// What a thread waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum WaitedFor {
-    /// An answer in the reply store.
-    Answer,
-    /// The broker, to take messages again.
-    Room,
-    /// A message of this queue, which is no service's.
+pub(crate) enum WaitReason {
+    /// A reply in the reply store.
+    Reply,
+    /// The broker, until it accepts messages again.
+    Send,
+    /// A message of this queue, which the test consumes itself.
     Message(String),
     /// The end of a service.
     Stop,
-    /// The time to connect again.
-    Pause,
+    /// The next attempt to connect.
+    Backoff,
 }
 
-/// Somebody who waits.
+/// A thread that waits.
 #[derive(Clone, Debug)]
-pub(crate) struct Waiting {
-    pub(crate) what: WaitedFor,
-    /// The message in whose handler it is; `None` where it is the test.
-    pub(crate) job: Option<u64>,
+pub(crate) struct WaitingThread {
+    pub(crate) reason: WaitReason,
+    /// The message in whose handler the thread waits; `None` in the test.
+    pub(crate) message: Option<u64>,
     pub(crate) deadline: Deadline,
-    /// For a message: how many its queue had given out when the waiting began. One more, and it is over.
-    pub(crate) taken: u64,
+    /// For [`WaitReason::Message`]: how many messages the queue had given out when the wait began.
+    pub(crate) taken_before: u64,
 }
 
-impl Waiting {
-    /// Whether it is the test that waits.
-    pub(crate) fn is_the_tests(&self) -> bool {
-        self.job.is_none() && self.what != WaitedFor::Pause
+impl WaitingThread {
+    /// Whether the test waits, and not a handler or a connection.
+    pub(crate) fn is_of_test(&self) -> bool {
+        self.message.is_none() && self.reason != WaitReason::Backoff
     }
 }
 
-/// See the module.
-pub(crate) struct World {
+/// The state of a fleet; see the module.
+pub(crate) struct Harness {
     pub(crate) name: String,
     pub(crate) clock: ManualClock,
     pub(crate) broker: MemoryBroker,
     pub(crate) store: MemoryReplyStore,
-    state: Mutex<State>,
-    /// Held by whoever moves the time.
-    pub(crate) moving: Mutex<()>,
-    /// Tells the thread that lets time pass that the test waits.
-    bell: Sender<()>,
+    state: Mutex<HarnessState>,
+    /// Held while the clock moves.
+    clock_moves: Mutex<()>,
+    /// Wakes the thread that moves the clock while the test waits.
+    test_waits: Sender<()>,
+    /// Counts what clients and services report: it changes as long as work goes on.
+    reports: AtomicU64,
 }
 
 #[derive(Default)]
-struct State {
+struct HarnessState {
     services: Vec<ServiceMonitor>,
-    /// Whatever the services so far have handled. Their queues are there, though they may have stopped.
-    served: HashSet<String>,
-    waiting: BTreeMap<u64, Waiting>,
-    ended: Vec<Ended>,
+    /// The event types that any service handled so far. The queues of a stopped service still exist.
+    handled_types: HashSet<String>,
+    waiting: BTreeMap<u64, WaitingThread>,
+    settled: Vec<SettledMessage>,
     stub: Option<Arc<StubQueue>>,
 }
 
-impl World {
-    /// A new one, and what is rung when the test waits.
+impl Harness {
+    /// Creates a harness. The channel gets a message when the test waits.
     pub(crate) fn new() -> (Arc<Self>, Receiver<()>) {
         let name = format!("zc-events-testing-{}", Uuid::new_v4().simple());
         let clock = ManualClock::new();
-        let shared: Arc<dyn zc_events_protocol::Clock> = Arc::new(clock.clone());
-        let (bell, rung) = bounded(1);
-        let world = Self {
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let (test_waits, wakes) = bounded(1);
+        let harness = Self {
             broker: MemoryBroker::named(&name, Arc::clone(&shared)),
             store: MemoryReplyStore::named(&name, shared),
             name,
             clock,
             state: Mutex::default(),
-            moving: Mutex::default(),
-            bell,
+            clock_moves: Mutex::default(),
+            test_waits,
+            reports: AtomicU64::new(0),
         };
-        (Arc::new(world), rung)
+        (Arc::new(harness), wakes)
     }
 
-    pub(crate) fn all_ended(&self) -> Vec<Ended> {
-        self.lock().ended.clone()
+    /// Records that a client or a service reported something.
+    pub(crate) fn count_report(&self) {
+        self.reports.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn all_waiting(&self) -> Vec<Waiting> {
+    pub(crate) fn reports(&self) -> u64 {
+        self.reports.load(Ordering::Relaxed)
+    }
+
+    /// Keeps all other threads from moving the clock.
+    pub(crate) fn lock_clock(&self) -> MutexGuard<'_, ()> {
+        self.clock_moves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add_waiting(&self, number: u64, thread: WaitingThread) {
+        let is_of_test = thread.is_of_test();
+        self.lock().waiting.insert(number, thread);
+        if is_of_test {
+            // If the channel is full, the thread wakes anyway.
+            let _ = self.test_waits.try_send(());
+        }
+    }
+
+    pub(crate) fn remove_waiting(&self, number: u64) {
+        self.lock().waiting.remove(&number);
+    }
+
+    pub(crate) fn waiting(&self) -> Vec<WaitingThread> {
         self.lock().waiting.values().cloned().collect()
     }
 
-    /// The numbers of the test's own waits, and whether any is for more than the end of a service.
-    pub(crate) fn waits_of_test(&self) -> Vec<(u64, WaitedFor)> {
+    /// The numbers and reasons of the waits of the test.
+    pub(crate) fn waits_of_test(&self) -> Vec<(u64, WaitReason)> {
         let state = self.lock();
-        let of_test = state.waiting.iter().filter(|(_, waiting)| waiting.is_the_tests());
-        of_test.map(|(number, waiting)| (*number, waiting.what.clone())).collect()
+        let of_test = state.waiting.iter().filter(|(_, thread)| thread.is_of_test());
+        of_test.map(|(number, thread)| (*number, thread.reason.clone())).collect()
+    }
+
+    pub(crate) fn add_settled(&self, message: SettledMessage) {
+        self.lock().settled.push(message);
+    }
+
+    pub(crate) fn settled(&self) -> Vec<SettledMessage> {
+        self.lock().settled.clone()
+    }
+
+    pub(crate) fn add_service(&self, service: &ServiceMonitor) {
+        let mut state = self.lock();
+        state.handled_types.extend(service.event_types());
+        state.services.push(service.clone());
     }
 
     pub(crate) fn services(&self) -> Vec<ServiceMonitor> {
         self.lock().services.clone()
     }
 
-    /// The names of the services that run and handle this event type.
-    pub(crate) fn who_handles(&self, event_type: &str) -> Vec<String> {
-        self.services()
-            .iter()
-            .filter(|service| service.handles(event_type))
-            .filter_map(ServiceMonitor::service)
-            .collect()
+    /// The names of the running services that handle this event type.
+    pub(crate) fn handlers_of(&self, event_type: &str) -> Vec<String> {
+        let services = self.services();
+        let handling = services.iter().filter(|service| service.handles(event_type));
+        handling.filter_map(ServiceMonitor::service).collect()
     }
 
-    /// Whether a service that runs or has run handles this event type.
-    pub(crate) fn has_served(&self, event_type: &str) -> bool {
-        self.lock().served.contains(event_type)
+    /// Whether a service, running or stopped, handles this event type.
+    pub(crate) fn has_handled(&self, event_type: &str) -> bool {
+        self.lock().handled_types.contains(event_type)
     }
 
-    /// There is a stand-in, or none any more.
     pub(crate) fn set_stub(&self, stub: Option<Arc<StubQueue>>) {
         self.lock().stub = stub;
     }
@@ -135,74 +171,13 @@ impl World {
         self.lock().stub.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HarnessState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for World {
+impl fmt::Debug for Harness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl Observer for World {
-    fn wait_started(&self, wait: &Wait<'_>) {
-        let what = match wait.what {
-            WaitFor::Reply => WaitedFor::Answer,
-            WaitFor::Send => WaitedFor::Room,
-            WaitFor::Message { queue } => WaitedFor::Message(queue.to_owned()),
-            WaitFor::Stop => WaitedFor::Stop,
-            WaitFor::Backoff => WaitedFor::Pause,
-            _ => return,
-        };
-        let taken = match &what {
-            WaitedFor::Message(queue) => self.broker.taken_and_untaken(queue).0,
-            _ => 0,
-        };
-        let waiting = Waiting { what, job: current_message::job().or(wait.message), deadline: wait.deadline, taken };
-        let is_the_tests = waiting.is_the_tests();
-        self.lock().waiting.insert(wait.number, waiting);
-        if is_the_tests {
-            // A bell that was rung already is heard as well.
-            let _ = self.bell.try_send(());
-        }
-    }
-
-    fn wait_ended(&self, wait: &Wait<'_>) {
-        self.lock().waiting.remove(&wait.number);
-    }
-
-    fn service_started(&self, service: &ServiceMonitor) {
-        self.settle_stub();
-        let mut state = self.lock();
-        state.served.extend(service.event_types());
-        state.services.push(service.clone());
-    }
-
-    fn service_stopping(&self, _: &str) {
-        self.settle_stub();
-    }
-
-    fn work_started(&self, message: u64) {
-        current_message::begin(message);
-    }
-
-    fn work_ended(&self, _: u64) {
-        current_message::end();
-    }
-
-    fn settled(&self, message: &Settled<'_>) {
-        let ending = match message.settlement {
-            Settlement::Handled => Ending::Handled,
-            Settlement::Retried => Ending::Retried,
-            Settlement::DeadLettered { reason } => Ending::DeadLettered(reason),
-            Settlement::Expired => Ending::Expired,
-            Settlement::Duplicate => Ending::Duplicate,
-            Settlement::Unanswered => Ending::Unanswered,
-            _ => return,
-        };
-        let (service, event_type) = (message.service.to_owned(), message.event_type.to_owned());
-        self.lock().ended.push(Ended { service, event_type, id: message.id.map(str::to_owned), ending });
+        f.debug_struct("Harness").field("name", &self.name).finish_non_exhaustive()
     }
 }

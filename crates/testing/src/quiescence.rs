@@ -1,108 +1,109 @@
-//! Whether nothing is left to do in a test at this moment. What follows from that is in `time`.
+//! Whether work is left in a fleet now. `time` moves the clock only if none is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::Instant;
 
+use zc_events::{ConsumedQueueSnapshot, ServiceMonitor, ServiceSnapshot};
 use zc_events_protocol::Clock;
 
-use crate::harness::{WaitedFor, Waiting, World};
-use zc_events::{ConsumedQueueSnapshot, ServiceMonitor, ServiceSnapshot};
+use crate::harness::{Harness, WaitReason, WaitingThread};
 
-impl World {
-    /// Whether nothing is left to do at this moment; else what is.
-    pub(crate) fn rest(&self) -> Result<(), String> {
-        self.look()?;
-        // Once more: a message may have been on its way from one place to another.
+impl Harness {
+    /// Whether no work is left now; the error says what is left.
+    pub(crate) fn check_quiescent(&self) -> Result<(), String> {
+        self.check_once()?;
+        // A message may have moved from one place to another during the first check.
         thread::yield_now();
-        self.look()
+        self.check_once()
     }
 
-    fn look(&self) -> Result<(), String> {
+    fn check_once(&self) -> Result<(), String> {
         let now = self.clock.now();
-        let waiting = self.all_waiting();
-        if waiting.iter().any(|waiting| waiting.deadline.instant() <= now) {
-            return Err("somebody's deadline has passed and he has yet to notice".to_owned());
+        let waiting = self.waiting();
+        if waiting.iter().any(|thread| thread.deadline.instant() <= now) {
+            return Err("a deadline has passed, and the thread that waits has not noticed it yet".to_owned());
         }
-        let count = |what| waiting.iter().filter(|waiting| waiting.what == what).count();
-        if count(WaitedFor::Answer) != self.store.waiting() {
-            return Err("an answer is on its way to whoever waits for it".to_owned());
+        let count = |reason| waiting.iter().filter(|thread| thread.reason == reason).count();
+        if count(WaitReason::Reply) != self.store.waiting() {
+            return Err("a reply is on its way to a caller".to_owned());
         }
-        if count(WaitedFor::Room) != self.broker.waiting_to_send() {
-            return Err("somebody is about to send a message".to_owned());
+        if count(WaitReason::Send) != self.broker.waiting_to_send() {
+            return Err("a thread is about to send a message".to_owned());
         }
-        let is_there = |waiting: &Waiting| match &waiting.what {
-            WaitedFor::Message(queue) => self.broker.taken_and_untaken(queue) != (waiting.taken, 0),
+        let has_message = |thread: &WaitingThread| match &thread.reason {
+            WaitReason::Message(queue) => self.broker.taken_and_untaken(queue) != (thread.taken_before, 0),
             _ => false,
         };
-        if waiting.iter().any(is_there) {
-            return Err("a message is on its way to whoever waits for it".to_owned());
+        if waiting.iter().any(has_message) {
+            return Err("a message is on its way to a thread that waits for it".to_owned());
         }
-        let sights: Vec<ServiceSnapshot> = self.services().iter().filter_map(ServiceMonitor::snapshot).collect();
-        self.look_at_workers(&sights, &waiting)?;
-        let mut lost = 0;
-        let names: BTreeSet<&str> = sights.iter().map(|sight| sight.service.as_str()).collect();
+        let services: Vec<ServiceSnapshot> = self.services().iter().filter_map(ServiceMonitor::snapshot).collect();
+        check_workers(&services, &waiting)?;
+        let names: BTreeSet<&str> = services.iter().map(|service| service.service.as_str()).collect();
+        let mut disconnected = 0;
         for name in names {
-            let copies: Vec<&ServiceSnapshot> = sights.iter().filter(|sight| sight.service == name).collect();
-            lost += self.look_at_queues(name, &copies, now)?;
+            let copies: Vec<&ServiceSnapshot> = services.iter().filter(|service| service.service == name).collect();
+            disconnected += self.check_queues(name, &copies, now)?;
         }
-        if lost > count(WaitedFor::Pause) {
-            return Err("a service comes back".to_owned());
+        if disconnected > count(WaitReason::Backoff) {
+            return Err("a service is reconnecting".to_owned());
         }
-        self.stub().map_or(Ok(()), |stub| stub.rest(&self.broker, now))
+        self.stub().map_or(Ok(()), |stub| stub.check_quiescent(&self.broker, now))
     }
 
-    /// Whether all that workers have waits for somebody, and no worker is free for what waits for one.
-    fn look_at_workers(&self, sights: &[ServiceSnapshot], waiting: &[Waiting]) -> Result<(), String> {
-        if let Some(sight) = sights.iter().find(|sight| sight.is_about_to_work && !sight.is_stopping) {
-            return Err(format!("a worker of service `{}` is about to take a message", sight.service));
-        }
-        let under_way: usize = sights.iter().flat_map(|sight| &sight.queues).map(|lane| lane.taken).sum();
-        let queued: usize = sights.iter().map(|sight| sight.waiting).sum();
-        // A handler may wait in several threads.
-        let waits = |waiting: &&Waiting| waiting.what != WaitedFor::Stop;
-        let jobs: BTreeSet<u64> = waiting.iter().filter(waits).filter_map(|waiting| waiting.job).collect();
-        match under_way.saturating_sub(queued).saturating_sub(jobs.len()) {
-            0 => Ok(()),
-            running => Err(format!("{running} handlers run and wait for nothing that this test could bring")),
-        }
-    }
-
-    /// How many queues of a service that should be consumed are not, where all messages of the others have come to rest.
-    /// Its copies take turns at one queue each.
-    fn look_at_queues(&self, service: &str, copies: &[&ServiceSnapshot], now: Instant) -> Result<usize, String> {
-        let mut lanes: BTreeMap<&str, Vec<(&ServiceSnapshot, &ConsumedQueueSnapshot)>> = BTreeMap::new();
-        for sight in copies {
-            for lane in &sight.queues {
-                lanes.entry(&lane.queue).or_default().push((sight, lane));
+    /// Checks that no message of a service's queues is ready or on its way to a worker. Returns how many queues the service
+    /// should consume and does not. Copies of a service share its queues.
+    fn check_queues(&self, service: &str, copies: &[&ServiceSnapshot], now: Instant) -> Result<usize, String> {
+        let mut queues: BTreeMap<&str, Vec<(&ServiceSnapshot, &ConsumedQueueSnapshot)>> = BTreeMap::new();
+        for copy in copies {
+            for queue in &copy.queues {
+                queues.entry(&queue.queue).or_default().push((copy, queue));
             }
         }
-        let mut accounted: usize = copies.iter().map(|sight| sight.parked).sum();
-        let (mut unacked, mut lost) = (0, 0);
-        for (queue, lanes) in lanes {
-            let consumers = self.broker.consumers(queue);
-            if consumers < lanes.iter().filter(|(_, lane)| lane.is_consuming).count() {
-                return Err(format!("service `{service}` has yet to notice that `{queue}` is lost"));
+        let mut held: usize = copies.iter().map(|copy| copy.parked).sum();
+        let (mut unacked, mut disconnected) = (0, 0);
+        for (name, queues) in queues {
+            let consumers = self.broker.consumers(name);
+            if consumers < queues.iter().filter(|(_, queue)| queue.is_consuming).count() {
+                return Err(format!("service `{service}` has not noticed yet that the connection to `{name}` is lost"));
             }
-            lost += lanes.iter().filter(|(sight, lane)| !lane.is_consuming && !sight.is_stopping).count();
+            disconnected += queues.iter().filter(|(copy, queue)| !queue.is_consuming && !copy.is_stopping).count();
             if consumers == 0 {
                 continue;
             }
-            if lanes.iter().any(|(_, lane)| lane.next_due.is_some_and(|due| due <= now)) {
-                return Err(format!("a message of `{queue}` that was held back is due"));
+            if queues.iter().any(|(_, queue)| queue.next_due.is_some_and(|due| due <= now)) {
+                return Err(format!("a scheduled message of `{name}` is due"));
             }
-            let out = self.broker.unacked(queue).unwrap_or(0);
-            let takes = lanes.iter().filter(|(sight, lane)| lane.is_consuming && !sight.is_stopping);
-            let room: usize = takes.map(|(_, lane)| lane.prefetch).sum();
-            if out < room && self.broker.queue_len(queue).unwrap_or(0) > 0 {
-                return Err(format!("messages are ready in `{queue}`"));
+            let queue_unacked = self.broker.unacked(name).unwrap_or(0);
+            let consuming = queues.iter().filter(|(copy, queue)| queue.is_consuming && !copy.is_stopping);
+            let prefetch: usize = consuming.map(|(_, queue)| queue.prefetch).sum();
+            if queue_unacked < prefetch && self.broker.queue_len(name).unwrap_or(0) > 0 {
+                return Err(format!("messages are ready in `{name}`"));
             }
-            accounted += lanes.iter().map(|(_, lane)| lane.current + lane.scheduled).sum::<usize>();
-            unacked += out;
+            held += queues.iter().map(|(_, queue)| queue.current + queue.scheduled).sum::<usize>();
+            unacked += queue_unacked;
         }
-        if unacked > accounted {
+        if unacked > held {
             return Err(format!("messages are on their way to the workers of service `{service}`"));
         }
-        Ok(lost)
+        Ok(disconnected)
+    }
+}
+
+/// Checks that each running handler waits, and that no worker is free for a waiting message.
+fn check_workers(services: &[ServiceSnapshot], waiting: &[WaitingThread]) -> Result<(), String> {
+    if let Some(service) = services.iter().find(|service| service.is_about_to_work && !service.is_stopping) {
+        return Err(format!("a worker of service `{}` is about to take a message", service.service));
+    }
+    let taken: usize = services.iter().flat_map(|service| &service.queues).map(|queue| queue.taken).sum();
+    let queued: usize = services.iter().map(|service| service.waiting).sum();
+    // Several threads of one handler may wait.
+    let in_handlers = waiting.iter().filter(|thread| thread.reason != WaitReason::Stop);
+    let waiting_messages: BTreeSet<u64> = in_handlers.filter_map(|thread| thread.message).collect();
+    match taken.saturating_sub(queued).saturating_sub(waiting_messages.len()) {
+        0 => Ok(()),
+        1 => Err("1 handler is running and does not wait for the clock or a message".to_owned()),
+        running => Err(format!("{running} handlers are running and do not wait for the clock or a message")),
     }
 }

@@ -1,15 +1,15 @@
-//! What a service is asked: a request for a resource, or a call by key, in one form that expectations are held against.
+//! A request for a resource or a call by key, as a service receives it. Expectations are matched against it.
 
 use std::fmt;
 
 use serde_json::Value;
 use zc_events_protocol::{IncomingCall, Method, Query, Task, names};
 
-/// What was asked.
+/// A request or a call that was received.
 #[derive(Clone, PartialEq)]
-pub(crate) struct Asked {
-    pub(crate) what: What,
-    /// As it was named, in capitals; `None` where none was.
+pub(crate) struct ReceivedRequest {
+    pub(crate) target: RequestTarget,
+    /// In capitals; `None` if the message names no method.
     pub(crate) method: Option<String>,
     pub(crate) pk: Option<String>,
     pub(crate) query: Vec<(String, String)>,
@@ -17,25 +17,25 @@ pub(crate) struct Asked {
     pub(crate) relationship: Option<String>,
     pub(crate) user: Option<Value>,
     pub(crate) roles: Vec<String>,
-    /// What came along: a document to create or change, or the data of a call.
+    /// The document of a request, or the data of a call.
     pub(crate) data: Option<Value>,
-    /// What a call gets beside its data; null of a request for a resource.
+    /// The headers of a call; null for a request.
     pub(crate) headers: Value,
-    /// Where the answer is awaited.
+    /// The key under which the caller awaits the reply; `None` if it awaits no reply.
     pub(crate) response_key: Option<String>,
 }
 
-/// Of whom it was asked.
+/// What a request addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum RequestTarget {
     /// A resource, by the event type of requests for it.
     Resource { event_type: String },
     /// A function, by its key.
     Call { key: String },
 }
 
-impl Asked {
-    /// What a message asks; `None` where it is a plain event.
+impl ReceivedRequest {
+    /// Reads the request of a message; `None` if the message is a plain event.
     pub(crate) fn of(task: &Task) -> Option<Self> {
         let event_type = task.event_type()?;
         if let Some(call) = task.call() {
@@ -46,10 +46,10 @@ impl Asked {
         }
         let request = task.resource_request()?;
         Some(Self {
-            what: What::Resource { event_type: event_type.to_owned() },
+            target: RequestTarget::Resource { event_type: event_type.to_owned() },
             method: request.method_name.map(|name| name.to_uppercase()),
-            pk: request.pk.as_ref().map(text),
-            query: query(request.query_string.as_deref().unwrap_or_default()),
+            pk: request.pk.as_ref().map(plain_text),
+            query: query_pairs(request.query_string.as_deref().unwrap_or_default()),
             related_resource: request.related_resource,
             relationship: request.relationship,
             user: request.user_id,
@@ -60,17 +60,17 @@ impl Asked {
         })
     }
 
-    /// Of a call the headers say what of a request its keyword arguments do.
+    /// The headers of a call hold what the keyword arguments of a request hold.
     fn of_call(call: IncomingCall) -> Self {
         let header = |name: &str| call.headers.get(name).filter(|value| !value.is_null());
         Self {
-            pk: header("pk").map(text),
-            query: query(header("query_string").and_then(Value::as_str).unwrap_or_default()),
+            pk: header("pk").map(plain_text),
+            query: query_pairs(header("query_string").and_then(Value::as_str).unwrap_or_default()),
             related_resource: None,
             relationship: None,
             user: header("user_id").cloned(),
             roles: call.roles(),
-            what: What::Call { key: call.key },
+            target: RequestTarget::Call { key: call.key },
             method: call.method.map(Method::as_str).map(str::to_owned),
             data: Some(call.data),
             headers: call.headers,
@@ -79,35 +79,39 @@ impl Asked {
     }
 }
 
-/// A key as text: a number as its digits.
-pub(crate) fn text(value: &Value) -> String {
+/// A string without quotes, or any other value as JSON.
+pub(crate) fn plain_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// One that cannot be read is none: no expectation about it fits.
-fn query(text: &str) -> Vec<(String, String)> {
+/// The parameters of a query; none if the query is invalid.
+fn query_pairs(text: &str) -> Vec<(String, String)> {
     let query = Query::parse(text).unwrap_or_default();
     query.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-impl What {
+impl RequestTarget {
     pub(crate) fn resource(name: &str) -> Self {
-        What::Resource { event_type: names::request_event_type(name) }
+        RequestTarget::Resource { event_type: names::request_event_type(name) }
     }
 
-    /// The event type that leads to it.
+    /// The event type of the messages that address it.
     pub(crate) fn event_type(&self) -> &str {
         match self {
-            What::Resource { event_type } => event_type,
-            What::Call { key } => key,
+            RequestTarget::Resource { event_type } => event_type,
+            RequestTarget::Call { key } => key,
         }
+    }
+
+    pub(crate) fn is_call(&self) -> bool {
+        matches!(self, RequestTarget::Call { .. })
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for RequestTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            What::Resource { event_type } => {
+            RequestTarget::Resource { event_type } => {
                 let words = event_type.strip_suffix("_request").unwrap_or(event_type).split('_');
                 words.into_iter().try_for_each(|word| {
                     let mut letters = word.chars();
@@ -115,24 +119,24 @@ impl fmt::Display for What {
                     write!(f, "{first}{}", letters.as_str())
                 })
             }
-            What::Call { key } => write!(f, "call of `{key}`"),
+            RequestTarget::Call { key } => write!(f, "call of `{key}`"),
         }
     }
 }
 
-impl fmt::Display for Asked {
-    /// Without what came along, which may be a secret.
+impl fmt::Display for ReceivedRequest {
+    /// Leaves out the data and the headers, which may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method.as_deref().unwrap_or("(no method)"), self.what)?;
+        write!(f, "{} {}", self.method.as_deref().unwrap_or("(no method)"), self.target)?;
         if let Some(pk) = &self.pk {
             write!(f, " {pk:?}")?;
         }
-        write_rest(f, [&self.related_resource, &self.relationship], &self.query)
+        write_path_and_query(f, [&self.related_resource, &self.relationship], &self.query)
     }
 }
 
-/// What stands behind the resource and its keys, as in a URL.
-pub(crate) fn write_rest(
+/// Writes the part of a URL that follows the resource and its key.
+pub(crate) fn write_path_and_query(
     f: &mut fmt::Formatter<'_>,
     names: [&Option<String>; 2],
     query: &[(String, String)],

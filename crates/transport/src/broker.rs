@@ -78,12 +78,12 @@ pub struct Health {
 /// All calls block, at most until their deadline. Clones of the handle that implements
 /// this share connections; it may be used from any thread.
 pub trait Broker: Send + Sync {
-    /// Makes sure that the topology exists. A queue that exists already is used as it is,
-    /// whatever its arguments; an exchange must be of the right kind; what is missing is declared. Remembered, and repeated on each new
-    /// connection, those of [`Broker::subscribe`] included.
+    /// Makes sure that the topology exists. An existing queue is used as it is, with any arguments. An existing exchange
+    /// must be of the right kind. Missing queues, exchanges and bindings are declared. The broker remembers the topology
+    /// and declares it again on each new connection, also on those of [`Broker::subscribe`].
     ///
     /// # Errors
-    /// [`Rejected`](crate::Error::Rejected) where the broker refuses, else as for [`Broker::send`].
+    /// [`Rejected`](crate::Error::Rejected) if the broker refuses, otherwise as for [`Broker::send`].
     fn declare(&self, topology: &Topology, deadline: Deadline) -> Result<()>;
 
     /// Sends a message to the broker. The [`Receipt`] returns the result later. A caller that does not need the result
@@ -98,12 +98,12 @@ pub trait Broker: Send + Sync {
     /// Starts to consume a queue, on a connection of its own.
     ///
     /// # Errors
-    /// [`Rejected`](crate::Error::Rejected) where the queue is missing or locked, else as for [`Broker::send`].
+    /// [`Rejected`](crate::Error::Rejected) if the queue is missing or locked, otherwise as for [`Broker::send`].
     fn subscribe(&self, queue: &str, options: ConsumeOptions, deadline: Deadline) -> Result<Box<dyn Subscription>>;
 
-    /// [`Broker::subscribe`] to a queue of `topology`, which is declared on the connection that consumes it: a queue in it
-    /// that is exclusive is this subscription's, and goes with it. Nothing of it is remembered. This is how somebody
-    /// looks on who takes nothing from anybody.
+    /// Like [`Broker::subscribe`], but first declares `topology` on the connection that consumes `queue`. An exclusive
+    /// queue in it belongs to this subscription and is deleted with it. The topology is not remembered. Use this to watch
+    /// messages without taking them from other consumers.
     ///
     /// # Errors
     /// As for [`Broker::declare`] and [`Broker::subscribe`].
@@ -115,29 +115,29 @@ pub trait Broker: Send + Sync {
         deadline: Deadline,
     ) -> Result<Box<dyn Subscription>>;
 
-    /// Compares what is there with `wanted`, and finds out what the user may not do with it, for
-    /// diagnosis. Changes nothing, creates nothing, and takes no message. On a connection of its own,
-    /// since a broker may answer by closing it.
+    /// Compares the existing topology with `wanted`, and finds out which permissions the user lacks, for diagnosis.
+    /// It changes nothing, creates nothing, and takes no message. It uses a connection of its own, because a broker may
+    /// answer by closing it.
     ///
     /// # Errors
-    /// As for [`Broker::send`]. That something is missing, or differs, or is not allowed, is none.
+    /// As for [`Broker::send`]. A missing, different or forbidden queue or exchange is no error.
     fn inspect(&self, wanted: &Topology, deadline: Deadline) -> Result<Inspection>;
 
-    /// Deletes the queues of the topology with all that is in them, then its exchanges, and
-    /// forgets them: they are not declared again on a new connection. What is not there is passed over.
+    /// Deletes the queues of the topology with their messages, then its exchanges, and forgets them: they are not
+    /// declared again on a new connection. Queues and exchanges that do not exist are skipped.
     ///
     /// # Errors
-    /// [`Rejected`](crate::Error::Rejected) where the user may not delete one; what comes before
-    /// it is gone then. Else as for [`Broker::send`].
+    /// [`Rejected`](crate::Error::Rejected) if the user may not delete one; those before it are already deleted.
+    /// Otherwise as for [`Broker::send`].
     fn remove(&self, topology: &Topology, deadline: Deadline) -> Result<()>;
 
-    /// What is known of the connection, without asking the broker.
+    /// The state of the connection, without asking the broker.
     fn health(&self) -> Health;
 
     /// Closes the connections. Calls made afterwards fail with
     /// [`Closed`](crate::Error::Closed). Closing twice is no error.
     ///
     /// # Errors
-    /// [`Timeout`](crate::Error::Timeout): the connections were cut off instead of closed in peace.
+    /// [`Timeout`](crate::Error::Timeout): the connections were cut off before they could close cleanly.
     fn close(&self, deadline: Deadline) -> Result<()>;
 }

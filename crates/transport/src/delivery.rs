@@ -42,21 +42,22 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// What becomes of a delivered message.
+/// What the broker does with a delivered message. An implementation of [`Settle`] handles all cases, so there will be no
+/// others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Done: the broker forgets it.
+    /// The broker deletes the message.
     Ack,
-    /// Back into the queue, to be delivered again with the redelivered flag.
+    /// The message goes back into the queue, and is delivered again with the redelivered flag.
     Requeue,
-    /// Refused: to the queue's dead letter exchange where it has one, else gone.
+    /// The message goes to the queue's dead letter exchange; without one it is deleted.
     Reject,
 }
 
-/// Where an implementation receives verdicts.
+/// How an implementation receives verdicts.
 pub trait Settle: Send + Sync {
-    /// Takes the verdict on the delivery of that number. A second verdict, and one for a
-    /// connection that is gone (the broker has put the message back), are dropped.
+    /// Takes the verdict on the delivery with this number. A second verdict is ignored. So is a verdict after the
+    /// connection is lost, because the broker has put the message back.
     fn settle(&self, tag: u64, verdict: Verdict);
 }
 
@@ -97,9 +98,9 @@ mod tests {
     use super::*;
     use zc_events_protocol::Headers;
 
-    struct Nobody;
+    struct NoConnection;
 
-    impl Settle for Nobody {
+    impl Settle for NoConnection {
         fn settle(&self, _: u64, _: Verdict) {}
     }
 
@@ -112,7 +113,7 @@ mod tests {
             redelivered: false,
             properties: Properties { headers: Some(headers), ..Properties::default() },
             body: b"hush".to_vec(),
-            settler: Settler::new(1, Arc::new(Nobody)),
+            settler: Settler::new(1, Arc::new(NoConnection)),
             defect: None,
         };
         let shown = format!("{delivery:?}");

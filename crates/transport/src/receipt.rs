@@ -47,7 +47,7 @@ impl Receipt {
         }
     }
 
-    /// The broker's verdict on the message, or `None` if there is none yet. Does not wait. An error is returned only
+    /// The broker's verdict on the message, or `None` while it has not come. Does not wait. An error is returned only
     /// once.
     pub fn verdict(&mut self) -> Option<Result<()>> {
         match &mut self.0 {

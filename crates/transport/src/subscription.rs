@@ -1,4 +1,4 @@
-//! A queue that is consumed: the second half of the contract, beside [`Broker`](crate::Broker).
+//! [`Subscription`], the second half of the contract beside [`Broker`](crate::Broker).
 
 use std::time::Instant;
 
@@ -7,24 +7,24 @@ use zc_events_protocol::{Clock, Deadline};
 
 use crate::{Delivery, Result};
 
-/// A queue that is consumed. Several threads may share it; each delivery goes to one of them. Dropping it stops consuming,
-/// and puts back into the queue what was not settled.
+/// A consumed queue. Several threads may share it; each delivery goes to one of them. Dropping it stops consuming; messages
+/// that were not settled go back into the queue.
 ///
-/// A thread that consumes one queue calls [`Subscription::next`]. A thread that consumes several asks each with
-/// [`Subscription::try_next`], and waits for all of them with [`wait_until_ready`].
+/// A thread that consumes one queue calls [`Subscription::next`]. A thread that consumes several calls
+/// [`Subscription::try_next`] of each, and waits for all of them with [`wait_until_ready`].
 pub trait Subscription: Send + Sync {
-    /// The next delivery, if it is there already. Does not wait.
+    /// The next delivery, if it has arrived already. Does not wait.
     ///
     /// # Errors
     /// [`Unavailable`](crate::Error::Unavailable) when the connection is lost,
     /// [`Rejected`](crate::Error::Rejected) when the queue was deleted, [`Closed`](crate::Error::Closed) when the broker's
-    /// handle was closed. A subscription that failed fails for good: subscribe again.
+    /// handle was closed. After an error, all further calls fail: subscribe again.
     fn try_next(&self) -> Result<Polled>;
 
-    /// Adds to `select` what becomes ready when [`Subscription::try_next`] may have something to say.
+    /// Adds channels to `select` that become ready when [`Subscription::try_next`] may return a delivery or an error.
     fn register<'a>(&'a self, select: &mut Select<'a>);
 
-    /// The next delivery; `None` when there was none by the deadline.
+    /// The next delivery; `None` if no delivery came by the deadline.
     ///
     /// # Errors
     /// As for [`Subscription::try_next`].
@@ -38,27 +38,28 @@ pub trait Subscription: Send + Sync {
     /// As for [`Subscription::try_next`].
     fn next_unless(&self, interrupt: &Receiver<()>, deadline: Deadline) -> Result<Option<Delivery>>;
 
-    /// Asks for no more deliveries. What was given out may still be settled; what was not goes back into the queue.
+    /// Stops deliveries. Messages that [`Subscription::next`] returned may still be settled; all others go back into the
+    /// queue.
     ///
     /// # Errors
     /// As for [`Subscription::try_next`].
     fn cancel(&self, deadline: Deadline) -> Result<()>;
 }
 
-/// What [`Subscription::try_next`] found.
+/// The result of [`Subscription::try_next`]. A caller handles all cases, so there will be no others.
 #[derive(Debug)]
 pub enum Polled {
     /// A delivery.
     Delivery(Box<Delivery>),
     /// No delivery for now.
     Empty {
-        /// When to look again, even if nothing becomes ready before: a message may be due then.
+        /// When to call again, even if no channel becomes ready: a message may be due then.
         look_again: Option<Instant>,
     },
 }
 
-/// Waits until one of the subscriptions may have something to say, until `interrupt` has a message or loses its last
-/// sender, or until the deadline. A message of `interrupt` is not taken out.
+/// Waits until one of the subscriptions may have a delivery or an error, until `interrupt` has a message or loses its last
+/// sender, or until the deadline. It does not take the message of `interrupt`.
 pub fn wait_until_ready<'a>(
     clock: &dyn Clock,
     subscriptions: impl IntoIterator<Item = &'a dyn Subscription>,

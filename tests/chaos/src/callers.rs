@@ -1,5 +1,5 @@
-//! Callers who ask for a resource, each with a number of his own, and the view that answers with that number: for the
-//! rows about Redis. What is done to Redis meanwhile is the rows' business.
+//! Callers that request a resource, each with its own number, and the view that answers with that number. The rows about
+//! Redis use them and inject the faults.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,18 +14,18 @@ use zc_events::{Context, Document, Error, EventClient, Outcome, ResourceObject, 
 use super::Report;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Nothing has the number 0.
+/// The first number. 0 is not a valid id.
 pub(super) const FIRST: u64 = 1;
 
-/// The resource.
+/// The resource type.
 pub(super) const ECHO: &str = "Echo";
 
-/// Answers who asks for `Echo` number n with n, and counts how often it was asked.
+/// A view that answers a request for `Echo` n with n, and counts its requests.
 #[derive(Clone, Default)]
 pub(super) struct Echo(Arc<AtomicU64>);
 
 impl Echo {
-    /// How often it was asked.
+    /// The number of requests so far.
     #[must_use]
     pub(super) fn asked(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
@@ -40,7 +40,7 @@ impl ResourceView for Echo {
     }
 }
 
-/// How calls ended. Shared between threads by reference.
+/// The results of calls. Threads share it by reference.
 pub(super) struct Calls {
     timeout: Duration,
     begun: AtomicU64,
@@ -51,19 +51,19 @@ pub(super) struct Calls {
 struct Ends {
     own: u64,
     crossed: u64,
-    /// By the name of the stage: stages have no order.
+    /// The key is the name of the stage, because stages have no order.
     timeouts: BTreeMap<String, u64>,
-    /// By what was said.
+    /// The key is the text of the error.
     unknown: BTreeMap<String, u64>,
     others: BTreeMap<String, u64>,
-    /// Told that their time was over, when it was not.
+    /// Timeouts that came before the deadline.
     early: u64,
-    /// By how much those that were not answered in time overran their deadlines.
+    /// How long after its deadline each late call ended.
     late: Vec<Duration>,
 }
 
 impl Calls {
-    /// For callers whose clients have this `EVENTS_TIMEOUT`.
+    /// No results yet, for clients with this `EVENTS_TIMEOUT`.
     #[must_use]
     pub(super) fn new(timeout: Duration) -> Self {
         Self { timeout, begun: AtomicU64::new(0), ends: Mutex::default() }
@@ -73,7 +73,7 @@ impl Calls {
         self.ends.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 
-    /// Asks for one, in one of the two ways that there are.
+    /// Requests one resource: even numbers by `get_remote_resource`, odd ones by `remote`.
     pub(super) fn ask(&self, client: &EventClient, number: u64) {
         let begun = self.begin();
         let answer = if number.is_multiple_of(2) {
@@ -84,7 +84,7 @@ impl Calls {
         self.end(number, begun, self.timeout, answer);
     }
 
-    /// Asks for one with a deadline of its own.
+    /// Requests one resource with a timeout of its own.
     pub(super) fn ask_within(&self, client: &EventClient, number: u64, timeout: Duration) {
         let begun = self.begin();
         let answer = client.remote(ECHO).pk(number).timeout(timeout).fetch::<Value>();
@@ -104,7 +104,7 @@ impl Calls {
             Ok(_) => ends.crossed += 1,
             Err(Error::Timeout { stage }) => {
                 *ends.timeouts.entry(format!("{stage:?}")).or_default() += 1;
-                // What waits counts in milliseconds.
+                // Some waits are rounded to whole milliseconds.
                 ends.early += u64::from(took + Duration::from_millis(5) < timeout);
             }
             Err(Error::Unavailable { outcome: Outcome::Unknown, what, .. }) => {
@@ -117,7 +117,7 @@ impl Calls {
         }
     }
 
-    /// Asks for all of `numbers` from `threads` threads, while the caller's own does `meanwhile`.
+    /// Requests all of `numbers` from `threads` threads. The calling thread runs `meanwhile`.
     pub(super) fn ask_all<T>(
         &self,
         client: &EventClient,
@@ -142,38 +142,38 @@ impl Calls {
         })
     }
 
-    /// How many calls were begun.
+    /// The number of calls that began.
     #[must_use]
     pub(super) fn begun(&self) -> u64 {
         self.begun.load(Ordering::SeqCst)
     }
 
-    /// How many got their answers.
+    /// The number of calls that got their own answer.
     #[must_use]
     pub(super) fn answered(&self) -> u64 {
         self.lock().own
     }
 
-    /// How many ended at their deadline.
+    /// The number of calls that ended with a timeout.
     #[must_use]
     pub(super) fn timeouts(&self) -> u64 {
         self.lock().timeouts.values().sum()
     }
 
-    /// How many were told that nobody knows what became of the answer.
+    /// The number of calls that ended with an unknown outcome.
     #[must_use]
     pub(super) fn unknown(&self) -> u64 {
         self.lock().unknown.values().sum()
     }
 
-    /// By how much those overran their deadlines that did.
+    /// How long after its deadline each late call ended.
     #[must_use]
     pub(super) fn late(&self) -> Vec<Duration> {
         self.lock().late.clone()
     }
 
-    /// What became of the calls, and that each ended as it may: answered with what it asked for, at its deadline, or
-    /// with the word that the outcome is unknown. `whose` goes before the figures.
+    /// Reports the results, and checks that each call ended with its own answer, with a timeout, or with an unknown
+    /// outcome. `whose` stands before each figure.
     pub(super) fn report(&self, report: &mut Report, whose: &str) {
         let ends = self.lock();
         let timeouts: u64 = ends.timeouts.values().sum();
@@ -196,8 +196,8 @@ impl Calls {
     }
 }
 
-/// That so many callers who ask at the same time are answered: before a fault, so that connections are open and known
-/// to work, and after it. `when` says which.
+/// Checks that so many callers get their answers at the same time. Before a fault this also opens the connections.
+/// `when` says whether it is before or after the fault.
 pub(super) fn all_are_answered(report: &mut Report, client: &EventClient, callers: u64, when: &str) {
     let calls = Calls::new(PATIENCE);
     thread::scope(|scope| {
@@ -207,6 +207,6 @@ pub(super) fn all_are_answered(report: &mut Report, client: &EventClient, caller
         }
     });
     let Ends { own, timeouts, unknown, others, .. } = &*calls.lock();
-    let seen = format!("{own} are, {timeouts:?} {unknown:?} {others:?}");
-    report.check(&format!("all {callers} who ask {when} are answered, but {seen}"), *own == callers);
+    let seen = format!("{own}, timeouts {timeouts:?}, unknown {unknown:?}, other errors {others:?}");
+    report.check(&format!("all {callers} callers get an answer {when}; answered: {seen}"), *own == callers);
 }

@@ -3,6 +3,8 @@
 //! `rows` has one file for each fault. A row gets a `fixture` (servers, proxies, child processes) and writes its findings
 //! into a `report`; `table` prints it. `ledger` records what became of each message.
 
+#![allow(missing_debug_implementations, reason = "not published: only the tests of this workspace use it")]
+
 mod blocked_retries;
 mod burst;
 mod callers;

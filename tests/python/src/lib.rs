@@ -1,7 +1,9 @@
-//! A fleet of Python services and ours, for the tests beside Python: what belongs to it, and how its Python processes are
-//! started. What runs in those is in `tests/interop`.
+//! A fleet of Python services and ours, for the tests beside Python: its names and settings, and how its Python processes
+//! are started. The Python programs are in `tests/interop`.
 //!
 //! `cargo xtask integration` makes the Python environment and names it; without one these tests fail.
+
+#![allow(missing_debug_implementations, reason = "not published: only the tests of this workspace use it")]
 
 mod caller;
 mod process;
@@ -21,13 +23,13 @@ pub use worker::{Worker, WorkerBuilder};
 /// How long anything may take before a test gives up. A Celery worker is ready after about 2 s.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A fleet: exchanges that nobody else uses, and the services on them.
+/// A fleet: its own exchanges, and the services on them.
 pub struct Fleet {
     name: String,
 }
 
 impl Fleet {
-    /// One without services.
+    /// A fleet without services.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "no two are equal")]
     pub fn new() -> Self {
@@ -46,7 +48,7 @@ impl Fleet {
         format!("{}-notifications", self.name)
     }
 
-    /// What `SERVICE_NAME` is for the service that tests call `name`.
+    /// The `SERVICE_NAME` of the service that tests call `name`.
     #[must_use]
     pub fn service_name(&self, name: &str) -> String {
         format!("{}-{name}", self.name)

@@ -1,4 +1,4 @@
-//! A Python process: lines in, lines out, and an end that nothing escapes.
+//! A Python process: lines in, lines out. It always ends with its owner.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// So many of the last lines that it wrote to stderr are shown where something fails.
+/// The number of lines of its stderr that a failure shows.
 const SHOWN: usize = 40;
 
-/// A process in a group of its own. Dropping it kills the group; so does our own death, since it reads its input
-/// (`lifeline.py`).
+/// A process in its own process group. Dropping it kills the group. If this program dies, the process reads the end of its
+/// input and kills its group (`end_with_parent.py`).
 pub(super) struct Process {
     child: Child,
     input: Option<ChildStdin>,
@@ -67,13 +67,13 @@ impl Process {
         }
     }
 
-    /// What it last wrote to stderr.
+    /// The last lines of its stderr.
     pub(super) fn errors(&self) -> String {
         let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         Vec::from_iter(errors.iter().cloned()).join("\n")
     }
 
-    /// SIGTERM to the process itself, which then has until `patience` to end. Whether it did.
+    /// Sends SIGTERM to the process. Returns whether it ended within `patience`.
     pub(super) fn stop(&mut self, patience: Duration) -> bool {
         signal("TERM", i64::from(self.id()));
         integration_tests::wait_until(patience, || !self.runs()).is_ok()
@@ -82,7 +82,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Before it is waited for: until then its number, and so the group's, is nobody else's.
+        // Before `wait`: until then no other process can get its id, which is also the group's.
         signal("KILL", -i64::from(self.id()));
         drop(self.child.kill());
         drop(self.child.wait());

@@ -1,6 +1,8 @@
 //! What the tests of all crates share: waiting for a condition, running a test in a process of its own, and running the
 //! shell sessions of a document. It knows no crate of the workspace, so that each of them can use it.
 
+#![allow(missing_debug_implementations, reason = "not published: only the tests of this workspace use it")]
+
 pub mod console;
 mod eventually;
 mod own_process;

@@ -57,7 +57,7 @@ fn the_amqp_broker_conforms() {
     .run_all();
 }
 
-/// A queue that refuses what does not fit nacks: never reported as success.
+/// A full queue with reject-publish nacks. This is never reported as success.
 #[test]
 fn nack_is_an_error_of_unknown_outcome() {
     let queue = unique("full");
@@ -167,7 +167,7 @@ fn queue_with_other_arguments_is_used_or_refused_as_configured() {
     delete_queue(&queue);
 }
 
-/// A fanout that exists as something else would send events to nobody.
+/// An exchange that exists with another type would not route events to the queues.
 #[test]
 fn exchange_of_another_type_is_refused_with_a_remedy() {
     let exchange = unique("direct");

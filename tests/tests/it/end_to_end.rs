@@ -13,7 +13,7 @@ use zc_events::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A fleet of its own: an exchange that nobody else uses.
+/// A fleet with an exchange of its own.
 fn fleet() -> impl Fn(&str) -> EventClient {
     let exchange = unique("fleet");
     move |service| {

@@ -19,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[test]
 fn deleted_exchange_is_declared_again() {
     let exchange = unique("deleted");
-    let settings = Settings::builder().broker_url(broker_url()).events_exchange(&exchange).service_name("nobody");
+    let settings = Settings::builder().broker_url(broker_url()).events_exchange(&exchange).service_name("unbound");
     let client = EventClient::new(settings.build().unwrap()).unwrap();
-    // Nobody is bound.
+    // No queue is bound.
     assert!(matches!(client.emit(&Event::new("first")), Err(Error::Unroutable { .. })));
     let mut connection = amiquip::Connection::insecure_open(&broker_url()).unwrap();
     connection.open_channel(None).unwrap().exchange_delete(&exchange, false).unwrap();

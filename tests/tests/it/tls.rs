@@ -122,7 +122,7 @@ fn untrusted_server_gets_neither_password_nor_events() {
         let error = call(settings(&broker_url(), redis)).to_string();
         assert!(error.contains(said) && error.contains("ssl_ca_certs"), "{error}");
     }
-    // TLS where there is none, and the other way round.
+    // TLS to a server without TLS, and the other way round.
     let bare = through(&broker_url(), resolved(&broker_url()), "");
     let error = emit(settings(&bare, &redis_url())).to_string();
     assert!(error.contains("no TLS with the broker") && error.contains("5671"), "{error}");

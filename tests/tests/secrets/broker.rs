@@ -71,7 +71,7 @@ fn several_brokers_that_are_down() {
 }
 
 #[test]
-fn a_host_that_nobody_knows() {
+fn unknown_host() {
     let canary = Canary::new();
     let url = format!("amqp://app:{}@no-such-host.invalid/", canary.encoded());
     let error = fails(&canary, &url, &["no-such-host.invalid"]);

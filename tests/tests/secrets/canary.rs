@@ -1,4 +1,4 @@
-//! Secrets that can be recognised, whole or in pieces, in all the forms that they might be printed in.
+//! Secrets that the tests recognise, whole or in pieces, in all forms in which they might be printed.
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
@@ -7,11 +7,10 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 use crate::capture;
 
-/// A secret that nobody else has. Made of pieces with what URLs make something of between them, since a torn secret
-/// is one, too.
+/// A unique secret. Characters with a meaning in URLs separate its pieces, because a part of a secret is a secret, too.
 pub(crate) struct Canary {
     pieces: Vec<String>,
-    /// How many lines had been logged before there was this secret.
+    /// The number of log lines before this secret was made.
     pub(crate) since: usize,
 }
 
@@ -21,12 +20,12 @@ impl Canary {
         Self { pieces: (0..3).map(piece).collect(), since: capture::count() }
     }
 
-    /// As it is.
+    /// The secret as it is.
     pub(crate) fn plain(&self) -> String {
         format!("{}@{}/{}", self.pieces[0], self.pieces[1], self.pieces[2])
     }
 
-    /// As it must be written in a URL.
+    /// The secret, percent-encoded for a URL.
     pub(crate) fn encoded(&self) -> String {
         utf8_percent_encode(&self.plain(), NON_ALPHANUMERIC).to_string()
     }

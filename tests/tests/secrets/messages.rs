@@ -46,7 +46,7 @@ struct Order {
 }
 
 #[test]
-fn an_event_that_nobody_takes() {
+fn unroutable_event() {
     let (canary, name) = (Canary::new(), unique("secrets"));
     let client = client(&name);
     let event = Event::new("order_created")
@@ -61,7 +61,7 @@ fn an_event_that_nobody_takes() {
 }
 
 #[test]
-fn a_request_that_nobody_answers() {
+fn unanswered_request() {
     let (canary, name) = (Canary::new(), unique("secrets"));
     let client = client(&name);
     let service = Service::builder(&client).on("something_else", |_: &Context, _: Value| Ok(())).start().unwrap();
@@ -101,7 +101,7 @@ impl ResourceView for Orders {
 }
 
 #[test]
-fn answers_that_are_failures_or_unfit() {
+fn failed_or_undecodable_answers() {
     let (canary, name) = (Canary::new(), unique("secrets"));
     let client = client(&name);
     let service = Service::builder(&client).resource("Order", Orders(canary.plain())).start().unwrap();
@@ -110,7 +110,7 @@ fn answers_that_are_failures_or_unfit() {
         let error = client.get_remote_resource::<Order>("Order", pk).err().unwrap();
         assert_eq!(error.status(), Some(status), "{error:?}");
         let Error::Remote { failure, .. } = &error else { panic!("{error:?}") };
-        // It came, for whoever asks for it.
+        // The program can read the body if it asks for it.
         assert!(failure.body().unwrap().to_string().contains(canary.piece()));
         all += &format!("{} {failure:?} {:?}", said(&error), failure.errors());
     }

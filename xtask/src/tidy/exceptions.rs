@@ -23,9 +23,7 @@ const EXCEPTIONS: &[Exception] = &[
     (Check::Imports, "tests/", "until its circles are broken"),
     (Check::FileNames, "crates/client/", "until its files are renamed"),
     (Check::FileNames, "tests/", "until its files are renamed"),
-    (Check::BannedWords, "crates/blobs/", "until its private words are renamed"),
     (Check::BannedWords, "crates/client/", "until its private words are renamed"),
-    (Check::BannedWords, "tests/", "until its private words are renamed"),
 ];
 
 /// This file.

@@ -176,7 +176,7 @@ mod tests {
             (
                 "a.toml",
                 "# what there is\n[[expect]]\ncall = 'a'\n\n[[ expect ]] # and\nresource = 'Order'\nstatus = 99999\n",
-                "./a.toml: line 5: expectation 2 (resource `Order`): `status` is a number from 100 to 599",
+                "./a.toml: line 5: expectation 2 (resource `Order`): `status` must be a number from 100 to 599",
             ),
         ] {
             let told = read(name, text).unwrap_err();

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use zc_events::Watched;
-use zc_events_testing::{Answers, Stub, StubLine};
+use zc_events_testing::{Expectations, Stub, StubReport};
 
 use crate::failure::Failure;
 use crate::listen::note_new_exchanges;
@@ -35,18 +35,18 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let mut file = ExpectationFile::new(options.file.clone());
     let expected = file.read()?;
     let count = expected.len();
-    let answers = Arc::new(Answers::standing(expected));
+    let expectations = Arc::new(Expectations::standing(expected));
     let client = session.client(|settings| settings)?;
     let output = session.output;
-    let (sender, asked) = crossbeam_channel::unbounded();
+    let (sender, reports) = crossbeam_channel::unbounded();
     let missing = client.missing_exchanges(Watched::Events)?;
-    let stub = Stub::temporary(&client, Arc::clone(&answers), move |line| {
+    let stub = Stub::temporary(&client, Arc::clone(&expectations), move |report| {
         // The receiver lives as long as the stub.
-        let _ = sender.send((SystemTime::now(), line));
+        let _ = sender.send((SystemTime::now(), report));
     })?;
     note(format_args!(
         "answering {} on {}; press Ctrl-C to stop",
-        expectations(count),
+        number_of_expectations(count),
         client.settings().events_exchange()
     ));
     note_new_exchanges(&missing);
@@ -54,14 +54,14 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
     let look = crossbeam_channel::tick(FILE_CHECK);
     while interrupt.check().is_ok() {
         crossbeam_channel::select! {
-            recv(asked) -> line => if let Ok((at, line)) = line {
-                show(output, at, &line)?;
+            recv(reports) -> received => if let Ok((at, report)) = received {
+                show(output, at, &report)?;
             },
             recv(look) -> _ => match file.read_if_changed() {
                 None => {}
                 Some(Ok(expected)) => {
-                    note(format_args!("reloaded {}: {}", file.name(), expectations(expected.len())));
-                    answers.replace(expected);
+                    note(format_args!("reloaded {}: {}", file.name(), number_of_expectations(expected.len())));
+                    expectations.replace(expected);
                 }
                 Some(Err(failure)) => {
                     failure.print();
@@ -71,32 +71,32 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<(), Failure> {
         }
     }
     drop(stub);
-    for (at, line) in asked.try_iter() {
-        show(output, at, &line)?;
+    for (at, report) in reports.try_iter() {
+        show(output, at, &report)?;
     }
     interrupt.check()
 }
 
-fn expectations(count: usize) -> String {
+fn number_of_expectations(count: usize) -> String {
     if count == 1 { "1 expectation".to_owned() } else { format!("{count} expectations") }
 }
 
 /// A line of JSON about a request.
 #[derive(Serialize)]
-struct Asked<'a> {
+struct ReportLine<'a> {
     time: String,
     asked: &'a str,
     answered: &'a str,
     expected: bool,
 }
 
-fn show(output: Output, at: SystemTime, line: &StubLine) -> std::io::Result<()> {
+fn show(output: Output, at: SystemTime, report: &StubReport) -> std::io::Result<()> {
     let time = time(at);
-    let StubLine { asked, answered, expected, .. } = line;
+    let StubReport { request, outcome, is_expected, .. } = report;
     if output.is_json() {
-        return output.json(&Asked { time, asked, answered, expected: *expected });
+        return output.json(&ReportLine { time, asked: request, answered: outcome, expected: *is_expected });
     }
-    let colour = if *expected { GOOD } else { BAD };
+    let colour = if *is_expected { GOOD } else { BAD };
     let clock = time.get(11..23).unwrap_or(&time);
-    output.text(format_args!("{FAINT}{clock}{FAINT:#} {}: {colour}{}{colour:#}", Line(asked), Line(answered)))
+    output.text(format_args!("{FAINT}{clock}{FAINT:#} {}: {colour}{}{colour:#}", Line(request), Line(outcome)))
 }

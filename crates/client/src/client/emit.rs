@@ -51,15 +51,15 @@ impl EventClient {
     /// `Ok` means that it is in the queue of every service that is bound, and on the
     /// broker's disk.
     ///
-    /// Nothing is repeated once the event may have gone out, since Python services do not
-    /// tell duplicates apart. Whoever repeats it keeps the [`Event`], and with it its id.
+    /// An event that may have gone out is not sent again automatically, because Python services do not
+    /// detect duplicates. To send it again, emit the same [`Event`]: it keeps its id.
     ///
     /// ```
     /// # use zc_events::{Error, Event, EventClient, Settings};
     /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
     /// let client = EventClient::new(settings)?;
     /// let event = Event::new("order_created").resource("Order", 23131024).user(56);
-    /// // Nobody listens yet, and that is told.
+    /// // No queue is bound yet, so `emit` reports an error.
     /// assert!(matches!(client.emit(&event), Err(Error::Unroutable { .. })));
     /// # Ok::<(), Error>(())
     /// ```
@@ -84,7 +84,7 @@ impl EventClient {
         self.hand_over_event(To::Events, &about(event), |options| Ok(event.encode(options)?))
     }
 
-    /// Hands over what nobody answers.
+    /// Publishes an event or a call without waiting for an answer.
     pub(super) fn hand_over_event(
         &self,
         to: To,
@@ -93,7 +93,7 @@ impl EventClient {
     ) -> Result<EmitReceipt> {
         let inner = self.inner();
         let emission = TrackedEmit::begin(&inner.observers, about.event_type, inner.clock());
-        // Not the handler's caller's: what has happened is told, whoever still waits.
+        // Not the deadline of the handler's caller: the event is emitted even if the caller no longer waits.
         let deadline = inner.deadline(inner.settings.publish_timeout);
         let sent = encode(&self.encode_options()).and_then(|encoded| {
             log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
@@ -119,7 +119,7 @@ impl EventClient {
     /// # let client = EventClient::new(settings)?;
     /// let events: Vec<_> = (0..3).map(|id| Event::new("order_created").resource("Order", id)).collect();
     /// let results = client.emit_many(&events);
-    /// assert_eq!(results.iter().filter(|result| result.is_err()).count(), 3); // nobody listens
+    /// assert_eq!(results.iter().filter(|result| result.is_err()).count(), 3); // no queue is bound
     /// # Ok::<(), zc_events::Error>(())
     /// ```
     pub fn emit_many<'a>(&self, events: impl IntoIterator<Item = &'a Event>) -> Vec<Result<()>> {

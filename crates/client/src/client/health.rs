@@ -39,7 +39,7 @@ pub struct ClientHealth {
     /// How many requests await their answers.
     pub waiting: usize,
     /// How many answers were taken from the reply store for requests that had timed out just then, and
-    /// could not be put back. Whoever asked was told of the timeout.
+    /// could not be put back. The caller got a timeout.
     pub answers_lost: u64,
 }
 
@@ -52,14 +52,14 @@ impl ClientHealth {
 }
 
 impl EventClient {
-    /// How the connections are. Asks nobody and does not block.
+    /// The state of the connections. Sends nothing and does not block.
     ///
     /// ```
     /// # use zc_events::{Event, EventClient, Settings};
     /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
     /// let client = EventClient::new(settings)?;
     /// assert!(!client.health().connected); // opened when it is first needed
-    /// let _ = client.emit(&Event::new("order_created")); // nobody listens, and yet there was a connection
+    /// let _ = client.emit(&Event::new("order_created")); // no queue is bound, but this opened a connection
     /// let health = client.health();
     /// assert!(health.is_ready() && health.blocked_reason.is_none());
     /// # Ok::<(), zc_events::Error>(())

@@ -185,7 +185,7 @@ impl EventClient {
         }
     }
 
-    /// How a request goes out that waits for so long: transient, and dropped by the broker when nobody waits any more.
+    /// How a request with this timeout is published: transient, and it expires at the broker when its caller gives up.
     ///
     /// # Errors
     /// [`Error::Config`] without a reply store; [`Error::Timeout`] as for [`EventClient::deadline`].

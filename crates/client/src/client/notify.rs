@@ -15,7 +15,7 @@ impl EventClient {
     /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
     /// let client = EventClient::new(settings)?;
     /// let event = Event::new("order_shipped").set("to", ["a@b.c"])?.set("subject", "On its way")?;
-    /// // Nobody listens yet, and that is told.
+    /// // No queue is bound yet, so this reports an error.
     /// assert!(matches!(client.notify(Channel::Email, &event), Err(Error::Unroutable { .. })));
     /// # Ok::<(), Error>(())
     /// ```
@@ -47,7 +47,7 @@ impl EventClient {
     /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").build()?;
     /// let client = EventClient::new(settings)?;
     /// let push = PushNotification::new("user-1").notification_type("order").title("On its way").data([("order", 7)])?;
-    /// // Nobody listens yet, and that is told.
+    /// // No queue is bound yet, so this reports an error.
     /// assert!(matches!(client.send_push_notification(&push), Err(Error::Unroutable { .. })));
     /// # Ok::<(), Error>(())
     /// ```

@@ -73,8 +73,8 @@ impl<T> Pending<T> {
     ///
     /// # Errors
     /// [`Error::Remote`] for an answer with a status of 400 and above, [`Error::Call`] for a function that failed.
-    /// [`Error::Timeout`] with [`Stage::Reply`]: nobody answered; it may still be
-    /// run. [`Error::Unroutable`]: no service is bound, which is told at once.
+    /// [`Error::Timeout`] with [`Stage::Reply`]: no answer came in time; the request may still be
+    /// handled. [`Error::Unroutable`]: no service is bound; this error comes at once.
     /// [`Error::Unavailable`] and [`Error::Rejected`] of the reply store: the outcome is unknown.
     /// [`Error::Decode`]: the answer is no answer, or larger than `EVENTS_MAX_REPLY`.
     #[doc(alias = "complete")]
@@ -83,7 +83,7 @@ impl<T> Pending<T> {
         self.end(awaited)
     }
 
-    /// When whoever sent it gives up.
+    /// When the caller gives up.
     pub(super) fn deadline(&self) -> Deadline {
         self.deadline
     }
@@ -102,7 +102,7 @@ impl<T> Pending<T> {
         &self.what
     }
 
-    /// Its end: the answer as it came, or why there is none.
+    /// How the request ended: the answer as it came, or an error.
     pub(super) fn end(self, awaited: Result<Vec<u8>>) -> Result<T> {
         let settings = self.client.settings();
         let limits = Limits { body: settings.max_reply, ..settings.limits };
@@ -112,7 +112,7 @@ impl<T> Pending<T> {
     }
 
     fn reply(&mut self) -> Result<Vec<u8>> {
-        // Where it is known already that nobody gets it, nobody waits at all.
+        // If the broker has already returned the request, there is no answer to wait for.
         self.check_delivery()?;
         let first_look = self.client.inner().deadline(FIRST_LOOK).min(self.deadline);
         let mut reply = match self.pop(first_look) {

@@ -86,6 +86,7 @@ impl<T> PendingSet<T> {
 
     /// Returns all results in the order of the indices, without those that [`PendingSet::wait_any`] has returned. Blocks for
     /// at most `timeout`. Requests that have not ended by then are timeouts.
+    #[must_use]
     pub fn wait_all(mut self, timeout: Duration) -> Vec<Result<T>> {
         let deadline = self.client().map(|client| client.inner().deadline(timeout));
         let mut all = std::mem::take(&mut self.ended);

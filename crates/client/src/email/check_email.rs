@@ -13,7 +13,7 @@ impl Email {
     /// ```
     /// use zc_events::Email;
     /// assert!(Email::new().to("ada@example.com").check().is_ok());
-    /// assert!(Email::new().subject("To nobody").check().is_err());
+    /// assert!(Email::new().subject("No recipients").check().is_err());
     /// assert!(Email::new().to("ada@example.com\r\nBcc: all@example.com").check().is_err());
     /// ```
     ///

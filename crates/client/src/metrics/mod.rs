@@ -28,7 +28,7 @@
 //!
 //! What was not confirmed or answered has as its `outcome` the kind of the error (`unroutable`, `nacked`,
 //! `blocked`, `unavailable`, `rejected`, `decode`, `encode`, `too_large`, `config`, `closed`, and `timeout_` with
-//! the stage, such as `timeout_confirm`), or `unawaited` where nobody asked. `event_type` is only ever a type that this
+//! the stage, such as `timeout_confirm`), or `unawaited` if the caller did not wait for the answer. `event_type` is only ever a type that this
 //! program emits or has a handler for, so that no peer can add to the labels.
 
 #[cfg(feature = "metrics")]

@@ -1,4 +1,4 @@
-//! The one seam for code that looks on: what clients and services do, told to observers as it happens.
+//! Observers: clients and services report to them what they do, when they do it.
 //!
 //! Metrics, the health counters of a service and the test kit are observers, and a program can bring its own.
 //! `moments` holds what an observer is told, `observers` the list that is told, `tracked` messages until their end is told.

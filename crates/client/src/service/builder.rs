@@ -1,5 +1,6 @@
-//! What a service handles, said before it starts.
+//! Builds a service: which events, notifications, calls and resources it handles.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -15,18 +16,28 @@ use super::retry::Retry;
 use super::{Service, topology};
 use crate::{Error, EventClient, Result};
 
-/// A service in the making; see [`Service::builder`].
+/// A builder of a [`Service`]; see [`Service::builder`].
 #[must_use = "a service does nothing until it is started"]
 pub struct ServiceBuilder {
     client: EventClient,
     routes: Routes,
     retry: Retry,
-    /// What was named last, and may be given a policy.
+    /// The route that was added last. [`ServiceBuilder::retry`] applies to it.
     last: Option<RouteKey>,
     workers: usize,
     strict: bool,
-    /// What is wrong with what was said so far.
+    /// The first mistake in the calls so far. `start` reports it.
     wrong: Option<String>,
+}
+
+impl fmt::Debug for ServiceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceBuilder")
+            .field("client", &self.client)
+            .field("workers", &self.workers)
+            .field("strict", &self.strict)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ServiceBuilder {
@@ -54,7 +65,7 @@ impl ServiceBuilder {
     /// is made from the call's data; method and headers are in [`Context::call`].
     ///
     /// What the function returns is the answer, and so is its failure: with the type and the text of a
-    /// [`HandlerError::with_status`], and else without any detail. Where nobody waits
+    /// [`HandlerError::with_status`], and else without any detail. If no caller waits
     /// for the answer (`no_wait`), a failure is tried again as one of an event.
     ///
     /// ```
@@ -152,8 +163,8 @@ impl ServiceBuilder {
         self.route(key, Route::Event { handler: erase(handler), retry: None })
     }
 
-    /// When the event, the notification or the call named last is tried again after its handler failed (a call: where
-    /// nobody waits for its answer). Named before any event, it holds for all that have no policy of their own, in
+    /// When the event, the notification or the call named last is tried again after its handler failed (a call: if
+    /// no caller waits for its answer). Named before any event, it holds for all that have no policy of their own, in
     /// place of `EVENTS_ATTEMPTS`.
     ///
     /// ```

@@ -6,15 +6,15 @@ use zc_events_protocol::resource::{DeserializeError, ErrorObject};
 const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
 
-/// The error for a misfit, without its place.
-pub(super) fn error(misfit_is_missing: bool, problem: &str) -> ErrorObject {
-    let (detail, code) = if misfit_is_missing { (REQUIRED.to_owned(), "required") } else { words(problem) };
+/// The error for a value that does not have the view's type, without a pointer.
+pub(super) fn error(is_missing: bool, problem: &str) -> ErrorObject {
+    let (detail, code) = if is_missing { (REQUIRED.to_owned(), "required") } else { words(problem) };
     ErrorObject::new(400, detail).code(code)
 }
 
-/// The error for a misfit of a body that is no resource, with its place.
-pub(super) fn of_value(misfit: &DeserializeError) -> ErrorObject {
-    error(misfit.is_missing(), misfit.problem()).pointer(misfit.pointer())
+/// The error for a body that is not a resource and does not have the view's type, with its pointer.
+pub(super) fn of_value(mismatch: &DeserializeError) -> ErrorObject {
+    error(mismatch.is_missing(), mismatch.problem()).pointer(mismatch.pointer())
 }
 
 /// What serde says, as a field of Django REST framework would. Neither quotes the value.
@@ -67,8 +67,8 @@ mod tests {
     use super::*;
 
     fn said<T: DeserializeOwned>(value: Value) -> (String, String) {
-        let misfit = deserialize::<T>(&value).err().expect("it does not fit");
-        let error = of_value(&misfit);
+        let mismatch = deserialize::<T>(&value).err().expect("a mismatch");
+        let error = of_value(&mismatch);
         (error.detail.unwrap(), error.code.unwrap())
     }
 

@@ -44,8 +44,8 @@ where
     F: Fn(&Context, T) -> Result<R, HandlerError> + Send + Sync + 'static,
 {
     Called::Function(Box::new(move |context, data| {
-        let payload = deserialize(data).map_err(|misfit| {
-            let text = format!("the data does not fit: {misfit}");
+        let payload = deserialize(data).map_err(|mismatch| {
+            let text = format!("the data does not fit: {mismatch}");
             HandlerError::with_status(400, text).permanent().because("payload_mismatch")
         })?;
         let result = handler(context, payload)?;

@@ -137,7 +137,7 @@ impl HandlerError {
         Self::with_status(400, detail).kind("ParseError").code("parse_error")
     }
 
-    /// 401, in the words of Django REST framework: nobody knows who asks.
+    /// 401, with the text of Django REST framework: the caller is not authenticated.
     #[must_use]
     pub fn not_authenticated() -> Self {
         Self::with_status(401, "Authentication credentials were not provided.")
@@ -217,7 +217,7 @@ impl HandlerError {
         self
     }
 
-    /// The `code` that whoever asked for a resource is told; Django REST framework's for the status unless set.
+    /// The `code` in the answer to a request for a resource. The default is Django REST framework's for the status.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.told.code = Some(code.into());
@@ -239,8 +239,8 @@ impl HandlerError {
         self.told.code.as_deref().unwrap_or(words(self.status).1)
     }
 
-    /// The document that whoever asked for a resource gets, and its status. What went wrong inside is not told
-    /// outside, unless the view gave it a status. `text` is the error's own, which user code may have written.
+    /// The document and the status that answer a request for a resource. They hide internal errors: only an error to
+    /// which the view gave a status shows its text. `text` is the error's own; user code may have written it.
     pub(super) fn document(self, text: String) -> (u16, Document) {
         let status = self.status.unwrap_or(500);
         let text = if self.status.is_some() { text } else { "The service failed to answer.".to_owned() };

@@ -1,4 +1,4 @@
-//! How far a service is with its messages, for code that looks on: a test kit that waits until nothing is left to do, a
+//! How far a service is with its messages, for code that watches it: a test kit that waits until nothing is left to do, a
 //! page that shows what runs.
 
 use std::fmt;

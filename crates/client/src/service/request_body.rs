@@ -63,11 +63,11 @@ impl Context {
         self.check_type(object)?;
         self.check_id(object.id.as_deref())?;
         document.attributes().map_err(|error| match error {
-            ResourceError::Field(misfit) => {
-                let pointer = format!("/data{}", misfit.pointer());
+            ResourceError::Field(mismatch) => {
+                let pointer = format!("/data{}", mismatch.pointer());
                 HandlerError::with_errors(
                     400,
-                    [field_errors::error(misfit.is_missing(), misfit.problem()).pointer(pointer)],
+                    [field_errors::error(mismatch.is_missing(), mismatch.problem()).pointer(pointer)],
                 )
             }
             other => HandlerError::malformed(other.to_string()),
@@ -90,7 +90,7 @@ impl Context {
     /// One with status 400 that points to what does not fit.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HandlerError> {
         deserialize(&self.value()?.unwrap_or_default())
-            .map_err(|misfit| HandlerError::with_errors(400, [field_errors::of_value(&misfit)]))
+            .map_err(|mismatch| HandlerError::with_errors(400, [field_errors::of_value(&mismatch)]))
     }
 
     /// The body of a request as it came: JSON, or a text, which some versions of Python send.

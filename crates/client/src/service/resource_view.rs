@@ -128,7 +128,7 @@ pub trait ResourceView: Send + Sync {
     }
 
     /// OPTIONS, with a key or without. Answers, unless overridden, with the name and the media type, as Django REST
-    /// framework does; which methods are allowed nobody knows but the view.
+    /// framework does. It leaves out `allowed_methods`, because only the view knows them.
     ///
     /// # Errors
     /// See [`ResourceView::list`].

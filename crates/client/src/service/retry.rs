@@ -111,20 +111,20 @@ impl fmt::Debug for Retry {
     }
 }
 
-/// The rung that is nearest by ratio.
+/// The retry delay that is nearest by ratio.
 fn nearest(pause: Duration) -> Duration {
-    let ratio = |rung: &Duration| {
-        let (a, b) = (rung.as_secs_f64(), pause.as_secs_f64().max(0.001));
+    let ratio = |delay: &Duration| {
+        let (a, b) = (delay.as_secs_f64(), pause.as_secs_f64().max(0.001));
         if a > b { a / b } else { b / a }
     };
     RETRY_DELAYS.into_iter().min_by(|a, b| ratio(a).total_cmp(&ratio(b))).unwrap_or(RETRY_DELAYS[0])
 }
 
-/// The longest rung within `left`, the first where there is none: what is left after it is
-/// waited for on the next one. A moment too long does no harm.
+/// The longest retry delay within `left`, or the shortest one if all are longer. The message waits for the rest in the
+/// next queue. A moment too long does no harm.
 pub(super) fn delay_within(left: Duration) -> Duration {
     const MOMENT: Duration = Duration::from_millis(100);
-    RETRY_DELAYS.into_iter().rev().find(|rung| *rung <= left.saturating_add(MOMENT)).unwrap_or(RETRY_DELAYS[0])
+    RETRY_DELAYS.into_iter().rev().find(|delay| *delay <= left.saturating_add(MOMENT)).unwrap_or(RETRY_DELAYS[0])
 }
 
 #[cfg(test)]
@@ -138,7 +138,7 @@ mod tests {
         for _ in 0..200 {
             let pauses: Vec<_> = (1..6).map(|attempt| policy.pause(attempt, &error).unwrap().as_secs()).collect();
             assert!(pauses[0] <= 5 && (1..=15).contains(&pauses[1]) && (60..=900).contains(&pauses[4]), "{pauses:?}");
-            assert!(pauses.iter().all(|pause| RETRY_DELAYS.iter().any(|rung| rung.as_secs() == *pause)));
+            assert!(pauses.iter().all(|pause| RETRY_DELAYS.iter().any(|delay| delay.as_secs() == *pause)));
         }
         let seen: std::collections::HashSet<_> = (0..200).filter_map(|_| policy.pause(2, &error)).collect();
         assert!(seen.len() > 1, "no jitter");

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-/// How a service is. Asking costs nothing and asks nobody.
+/// The state of a service. Reading it sends nothing and does not block.
 ///
 /// ```
 /// # use zc_events::{Context, EventClient, Service, Settings, Value};
@@ -33,7 +33,7 @@ pub struct ServiceHealth {
     pub stuck: usize,
     /// How many messages wait here because the queue that they are to move to, for another
     /// attempt or among the dead letters, does not take them. They keep their prefetched places.
-    pub held_up: usize,
+    pub blocked_moves: usize,
     /// How many events were handled and requests answered.
     pub processed: u64,
     /// How many were for others.
@@ -44,9 +44,9 @@ pub struct ServiceHealth {
     pub retried: u64,
     /// How many had been completed before, and were not handled again.
     pub duplicates: u64,
-    /// How many came too late, or took too long to be begun: nobody waits for them.
+    /// How many requests came too late, or waited too long for a worker: their callers no longer wait.
     pub expired: u64,
-    /// How many answers could not be handed in.
+    /// How many answers could not be pushed to the reply store.
     pub unanswered: u64,
     /// How many were delivered before to a worker that has vanished, and are handled one by one.
     pub quarantined: u64,

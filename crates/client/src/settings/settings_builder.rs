@@ -1,6 +1,7 @@
 //! The builder of settings, and its methods for the broker, the stores, the names and the timeouts. The methods for limits
 //! and failures are in `limit_setters`, those for blobs in `blob_setters`. `build_settings` checks the values.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,16 @@ pub struct SettingsBuilder {
     pub(super) limits: Limits,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) observers: Observers,
+}
+
+/// Shows the names alone: URLs and keys hold secrets.
+impl fmt::Debug for SettingsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SettingsBuilder")
+            .field("service_name", &self.service_name)
+            .field("staging_name", &self.staging_name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SettingsBuilder {

@@ -67,12 +67,12 @@ fn failed_call_is_answered_without_internal_details() {
     assert_eq!(kinds(&failure("named".into())), pair("ZeroDivisionError", "by zero"));
     assert_eq!(kinds(&failure("inside".into())), pair("APIException", "The service failed to answer."));
     assert_eq!(kinds(&failure("panics".into())), pair("APIException", "The service failed to answer."));
-    let misfit = failure(json!({"secret": "hush"}));
+    let mismatch = failure(json!({"secret": "hush"}));
     assert_eq!(
-        kinds(&misfit),
+        kinds(&mismatch),
         pair("ValidationError", "the data does not fit: invalid type: object, expected a string")
     );
-    assert_eq!(misfit.outcome(), Outcome::Delivered);
+    assert_eq!(mismatch.outcome(), Outcome::Delivered);
     let named = failure("named".into());
     assert_eq!(named.to_string(), "the call of `fails` failed at the other service: ZeroDivisionError");
     assert!(!format!("{named:?}").contains("by zero"));
@@ -155,13 +155,13 @@ fn pending_set_awaits_each_reply_until_its_own_deadline() {
     seen.sort_unstable();
     assert_eq!((seen, some.is_empty()), (vec![0, 1, 2], true));
 
-    // Nobody answers any more, and the queue is still bound.
+    // The service is stopped, and its queue is still bound.
     assert_eq!(service.stop(SOON).abandoned, 0);
     let mut late = PendingSet::new();
     late.push(client.get("square").data(2).unwrap().timeout(Duration::from_secs(30)).send::<i64>().unwrap());
     late.push(client.get("square").data(3).unwrap().timeout(Duration::from_secs(1)).send::<i64>().unwrap());
     let other = ManualFleet::new("calls-many-other").client();
-    // Nobody is there to refuse or to answer.
+    // This fleet has no service.
     let stranger = late.push(other.get("square").send::<i64>().unwrap());
     let (index, ended) = late.wait_any(SOON).unwrap();
     assert_eq!((index, matches!(ended, Err(Error::Config { .. }))), (stranger, true));
@@ -179,7 +179,7 @@ fn pending_set_awaits_each_reply_until_its_own_deadline() {
 
 #[test]
 fn pending_set_reports_unroutable_requests_at_once() {
-    let fleet = ManualFleet::new("calls-nobody");
+    let fleet = ManualFleet::new("calls-unroutable");
     let client = fleet.client();
     let set: PendingSet<i64> = (0..2).map(|_| client.get("square").timeout(PATIENCE).send().unwrap()).collect();
     let start = fleet.clock.now();

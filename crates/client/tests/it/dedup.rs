@@ -161,7 +161,7 @@ fn clones_of_a_request_are_new_requests_and_clones_of_an_event_keep_its_id() {
         let order: Value = serde_json::to_value(document.to_value()).unwrap();
         assert_eq!(order["data"]["id"], pk.to_string());
     }
-    // Events keep their id, so that whoever repeats one can; another event with it is another event.
+    // An event keeps its id when it is emitted again. A different event with the same id is not a duplicate.
     let base = Event::new("noted");
     for order in [1, 2, 2] {
         client.emit(&base.clone().resource("Order", order)).unwrap();

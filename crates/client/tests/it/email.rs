@@ -146,13 +146,13 @@ fn bodies_and_attachments_are_in_the_store_under_the_keys_sent() {
     assert_eq!(store.keys(), named, "something else was stored");
 }
 
-/// In `raised` vectors, Python refuses it, too: an e-mail to nobody. A tuple of recipients is no type of ours.
+/// In `raised` vectors Python refuses the e-mail, too: it has no recipients. We have no type for a tuple of recipients.
 #[test]
 fn email_without_recipients_is_refused_before_storing() {
     for name in ["v0110_send_email_no_recipient", "v024_send_email_no_recipient"] {
         assert!(vector(name)["raised"].as_str().unwrap().contains("can't all be empty"), "{name}");
     }
-    let seen = WireTap::new("email-nobody");
+    let seen = WireTap::new("email-refused");
     let (client, store) = (seen.client(), MemoryBlobStore::new());
     for email in [
         Email::new().subject("s").plaintext_body("p"),

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 
 use serde_json::{Value, json};
 use zc_events::blobs::{self, BlobStore, MemoryBlobStore};
-use zc_events::{Context, Deadline, Error, EventClient, Outcome, RebuildProgress, Service};
-use zc_events_testing::{Ending, Fleet};
+use zc_events::{Context, Deadline, Error, EventClient, Outcome, RebuildProgress, Service, Settlement};
+use zc_events_testing::Fleet;
 
 use crate::support::PATIENCE;
 use crate::support::wire_tap::{Message, WireTap, assert_sent_like, masked, soon, vector};
@@ -71,7 +71,7 @@ fn empty_rebuild_stores_and_sends_nothing() {
     assert_eq!((store.keys().len(), seen.left(), called.get()), (0, 0, false));
 }
 
-/// Items are taken as they are needed, whose number nobody has to know; when a batch is out, no item of the next is.
+/// Items are taken from the iterator as they are needed. When a batch is emitted, no item of the next one has been taken.
 #[test]
 fn one_batch_is_in_memory_at_a_time() {
     let seen = WireTap::new("rebuild-lazy");
@@ -95,7 +95,7 @@ fn one_batch_is_in_memory_at_a_time() {
     assert_eq!((done.batches, done.items), (4, 35));
 }
 
-/// In the kit for tests, whoever stores may go: what was stored stays until the fleet ends.
+/// In the test kit, a stored batch stays until the fleet ends, even if the client that stored it is dropped.
 #[test]
 fn test_fleet_has_a_blob_store() {
     let fleet = Fleet::new();
@@ -110,7 +110,7 @@ fn test_fleet_has_a_blob_store() {
         .unwrap();
     fleet.client("orders").index_rebuild("index_order", "Order").batch_size(10).emit(items(25)).unwrap();
     fleet.settle();
-    assert_eq!(fleet.all_endings().iter().filter(|ended| ended.ending == Ending::Handled).count(), 3);
+    assert_eq!(fleet.all_settlements().iter().filter(|message| message.settlement == Settlement::Handled).count(), 3);
     assert!(fleet.index_blobs().keys().is_empty());
     assert_eq!(service.stop(PATIENCE).abandoned, 0);
 }

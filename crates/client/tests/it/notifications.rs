@@ -136,10 +136,10 @@ fn failing_notification_is_retried_as_a_notification_then_dead_lettered() {
     client.notify(Channel::Push, &Event::new("shipped")).unwrap();
     eventually(|| service.health().retried == 1);
     let waiting = |queue: String| fleet.broker().queue_len(&queue);
-    let rungs = ["1s", "5s"];
-    let in_retry: usize = rungs.iter().filter_map(|rung| waiting(format!("orders-notifications.retry.{rung}"))).sum();
+    let delays = ["1s", "5s"];
+    let in_retry: usize = delays.iter().filter_map(|it| waiting(format!("orders-notifications.retry.{it}"))).sum();
     assert_eq!(in_retry, 1);
-    assert!(rungs.iter().all(|rung| waiting(format!("orders-events.retry.{rung}")).is_none()));
+    assert!(delays.iter().all(|it| waiting(format!("orders-events.retry.{it}")).is_none()));
     fleet.pass_time_until(&service, || service.health().dead_lettered == 1);
     let push = Some(Channel::Push);
     assert_eq!(*attempts.lock().unwrap(), [(1, push), (2, push), (3, push)]);

@@ -24,7 +24,7 @@ fn redelivered_message_is_handled_alone() {
         .on("order_created", move |context: &Context, _: Value| {
             Ok(seen.send((context.attempt(), context.is_redelivered()))?)
         })
-        // Even where there is one attempt only: nobody knows whose fault it was.
+        // Even with a single attempt: the message may not be the one that ended the process.
         .retry(Retry::never())
         .start()
         .unwrap();

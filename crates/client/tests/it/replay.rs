@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use zc_events::{
     Channel, Context, Event, EventClient, HandlerError, MessageKind, Protocol, Replay, Retry, Service, Settings,
-    Watched,
+    Settlement, Watched,
 };
-use zc_events_testing::{Ending, Fleet};
+use zc_events_testing::Fleet;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -80,7 +80,7 @@ fn replay_gives_the_chosen_dead_letter_all_attempts_again() {
     let replayed = letters.replay(&Replay::new(), |letter| letter.id() == Some(first.id())).unwrap();
     assert_eq!((replayed.done, replayed.left.len()), (vec![first.id().to_owned()], 0));
     scene.fleet.settle();
-    assert_eq!(scene.fleet.endings(&first), [Ending::DeadLettered("failed"), Ending::Handled]);
+    assert_eq!(scene.fleet.settlements(&first), [Settlement::DeadLettered { reason: "failed" }, Settlement::Handled]);
     let left: Vec<_> = letters.list().unwrap().iter().map(|letter| letter.id().unwrap().to_owned()).collect();
     assert_eq!(left, [second.id()]);
     // The other services have seen the event once.
@@ -94,7 +94,7 @@ fn replay_does_nothing_if_a_requested_id_is_missing() {
     let letters = scene.client.dead_letters().unwrap();
     let replayed = letters.replay(&Replay::new().only([first.id(), "nothing"]), |_| true).unwrap();
     assert_eq!((replayed.done.len(), replayed.missing), (0, vec!["nothing".to_owned()]));
-    assert!(letters.replay(&Replay::new().event_type(""), |_| true).is_err(), "nobody could tell what it is");
+    assert!(letters.replay(&Replay::new().event_type(""), |_| true).is_err(), "an empty event type is refused");
     let ids: Vec<_> = letters.list().unwrap().iter().map(|letter| letter.id().unwrap().to_owned()).collect();
     assert_eq!(ids, [first.id(), second.id()]);
     let replayed = letters.replay(&Replay::new().only([second.id()]), |_| true).unwrap();
@@ -149,10 +149,10 @@ fn purge_removes_only_the_chosen_dead_letters() {
 fn watch_sees_all_messages_and_takes_none() {
     let scene = scene();
     scene.works.store(true, Ordering::SeqCst);
-    let looker = scene.fleet.client("nobody");
-    let mut events = looker.watch(Watched::Events).unwrap();
-    let mut all = looker.watch(Watched::All).unwrap();
-    let mut notifications = looker.watch(Watched::Notifications).unwrap();
+    let watcher = scene.fleet.client("watcher");
+    let mut events = watcher.watch(Watched::Events).unwrap();
+    let mut all = watcher.watch(Watched::All).unwrap();
+    let mut notifications = watcher.watch(Watched::Notifications).unwrap();
     let event = scene.emit(1);
     let shop = scene.fleet.client("shop");
     scene.fleet.expect(zc_events_testing::Expectation::get("Company").pk(7));
@@ -160,7 +160,7 @@ fn watch_sees_all_messages_and_takes_none() {
     shop.post("note").data(json!({"a": 1})).unwrap().no_wait().unwrap();
     shop.notify(Channel::Text, &Event::new("send_text").set("to", "+1555").unwrap()).unwrap();
     scene.fleet.settle();
-    assert_eq!(scene.fleet.endings(&event), [Ending::Handled]);
+    assert_eq!(scene.fleet.settlements(&event), [Settlement::Handled]);
 
     let kinds = |watch: &mut zc_events::Watch| {
         let mut seen = Vec::new();

@@ -191,9 +191,9 @@ fn view_reads_the_jwt_as_in_python() {
     };
     assert_eq!(token(json!("56"), &["user", "staff"]), theirs["user"]);
     assert_eq!(token(json!(56), &["user"]), theirs["user_int_id"]);
-    // No user, and what Python takes for none.
-    for nobody in [json!(null), json!(""), json!(0), json!(false)] {
-        assert_eq!(token(nobody, &["service"]), theirs["service"]);
+    // No user, and all values that Python treats as no user.
+    for no_user in [json!(null), json!(""), json!(0), json!(false)] {
+        assert_eq!(token(no_user, &["service"]), theirs["service"]);
     }
     let check = |token: &Value| client.remote("Order").pk(token.clone()).fetch_any().unwrap();
     assert_eq!(check(&theirs["user"]).data().unwrap(), Some(json!(["56", ["user", "staff"]])));

@@ -78,7 +78,7 @@ impl ResourceView for Orders {
     }
 }
 
-/// Sends a request as whoever makes messages by hand could, which the client would not.
+/// Sends a request that the client would refuse to send: its arguments are free.
 fn ask(fleet: &ManualFleet, client: &EventClient, kwargs: &Value) -> (u16, Option<Value>) {
     use zc_events::Clock;
     use zc_events_cache::ReplyStore;
@@ -101,12 +101,12 @@ fn expected(asked: &Value, answer: &Value) -> (u16, Option<Value>) {
     let mut body = answer["body"].clone();
     if asked["method"] == "OPTIONS" {
         let data = body["data"].as_object_mut().unwrap();
-        // Nobody knows which methods a view has, and it has the name under which it was registered.
+        // Our answer leaves out the methods of a view, and names the type under which the view was registered.
         data.retain(|name, _| name != "allowed_methods" && name != "actions");
         data["name"] = "Order".into();
     }
     if let Some(errors) = body.get_mut("errors").and_then(Value::as_array_mut) {
-        // The first misfit ends the reading of a type.
+        // Our deserializer stops at the first field that does not have the right type.
         errors.truncate(1);
         // Django's own 404 has no source.
         errors[0].as_object_mut().unwrap().entry("source").or_insert_with(|| json!({"pointer": "/data"}));
@@ -185,7 +185,7 @@ fn error_replies_equal_django_rest_framework() {
     // What is told the caller and logged nowhere else is told in the error's text, too.
     let error = HandlerError::invalid("name", "No.").and_invalid("total_cents", "Nor this.");
     assert_eq!(error.to_string(), "/data/attributes/name: No.; /data/attributes/total_cents: Nor this.");
-    // Without an authentication that could ask for credentials Django answers 403; nobody here asks for any.
+    // Django answers 403 if no authentication class asks for credentials. Ours always answers 401.
     assert_eq!(HandlerError::not_authenticated().status(), Some(401));
     let theirs = &theirs("not_authenticated")["body"]["errors"][0];
     assert_eq!(theirs["detail"], HandlerError::not_authenticated().to_string());

@@ -186,9 +186,9 @@ fn full_retry_queue_keeps_the_message_and_delays_the_next_attempt() {
     fleet.pass_time_until(&service, || fleet.clock.now() - start > Duration::from_secs(100));
     assert_eq!((count.load(Ordering::SeqCst), service.health().retried), (1, 0));
     // It is kept, and goes on when there is room.
-    assert_eq!(service.health().held_up, 1);
+    assert_eq!(service.health().blocked_moves, 1);
     assert_eq!((fleet.broker().queue_len(QUEUE), fleet.broker().unacked(QUEUE)), (Some(0), Some(1)));
     assert!(fleet.broker().delete_queue("orders-events.retry.1s"));
     fleet.pass_time_until(&service, || service.health().processed == 1);
-    assert_eq!((count.load(Ordering::SeqCst), service.health().retried, service.health().held_up), (2, 1, 0));
+    assert_eq!((count.load(Ordering::SeqCst), service.health().retried, service.health().blocked_moves), (2, 1, 0));
 }

@@ -49,6 +49,7 @@ impl Query {
     }
 
     /// All values of a parameter.
+    #[must_use]
     pub fn get_all<'a>(&'a self, name: &str) -> impl DoubleEndedIterator<Item = &'a str> {
         self.pairs().filter(move |(known, _)| *known == name).map(|(_, value)| value)
     }
@@ -66,6 +67,7 @@ impl Query {
     }
 
     /// All parameters.
+    #[must_use]
     pub fn pairs(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -32,7 +32,7 @@ pub struct Document {
     pub meta: Map<String, Value>,
 }
 
-/// The primary data of a document.
+/// The primary data of a document. JSON:API has no other cases.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum PrimaryData {

@@ -7,7 +7,7 @@ use super::document::Document;
 use super::object::ResourceObject;
 use super::relationship::{Identifier, RelationshipData};
 
-/// The related resources of a relationship, with the resources of the document.
+/// The related resources of a relationship, with the resources of the document. JSON:API has no other cases.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Related<'a> {
     /// There is no such relationship, it has no `data`, or its `data` is null.

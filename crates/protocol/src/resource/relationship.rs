@@ -37,7 +37,7 @@ impl Identifier {
     }
 }
 
-/// The related resources of a relationship.
+/// The related resources of a relationship. JSON:API has no other cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum RelationshipData {

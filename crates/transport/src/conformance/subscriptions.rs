@@ -15,7 +15,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { name: "a cancelled subscription gets no more messages, and may settle those it has", check: cancel },
     Behaviour { name: "a deleted queue rejects its subscriptions", check: deleted_queue },
     Behaviour { name: "a deleted queue can be declared again", check: declared_after_deletion },
-    Behaviour { name: "a watching client has an exclusive queue, which is deleted with it", check: looking_on },
+    Behaviour { name: "a watching client has an exclusive queue, which is deleted with it", check: watching },
 ];
 
 fn deadline(fixture: &Fixture<'_>) {
@@ -136,25 +136,25 @@ fn declared_after_deletion(fixture: &Fixture<'_>) {
     fixture.expect_content(&queue, &[]);
 }
 
-fn looking_on(fixture: &Fixture<'_>) {
+fn watching(fixture: &Fixture<'_>) {
     let (exchange, theirs) = (fixture.exchange("events", ExchangeKind::Fanout), fixture.queue("theirs"));
     fixture.bind(&theirs, &exchange, "");
     let own = fixture.name("own");
     let queue = Queue { durable: false, exclusive: true, ..Queue::durable(&own) };
     let topology = Topology::new().queue(queue).bind(&own, &exchange, "");
-    let look = || fixture.broker.subscribe_with(&topology, &own, ConsumeOptions::default(), fixture.soon());
-    let looking = look().expect("looking on");
-    assert!(look().is_err(), "an exclusive queue has two owners");
+    let watch = || fixture.broker.subscribe_with(&topology, &own, ConsumeOptions::default(), fixture.soon());
+    let watching = watch().expect("watching");
+    assert!(watch().is_err(), "an exclusive queue has two owners");
     fixture.publish(&exchange, "", "a");
-    fixture.expect(&*looking, "a");
+    fixture.expect(&*watching, "a");
     // No other queue lost a message.
     fixture.expect_content(&theirs, &["a"]);
-    drop(looking);
+    drop(watching);
     fixture.publish(&exchange, "", "b");
     // It is deleted with its connection, so it may be declared again. It kept no messages meanwhile.
     let deadline = fixture.soon();
     let again = loop {
-        match look() {
+        match watch() {
             Ok(again) => break again,
             Err(error) => assert!(!deadline.has_passed(fixture.suite.clock), "the queue stays: {error}"),
         }
@@ -168,7 +168,7 @@ fn looking_on(fixture: &Fixture<'_>) {
         ConsumeOptions::default(),
         fixture.soon(),
     );
-    let of_other = of_other.as_mut().expect("looking on");
+    let of_other = of_other.as_mut().expect("watching");
     other.close(fixture.soon()).expect("closing");
     assert!(of_other.next(fixture.soon()).is_err(), "it outlives its handle");
 }

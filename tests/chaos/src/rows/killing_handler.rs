@@ -1,4 +1,4 @@
-//! Events whose handler ends the process, and a supervisor that starts another.
+//! Events whose handler ends the process. A supervisor starts another process.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -13,7 +13,7 @@ use crate::{Done, Fixture, Ledger, Report, Row};
 pub(super) static ROW: Row = Row {
     name: "killing-handler",
     fault: "a handler that aborts its process on some events; a supervisor starts it again",
-    must_hold: "those events are dead-lettered after their attempts, again only where a crash came between a copy and its original; all others are handled; crashes at most dead letters x (attempts + 1): the first is nobody's for certain",
+    must_hold: "those events are dead-lettered after their attempts, again only where a crash came between a copy and its original; all others are handled; crashes at most dead letters x (attempts + 1), because the first crash does not show which event caused it",
     run,
     child: Some(child),
 };
@@ -23,7 +23,7 @@ const PREFETCH: u16 = 16;
 /// The event of each hundred that kills.
 const KILLER: u64 = 40;
 const SIGABRT: i32 = 6;
-/// So many looks must find nothing more to come.
+/// So many checks in a row must find no message left.
 const QUIET: u32 = 5;
 
 fn is_killer(id: u64) -> bool {
@@ -39,7 +39,7 @@ fn child() -> Done {
 }
 
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
-    // An innocent event may be out with each killer of the main queue, so there are fewer of them than attempts.
+    // Each killer of the main queue may crash the process while an innocent event is in flight. There are fewer killers than attempts, so no innocent event runs out of attempts.
     let (killers, attempts) = if fixture.quick { (2, 3) } else { (4, 5) };
     let messages = killers * 100;
     let processes = WorkerProcesses::new(ROW.name, attempts, PREFETCH);

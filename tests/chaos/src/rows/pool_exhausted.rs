@@ -1,4 +1,4 @@
-//! 200 callers on pools of 8, whose connections and channels are all taken by somebody who waits.
+//! 200 callers on pools of 8, while waiting calls hold all connections and channels.
 
 use std::sync::Arc;
 use std::thread;
@@ -18,8 +18,8 @@ use integration_tests::{unique, wait_until};
 
 pub(super) static ROW: Row = Row {
     name: "pool-exhausted",
-    fault: "200 callers on pools of 8: nobody answers, Redis swallows, the broker takes nothing",
-    must_hold: "p99 ends by deadline + 50 ms, all by + 500 ms; who waits for the pool is told so; answers that come arrive",
+    fault: "200 callers on pools of 8: no service answers, Redis swallows, the broker reads nothing",
+    must_hold: "p99 ends by deadline + 50 ms, all by + 500 ms; calls that wait for the pool say so; answers that come arrive",
     run,
     child: None,
 };
@@ -29,9 +29,9 @@ const CALLERS: u64 = 200;
 const POOL: u32 = 8;
 const TIMEOUT: Duration = Duration::from_millis(1500);
 const TTL: Duration = Duration::from_secs(60);
-/// So large that what a channel keeps between two threads does not hold one.
+/// Larger than the buffer between two threads of a channel.
 const BODY: usize = 4 << 20;
-/// More of them than there are channels, and than what all buffers on the way hold.
+/// More messages than channels, and more than all buffers on the way hold.
 const LARGE: usize = 24;
 const GLANCE: Duration = Duration::from_millis(200);
 
@@ -42,12 +42,12 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     publishes(fixture, report, fixture.scale(5, 1))
 }
 
-/// Within the limits, with what they were measured with.
+/// Checks the limits; `late` is how late this machine was meanwhile.
 fn on_time(report: &mut Report, what: &str, overruns: &[Duration], late: &SchedulerDelay) {
     report.all_within(what, overruns, Duration::from_millis(50), Duration::from_millis(500), late);
 }
 
-/// Answers when all wait.
+/// Answers when all callers wait.
 struct Late {
     echo: Echo,
     client: EventClient,
@@ -61,7 +61,7 @@ impl ResourceView for Late {
     }
 }
 
-/// Callers of a service that nobody answers, of a Redis that has fallen silent, and of one that answers late.
+/// Requests to a stopped service, requests while Redis is silent, and requests to a service that answers late.
 fn requests(fixture: &Fixture, report: &mut Report, rounds: u64) -> Done {
     let (proxy, url) = fixture.redis_proxy()?;
     let settings = fixture.settings("pool").events_timeout(TIMEOUT).events_pool_size(POOL).events_redis_pool_size(POOL);
@@ -75,7 +75,7 @@ fn requests(fixture: &Fixture, report: &mut Report, rounds: u64) -> Done {
     let late = fixture.delay();
     let (silence, swallowed) = (Calls::new(TIMEOUT), Calls::new(TIMEOUT));
     for _ in 0..rounds {
-        // The queue is bound still, and nobody consumes it.
+        // The queue is still bound, but has no consumer.
         silence.ask_all(&client, CALLERS as usize, FIRST..FIRST + CALLERS, || ());
     }
     silence.report(report, "unanswered: ");
@@ -103,7 +103,7 @@ fn requests(fixture: &Fixture, report: &mut Report, rounds: u64) -> Done {
     Ok(())
 }
 
-/// What a service does at the end of each request, with nothing coming back.
+/// Pushes of replies, as a service does at the end of each request, while Redis is silent.
 fn pushes(fixture: &Fixture, report: &mut Report, rounds: u64) -> Done {
     let (proxy, url) = fixture.redis_proxy()?;
     let mut options = RedisOptions::new(RedisUrl::parse(&url)?, Arc::new(SystemClock));
@@ -121,7 +121,7 @@ fn pushes(fixture: &Fixture, report: &mut Report, rounds: u64) -> Done {
         });
         proxy.set(Way::Both, Mode::Pass);
     }
-    // Where one leaves, the next may still get the place, for what is left of his time.
+    // When one call ends, the next may get its connection for the rest of its time.
     burst.report(report, "pushes", Stage::Pool, rounds * CALLERS / 2);
     on_time(report, "pushes: overrun", &burst.late, &late);
     let after = thread::scope(|scope| {

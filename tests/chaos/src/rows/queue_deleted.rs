@@ -1,4 +1,4 @@
-//! The queues that a service consumes, deleted by hand under load.
+//! The queues that a service consumes, deleted under load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,23 +13,23 @@ use integration_tests::wait_until;
 
 pub(super) static ROW: Row = Row {
     name: "queue-deleted",
-    fault: "the queue of a service, or its quarantine, deleted by hand while it consumes, under load",
-    must_hold: "noticed within 1 s, redeclared; what is emitted afterwards is handled; lost is at most what was in the deleted queue",
+    fault: "the queue of a service, or its quarantine, deleted while it consumes, under load",
+    must_hold: "noticed within 1 s, redeclared; later events are handled; only messages of the deleted queue are lost",
     run,
     child: None,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const NOTICED: Duration = Duration::from_secs(1);
-/// Pauses between attempts grow while queues are deleted as soon as they are there.
+/// Pauses between attempts grow while queues are deleted as soon as they exist.
 const BACK: Duration = Duration::from_secs(3);
 const PREFETCH: u16 = 32;
 const EMITTERS: u64 = 2;
-/// How many events each emitter has out at once.
+/// Unconfirmed events of each emitter.
 const WINDOW: u64 = 16;
 /// Emitted after each deletion.
 const AFTERWARDS: u64 = 50;
-/// Where the numbers of those begin.
+/// The first number of these events.
 const FIRST_AFTERWARDS: u64 = 1_000_000_000;
 
 fn run(fixture: &Fixture, report: &mut Report) -> Done {

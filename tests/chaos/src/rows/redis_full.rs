@@ -17,12 +17,12 @@ pub(super) static ROW: Row = Row {
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Longer than the second attempt to hand in an answer takes to come.
+/// Longer than the delay before the second attempt to push a reply.
 const TIMEOUT: Duration = Duration::from_secs(3);
 const CALLERS: usize = 100;
-/// How many requests there are each time.
+/// Requests in each round.
 const BATCH: u64 = 700;
-/// How many replies fail for good while Redis is full, before it is not any more.
+/// So many replies must fail finally before Redis gets room again.
 const FAILURES: u64 = 50;
 
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
@@ -35,9 +35,9 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     let before: (String, String) = redis.command(&["CONFIG", "GET", "maxmemory"])?;
     let policy: (String, String) = redis.command(&["CONFIG", "GET", "maxmemory-policy"])?;
     all_are_answered(report, &client, CALLERS as u64, "before");
-    // A reply is counted when it is handed in, a moment after its caller has it.
+    // A reply is counted after it is pushed, a moment after its caller has it.
     wait_until(PATIENCE, || service.health().processed == echo.asked())?;
-    // What is left of others.
+    // Keys that other rows left.
     redis.command::<String>(&["FLUSHALL"])?;
     redis.command::<String>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"])?;
     let (asked, processed) = (echo.asked(), service.health().processed);
@@ -53,22 +53,22 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
             fill(&mut redis, "1")?;
             refused += u64::from(redis.command::<i64>(&["RPUSH", "zc-chaos-full", "x"]).is_err());
             wait_until(PATIENCE, || service.health().unanswered >= unanswered + FAILURES)?;
-            // Until one more is put off, whose second attempt is a second away: it finds room.
+            // One more reply is put off. Its second attempt comes a second later and finds room.
             let put_off = service.health().retried;
             wait_until(PATIENCE, || service.health().retried > put_off)?;
             fill(&mut redis, &before.1)
         });
         fill(&mut redis, &before.1)?;
         done?;
-        // Until the last answers that were put off are handed in, and those that were taken for a caller who had left
-        // are put back; before those that nobody takes vanish, a minute later.
+        // Wait until the last delayed replies are pushed, and until replies that were taken for a caller that had given
+        // up are put back. Replies that no call takes expire after a minute.
         let mut behind = 0;
         settled &= wait_until(PATIENCE, || {
             let (health, keys) = (service.health(), redis.command::<Vec<String>>(&["KEYS", "*"]).unwrap_or_default());
             behind = keys.iter().filter(|key| !key.starts_with("zc-events-wake-")).count() as u64;
-            let handed_in = health.processed - processed;
-            echo.asked() - asked == handed_in + health.unanswered
-                && handed_in == calls.answered() + left + behind + client.health().answers_lost
+            let pushed = health.processed - processed;
+            echo.asked() - asked == pushed + health.unanswered
+                && pushed == calls.answered() + left + behind + client.health().answers_lost
         })
         .is_ok();
         left += behind;
@@ -81,18 +81,18 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     calls.report(report, "");
     report.figure("handled", asked);
     report.figure("replies put off", health.retried);
-    report.figure("replies handed in", processed);
+    report.figure("replies pushed", processed);
     report.figure("replies given up", health.unanswered);
     let lost = client.health().answers_lost;
-    report.figure("replies whose caller had left", left);
-    report.figure("of such not put back", lost);
+    report.figure("replies whose caller had given up", left);
+    report.figure("of these not put back", lost);
     report.equal("rounds in which Redis refused", refused, rounds);
     report.check("each round made replies fail for good", health.unanswered >= rounds * FAILURES);
-    report.check("some replies were handed in by a second attempt", health.retried > health.unanswered);
-    report.check("each reply was handed in or given up", settled);
+    report.check("some replies were pushed by a second attempt", health.retried > health.unanswered);
+    report.check("each reply was pushed or given up", settled);
     report.equal("answered + unanswered", calls.answered() + left + lost + health.unanswered, asked);
-    report.equal("replies handed in", processed, calls.answered() + left + lost);
-    report.equal("requests that were answered or ran out", calls.answered() + calls.timeouts(), requests);
+    report.equal("replies pushed", processed, calls.answered() + left + lost);
+    report.equal("requests that were answered or timed out", calls.answered() + calls.timeouts(), requests);
     report.equal("timeouts", calls.timeouts(), health.unanswered + left + lost + (requests - asked));
     let told = server.health().reply_store_last_error.unwrap_or_default();
     report.check(&format!("the service's health says why: {told:?}"), told.contains("maxmemory"));

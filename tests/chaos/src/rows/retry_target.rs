@@ -77,7 +77,7 @@ fn retry_queue(fixture: &Fixture, report: &mut Report, messages: u64) -> Done {
     failing.emit(FLAKY, messages)?;
     let mut refused = 0;
     let handled = wait_until(PATIENCE, || {
-        refused = refused.max(failing.health().held_up);
+        refused = refused.max(failing.health().blocked_moves);
         failing.ledger.lost() == 0
     });
     report.figure("retry queue full: refused, at once", refused);
@@ -129,9 +129,9 @@ fn dead_letters(fixture: &Fixture, report: &mut Report, messages: u64) -> Done {
     // Full, and others are waiting for room.
     wait_until(PATIENCE, || {
         let health = failing.health();
-        health.held_up > 0 && plain.ready(&dead).is_ok_and(|ready| ready >= messages / 3)
+        health.blocked_moves > 0 && plain.ready(&dead).is_ok_and(|ready| ready >= messages / 3)
     })?;
-    let refused = failing.health().held_up;
+    let refused = failing.health().blocked_moves;
     report.check("dead letters full: it is not all in there", failing.health().dead_lettered < messages);
     let mut letters = failing.take_dead_letters(&plain)?;
     let all = wait_until(PATIENCE, || {

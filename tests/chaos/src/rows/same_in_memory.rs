@@ -1,5 +1,4 @@
-//! What a restart and an alarm of RabbitMQ do to those who use it is what the broker in memory does when a test says so:
-//! one suite, held against both.
+//! A restart and an alarm have the same effects with RabbitMQ and with the broker in memory: one suite runs on both.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,8 +15,8 @@ use crate::{Done, Fixture, MemoryAlarm, Report, Row};
 
 pub(super) static ROW: Row = Row {
     name: "same-in-memory",
-    fault: "SIGKILL and restart, and a memory alarm, of RabbitMQ; the same by script, of the broker in memory",
-    must_hold: "one suite of what becomes of messages, subscriptions and calls passes on both",
+    fault: "RabbitMQ gets SIGKILL, a restart and a memory alarm; a script does the same to the broker in memory",
+    must_hold: "one suite about messages, subscriptions and calls passes on both",
     run,
     child: None,
 };

@@ -53,7 +53,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
         report.equal(&format!("{name}: requests that were answered"), results.answers.len() as u64, messages);
         let first = results.failed.first();
         report.check(&format!("{name}: no call fails; {} did: {first:?}", results.failed.len()), first.is_none());
-        report.equal(&format!("{name}: answers that could not be handed in"), results.unanswered, 0);
+        report.equal(&format!("{name}: replies that could not be pushed"), results.unanswered, 0);
         report.equal(&format!("{name}: events that came again"), results.again, 0);
     }
     report.check("the same events arrive", sliced.events == whole.events);
@@ -113,7 +113,7 @@ fn exchange(settings: Settings, messages: u64) -> Result<Results, Box<dyn std::e
         caller.join().map_err(|_| "a caller panicked")?;
     }
     let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
-    // What never comes is missed by whoever reads the results.
+    // If an event never comes, the check of the results finds it.
     let _ = wait_until(PATIENCE, || lock().events.len() as u64 >= messages);
     lock().unanswered = service.health().unanswered;
     let _ = service.stop(TIMEOUT);

@@ -11,8 +11,8 @@ use integration_tests::wait_until;
 
 pub(super) static ROW: Row = Row {
     name: "stuck-handler",
-    fault: "handlers that sleep for ever: fewer than there are workers, as many and more, twice as many",
-    must_hold: "health says so, their messages are dead-lettered as stuck; others go on below twice as many, and wait in the queue else",
+    fault: "handlers that never return: fewer than the workers, as many and more, twice as many",
+    must_hold: "health says so, their messages are dead-lettered as stuck; other messages are handled, or wait in the queue if twice as many are stuck",
     run,
     child: None,
 };
@@ -20,10 +20,10 @@ pub(super) static ROW: Row = Row {
 const PATIENCE: Duration = Duration::from_secs(60);
 const WORKERS: usize = 4;
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(1);
-/// The service looks eight times within the timeout, but not more often than every 100 ms.
+/// The service checks eight times within the timeout, but at most every 100 ms.
 const NOTICED: Duration = Duration::from_millis(1_500);
 
-/// What the handlers sleep at; opened at the end, so that the threads of a row do not outlive it.
+/// Handlers wait until it opens, which is at the end, so that the threads of a row do not outlive it.
 #[derive(Default)]
 struct Bed {
     open: Mutex<bool>,
@@ -70,7 +70,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
         report.check(&format!("{stuck} stuck: the others are handled, lost {}", ledger.lost()), handled.is_ok());
     }
 
-    // The last one. Nobody is left, and that is told; what comes now must wait for another process.
+    // The last worker. No worker is left, and health says so; new messages wait for another process.
     client.emit(&Event::new("sleeps").set("n", 1_000_000 + stuck as u64)?)?;
     stuck += 1;
     wait_until(PATIENCE, || service.health().stuck == stuck && service.health().dead_lettered == stuck as u64)?;
@@ -79,7 +79,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     let health = service.health();
     report.equal("stuck in the end", health.stuck, 2 * WORKERS);
     report.check("all stuck: is_ready() says no", !health.is_ready());
-    report.equal("all stuck: handled by nobody", ledger.handles(), before);
+    report.equal("all stuck: handled", ledger.handles(), before);
     let begun = Instant::now();
     let stopped = service.stop(Duration::from_secs(10));
     report.within("stopping with all stuck", begun.elapsed(), Duration::from_secs(2), &late);

@@ -15,8 +15,8 @@ use integration_tests::{unique, wait_until};
 
 pub(super) static ROW: Row = Row {
     name: "unroutable-nacked",
-    fault: "no binding; a full queue with reject-publish, alone, beside a good one, and filling up; a binding that comes and goes",
-    must_hold: "never reported as success: Unroutable, or Nacked; what is reported as success is in the queue",
+    fault: "no binding; a full queue with reject-publish, alone, beside a good one, and filling up; a binding that is added and removed",
+    must_hold: "Unroutable or Nacked, never success; each event that was reported as success is in the queue",
     run,
     child: None,
 };
@@ -31,7 +31,7 @@ const SHORT: u64 = 8;
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
     let messages = fixture.scale(10_000, 1_200);
     let plain = fixture.plain()?;
-    for (case, full, good) in [("nobody bound", false, false), ("full", true, false), ("full and good", true, true)] {
+    for (case, full, good) in [("no binding", false, false), ("full", true, false), ("full and good", true, true)] {
         let (client, exchange) = client(fixture, &plain)?;
         let (full_queue, good_queue) = (unique("full"), unique("good"));
         if full {

@@ -12,7 +12,7 @@ use crate::{Child, Done, Fixture, Ledger, Report, Row};
 pub(super) static ROW: Row = Row {
     name: "worker-crash",
     fault: "SIGKILL to the process of a service in the middle of its handlers; another is started",
-    must_hold: "nothing confirmed is lost; whoever handles an event again is told so; no dead letters",
+    must_hold: "no confirmed event is lost; a handler that gets an event again sees it as redelivered; no dead letters",
     run,
     child: Some(child),
 };

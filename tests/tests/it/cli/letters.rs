@@ -91,7 +91,7 @@ fn letters_are_listed_and_shown_with_their_reason_and_stay() {
         (&json!("order_paid"), &json!(0))
     );
     // `--service` overrides SERVICE_NAME.
-    let elsewhere = Scene::new().env("SERVICE_NAME", "nobody");
+    let elsewhere = Scene::new().env("SERVICE_NAME", "other");
     let shown = elsewhere.run(&["dead", "--service", &scene.service, "show", id, "--output", "pretty"]).with_code(0);
     assert!(
         shown.stdout.contains("the bank is closed") && shown.stdout.contains("\"resource_id\": 0"),

@@ -65,7 +65,7 @@ fn expectations_in_json_with_delay_times_and_error_rate() {
     assert!(second.took.as_millis() >= 200 && second.stderr.contains("status 503"), "{second:?}");
     let failed = scene.run(&["call", "add"]).with_code(6).json().remove(0);
     let error = &failed["errors"][0];
-    assert!(error["type"].is_string() && error["message"].as_str().unwrap().contains("by chance"), "{failed}");
+    assert!(error["type"].is_string() && error["message"].as_str().unwrap().contains("random failure"), "{failed}");
 }
 
 #[test]
@@ -135,11 +135,11 @@ fn a_lost_broker_and_its_return_are_each_reported_once() {
         proxy.accepted() > before + 3
     });
     proxy.set(Way::Both, Mode::Pass);
-    running.until_said("is back\n");
+    running.until_said("stub reconnected\n");
     assert_eq!(client.get("add").timeout(PATIENCE).fetch::<i64>().unwrap(), 3);
     let said = running.said();
-    assert_eq!(said.matches("answers nothing").count(), 1, "{said}");
-    assert!(said.matches("is not back yet").count() <= 2, "{said}");
+    assert_eq!(said.matches("stub disconnected").count(), 1, "{said}");
+    assert!(said.matches("stub still disconnected").count() <= 2, "{said}");
 }
 
 #[test]

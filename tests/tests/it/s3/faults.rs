@@ -178,11 +178,11 @@ fn non_s3_response_is_an_error_without_retry() {
         ("half of a head", b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()),
         ("a head without an end", [&b"HTTP/1.1 200 OK\r\n"[..], &endless].concat()),
         ("less than announced", answer("HTTP/1.1 200 OK\r\ncontent-length: 100", b"kNrCanaryY")),
-        ("a length that is none", answer("HTTP/1.1 200 OK\r\ncontent-length: kNrCanaryY", b"kNrCanaryY")),
+        ("an invalid length", answer("HTTP/1.1 200 OK\r\ncontent-length: kNrCanaryY", b"kNrCanaryY")),
         ("half of a chunk", answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked", b"64\r\nkNrCanaryY")),
         ("a redirect", answer("HTTP/1.1 307 Go\r\nlocation: http://kNrCanaryY/\r\ncontent-length: 0", b"")),
         ("a page", answer("HTTP/1.1 404 No\r\ncontent-length: 11", b"kNrCanaryY\n")),
-        ("a code that is none", answer("HTTP/1.1 400 No\r\ncontent-length: 26", b"<Code>kNr-Canary-Y</Code>\n")),
+        ("an invalid error code", answer("HTTP/1.1 400 No\r\ncontent-length: 26", b"<Code>kNr-Canary-Y</Code>\n")),
         ("no content", answer("HTTP/1.1 204 None", b"")),
         ("an error without an end", answer("HTTP/1.1 400 No", &b"kNrCanaryY".repeat(1 << 20))),
     ] {

@@ -19,12 +19,12 @@ use tokio::runtime::Runtime;
 use zc_events::blobs::S3Options;
 use zc_events::{Clock, Deadline, SystemClock};
 
-/// The bucket that is there from the start.
+/// The bucket that exists from the start.
 pub(crate) const BUCKET: &str = "zc-mp-email";
 pub(crate) const ID: &str = "AKIDTEST";
 pub(crate) const SECRET: &str = "a secret / with all + kinds = of letters";
 
-/// One that speaks like S3 and lets in whoever signs with [`ID`] and [`SECRET`]. It ends with its value.
+/// A server that speaks S3 and accepts requests signed with [`ID`] and [`SECRET`]. Dropping it stops the server.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     folder: TempDir,

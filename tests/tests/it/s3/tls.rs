@@ -1,4 +1,4 @@
-//! HTTPS: a server is believed where somebody vouches for it whom the settings name, and nowhere else.
+//! HTTPS: a server is trusted only if its certificate is signed by an authority that the settings name.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use zc_events::blobs::{BlobStore, Error, S3BlobStore};
 
 use super::server::{BUCKET, Server, soon};
 
-/// TLS in front of a server: one request after the other, and its answer.
+/// Puts TLS in front of a server. Each connection carries one request at a time.
 fn in_front_of(server: SocketAddr, config: Arc<ServerConfig>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -175,7 +175,7 @@ impl EngineState {
             last_error_at: notes.last_error.as_ref().map(|(at, _)| *at),
             under_way: self.queues.iter().map(|queue| queue.taken()).sum(),
             stuck: self.running.stuck(),
-            held_up: self.blocked_moves.count(),
+            blocked_moves: self.blocked_moves.count(),
             ..ServiceHealth::default()
         };
         self.counters.read_into(&mut health);

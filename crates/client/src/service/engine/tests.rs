@@ -404,12 +404,12 @@ fn a_message_that_cannot_move_stays_and_is_moved_later() {
         bench.state.schedule.take_all(|_| true)
     };
     assert_eq!(bench.outcome(), (vec![], vec![]));
-    assert_eq!((moving.len(), bench.state.health().held_up), (1, 1));
+    assert_eq!((moving.len(), bench.state.health().blocked_moves), (1, 1));
     bench.broker.block(None);
     for work in moving {
         let super::blocked_move::Work::Move(blocked) = work else { panic!("no move") };
         settle::resume(&bench.state, *blocked);
     }
     assert_eq!(bench.outcome(), (vec![Verdict::Ack], vec![Settlement::DeadLettered { reason: "failed" }]));
-    assert_eq!((bench.len(&names::dead_letter_queue(SERVICE)), bench.state.health().held_up), (1, 0));
+    assert_eq!((bench.len(&names::dead_letter_queue(SERVICE)), bench.state.health().blocked_moves), (1, 0));
 }

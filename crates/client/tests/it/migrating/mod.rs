@@ -90,7 +90,7 @@ fn members(body: &[u8]) -> BTreeSet<String> {
 /// The message that our call sends.
 fn ours(row: &Row, protocol: Protocol) -> Result<Message, Box<dyn Error>> {
     let fleet = Fleet::new();
-    // What nobody answers fails, and has been sent all the same.
+    // A request without an answer fails, but it was sent.
     let outcome = (row.call)(&client(&fleet, protocol));
     fleet.forgive();
     let sent = fleet.sent();

@@ -52,7 +52,7 @@ impl WireTap {
         Message { json: serde_json::from_slice(&delivery.body).unwrap(), delivery }
     }
 
-    /// How many messages there are that nobody has looked at.
+    /// The number of messages that the test has not read.
     pub(crate) fn left(&self) -> usize {
         self.broker.queue_len("seen").unwrap() + self.broker.unacked("seen").unwrap()
     }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use zc_events::{
-    Clock, Context, Error, Event, EventClient, HandlerError, ResourceView, Retry, Service, ServiceBuilder, ViewResult,
-    Watched,
+    Clock, Context, Error, Event, EventClient, HandlerError, ResourceView, Retry, Service, ServiceBuilder, Settlement,
+    ViewResult, Watched,
 };
-use zc_events_testing::{Ending, Expectation, Fleet};
+use zc_events_testing::{Expectation, Fleet};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// By the real clock, far less than what the kit waits for in vain.
@@ -53,7 +53,7 @@ fn more_events_than_workers_are_all_handled() {
     let _service = asking(&fleet.client("orders")).workers(2).start().unwrap();
     let events = emit(&fleet, "asks", 9);
     for event in &events {
-        assert_eq!(fleet.until_ended(event), [Ending::Handled]);
+        assert_eq!(fleet.until_settled(event), [Settlement::Handled]);
     }
     assert!(started.elapsed() < AT_ONCE);
 }
@@ -66,7 +66,7 @@ fn two_instances_of_a_service_share_a_queue() {
     let events = emit(&fleet, "asks", 3);
     fleet.settle();
     fleet.advance(SECOND);
-    assert!(events.iter().all(|event| fleet.endings(event) == [Ending::Handled]));
+    assert!(events.iter().all(|event| fleet.settlements(event) == [Settlement::Handled]));
     assert!(started.elapsed() < AT_ONCE);
 }
 
@@ -117,11 +117,11 @@ fn clock_advances_while_handlers_wait_on_any_client_or_thread() {
         go.send(()).unwrap();
         settling.join().unwrap();
     });
-    assert_eq!(fleet.endings(&works[0]), [Ending::Handled]);
+    assert_eq!(fleet.settlements(&works[0]), [Settlement::Handled]);
     fleet.advance(SECOND);
-    assert_eq!(fleet.endings(&fans[0]), [Ending::Handled]);
+    assert_eq!(fleet.settlements(&fans[0]), [Settlement::Handled]);
     let looks = emit(&fleet, "looks", 1);
-    assert_eq!(fleet.until_ended(&looks[0]), [Ending::Handled]);
+    assert_eq!(fleet.until_settled(&looks[0]), [Settlement::Handled]);
     fleet.expect(Expectation::call("slow").times(1));
     assert!(fleet.client("shop").get("slow").fetch::<()>().is_ok());
     assert!(started.elapsed() < AT_ONCE);
@@ -173,11 +173,11 @@ fn stopping_service_finishes_running_handlers_and_leaves_the_rest_queued() {
     let events = emit(&fleet, "asks", 2);
     fleet.settle();
     assert_eq!(service.stop(60 * SECOND).abandoned, 0);
-    assert_eq!((fleet.endings(&events[0]), fleet.endings(&events[1])), (vec![Ending::Handled], vec![]));
+    assert_eq!((fleet.settlements(&events[0]), fleet.settlements(&events[1])), (vec![Settlement::Handled], vec![]));
     // It is still there for the next one.
     fleet.expect(Expectation::call("slow"));
     let _service = asking(&fleet.client("orders")).start().unwrap();
-    assert_eq!(fleet.until_ended(&events[1]), [Ending::Handled]);
+    assert_eq!(fleet.until_settled(&events[1]), [Settlement::Handled]);
     assert!(started.elapsed() < AT_ONCE);
 }
 

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use zc_events::{
     Channel, Clock, Context, Error, Event, EventClient, HandlerError, MessageKind, Method, Outcome, PendingSet,
-    RemoteError, Retry, Service, Settings, Stage,
+    RemoteError, Retry, Service, Settings, Settlement, Stage,
 };
-use zc_events_testing::{Answers, Ending, Expectation, Fleet, SendFault, Stub};
+use zc_events_testing::{Expectation, Expectations, Fleet, SendFault, Stub};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -48,14 +48,14 @@ fn time_passes_only_when_advanced_or_awaited() {
     let event = Event::new("fails");
     fleet.client("shop").emit(&event).unwrap();
     fleet.settle();
-    assert_eq!((fleet.clock().now(), fleet.endings(&event).len()), (before, 1));
+    assert_eq!((fleet.clock().now(), fleet.settlements(&event).len()), (before, 1));
     fleet.advance(MINUTE - Duration::from_millis(1));
-    assert_eq!(fleet.endings(&event).len(), 1);
+    assert_eq!(fleet.settlements(&event).len(), 1);
     fleet.advance(Duration::from_millis(1));
-    assert_eq!(fleet.endings(&event).len(), 2);
+    assert_eq!(fleet.settlements(&event).len(), 2);
     // Five attempts by default, a minute between them, and each at its time.
     fleet.advance(10 * MINUTE);
-    assert_eq!(fleet.endings(&event).last(), Some(&Ending::DeadLettered("failed")));
+    assert_eq!(fleet.settlements(&event).last(), Some(&Settlement::DeadLettered { reason: "failed" }));
     assert_eq!(fleet.clock().now() - before, 11 * MINUTE);
     assert_eq!(service.health().failed, 5);
 }
@@ -83,20 +83,22 @@ fn unexpected_request_is_answered_at_once_and_fails_the_test() {
         let error = client.get_remote_resource_data("Order", 6).unwrap_err();
         assert_eq!(error.status(), Some(501));
         let Error::Remote { failure, .. } = error else { unreachable!() };
-        assert!(failure.errors()[0].detail.as_ref().unwrap().contains("expected nearest"));
+        assert!(failure.errors()[0].detail.as_ref().unwrap().contains("closest expectation"));
         let error = client.post("add").fetch::<i64>().unwrap_err();
         assert!(error.to_string().ends_with(": UnexpectedCall"), "{error}");
         assert_eq!(fleet.clock().now(), before);
     });
     let told: Vec<&str> = text.lines().collect();
-    let nearest = r#"expected nearest: GET Order "5"?include=items, but"#;
+    let closest = r#"closest expectation: GET Order "5"?include=items"#;
     assert_eq!(told.len(), 4, "{text}");
     assert_eq!(
         told[1].trim(),
-        format!(r#"unexpected: GET Order "6"; {nearest} its pk is "5"; its query has include=items"#)
+        format!(
+            r#"unexpected GET Order "6": no match; {closest} (pk differs: got "6"; query parameter include is missing)"#
+        )
     );
-    assert!(told[2].trim().starts_with("unexpected: POST call of `add`; expected nearest: "), "{text}");
-    assert_eq!(told[3].trim(), r#"did not come: GET Order "5"?include=items (expected once, came 0 times)"#);
+    assert_eq!(told[2].trim(), "unexpected POST call of `add`: no expectation for a POST call of `add`");
+    assert_eq!(told[3].trim(), r#"not received: GET Order "5"?include=items (expected 1 time, received 0 times)"#);
 }
 
 #[test]
@@ -260,7 +262,7 @@ fn lost_broker_ends_requests_and_loses_no_events() {
     assert!(service.health().consuming);
     fleet.settle();
     // Handled before or after, and once.
-    assert_eq!((fleet.until_ended(&event).contains(&Ending::Handled), handled.load(Ordering::SeqCst)), (true, 1));
+    assert_eq!((fleet.until_settled(&event).contains(&Settlement::Handled), handled.load(Ordering::SeqCst)), (true, 1));
     fleet.restart_broker();
     client.emit(&Event::new("order_created")).unwrap();
     fleet.settle();
@@ -270,11 +272,10 @@ fn lost_broker_ends_requests_and_loses_no_events() {
 #[test]
 fn waiting_for_an_impossible_outcome_fails_the_test() {
     let fleet = Fleet::new();
-    let text = failure(|| drop(fleet.until_ended(&Event::new("unheard_of"))));
+    let text = failure(|| drop(fleet.until_settled(&Event::new("unheard_of"))));
     assert_eq!(text, "no service of this fleet handles `unheard_of`");
-    // The text tells what is left to do: nothing.
     let text = failure(|| fleet.until(|| false));
-    assert!(text.contains("did not become so in a day of the test's time"), "{text}");
+    assert!(text.contains("did not hold within a day of the test's time, and no work is left"), "{text}");
 }
 
 #[test]
@@ -304,10 +305,10 @@ fn stub_works_for_any_client_and_leaves_unknown_requests() {
         {"call": "late", "result": 4, "delay": 0.01}
     ]))
     .unwrap();
-    let answers = Arc::new(Answers::new(expected));
-    let (lines, told) = std::sync::mpsc::channel();
-    let stub = Stub::start(&client, "stand-in", Arc::clone(&answers), move |line| {
-        let _ = lines.send(line);
+    let expectations = Arc::new(Expectations::new(expected));
+    let (reports, told) = std::sync::mpsc::channel();
+    let stub = Stub::start(&client, "orders-stub", Arc::clone(&expectations), move |report| {
+        let _ = reports.send(report);
     })
     .unwrap();
     let order: Value = client.get_remote_resource("Order", 5).unwrap();
@@ -316,16 +317,13 @@ fn stub_works_for_any_client_and_leaves_unknown_requests() {
     assert_eq!(client.get("late").fetch::<i64>().unwrap(), 4);
     let unknown = client.get("unknown").timeout(Duration::from_secs(2)).fetch::<i64>();
     assert!(matches!(unknown, Err(Error::Timeout { stage: Stage::Reply })), "{unknown:?}");
-    let told = Vec::from_iter(told.iter().take(4).map(|line| (line.to_string(), line.expected)));
+    let told = Vec::from_iter(told.iter().take(4).map(|report| (report.to_string(), report.is_expected)));
     drop(stub);
     assert_eq!(told[0], (r#"GET Order "5": answered with status 200"#.to_owned(), true));
     assert_eq!(told[1], ("GET call of `add`: answered with a result".to_owned(), true));
-    assert!(
-        told[3].0.starts_with("GET call of `unknown`: left to others; expected nearest: call of `add`"),
-        "{told:?}"
-    );
-    assert!(!told[3].1);
-    assert!(answers.unmet().is_empty());
+    let unknown = "GET call of `unknown`: no expectation for a GET call of `unknown`";
+    assert_eq!(told[3], (unknown.to_owned(), false));
+    assert!(expectations.unmet().is_empty());
 }
 
 #[test]
@@ -357,7 +355,7 @@ fn redelivered_notification_is_a_duplicate_and_unused_fault_fails_the_test() {
     fleet.deliver_again("mails", &shipped);
     fleet.client("shop").notify(Channel::Email, &shipped).unwrap();
     fleet.settle();
-    assert_eq!(fleet.endings(&shipped), [Ending::Handled, Ending::Duplicate]);
+    assert_eq!(fleet.settlements(&shipped), [Settlement::Handled, Settlement::Duplicate]);
 
     let failed = |fault: fn(&Fleet)| {
         let panic = std::panic::catch_unwind(|| {
@@ -385,9 +383,9 @@ fn repeated_unexpected_requests_are_one_complaint() {
         .unwrap();
     let shipped = Event::new("shipped");
     fleet.client("shop").emit(&shipped).unwrap();
-    assert_eq!(fleet.until_ended(&shipped), [Ending::DeadLettered("failed")]);
+    assert_eq!(fleet.until_settled(&shipped), [Settlement::DeadLettered { reason: "failed" }]);
     let complaints = fleet.complaints();
     assert_eq!(complaints.len(), 1, "{complaints:?}");
-    assert!(complaints[0].contains("Company") && complaints[0].ends_with("(it came 3 times)"), "{complaints:?}");
+    assert!(complaints[0].contains("Company") && complaints[0].ends_with("(received 3 times)"), "{complaints:?}");
     fleet.forgive();
 }

@@ -111,7 +111,7 @@ fn reply_keys_and_expiry_equal_pythons() {
         let ours = if name.contains("legacy") { request.response_key.as_str() } else { call.response_key().unwrap() };
         assert!(!commands.is_empty() && commands.len().is_multiple_of(3), "{name}");
         for round in commands.chunks(3) {
-            // Another caller's wait may come between; here nobody's does.
+            // Calls of other clients could come between these; the capture has none.
             let verbs: Vec<&str> = round.iter().map(|words| words[0]).collect();
             assert_eq!(verbs, ["BLPOP", "RPUSH", "EXPIRE"], "{name}");
             let key = round[0][1];

@@ -88,7 +88,7 @@ fn requests_equal_pythons_bytes() {
             let pk = kwargs.remove("id").unwrap();
             kwargs.insert("pk".to_owned(), pk);
         }
-        // zc_events 0.1.1 asks as a service where later ones ask as nobody.
+        // zc_events 0.1.1 sends the role `service` where later versions send no role.
         if version == "v011" && about.starts_with("rpc_get") {
             assert_eq!(original["kwargs"]["roles"], json!(["service"]), "{name}");
             original["kwargs"]["roles"] = json!(["anonymous"]);

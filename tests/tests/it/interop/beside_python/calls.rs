@@ -205,7 +205,7 @@ fn rust_reads_the_failure_of_a_python_function_with_its_traceback() {
     let error = client.get("add").data(Add { x: 1, y: 1 }).unwrap().fetch::<String>().unwrap_err();
     assert!(matches!(error, Error::Decode { .. }), "{error:?}");
 
-    // Nobody answers a key that nobody knows.
+    // No service has a function for this key.
     let started = Instant::now();
     let unknown = client.get("unknown_key").timeout(Duration::from_secs(2)).fetch::<Value>().unwrap_err();
     assert!(matches!(unknown, Error::Timeout { stage: Stage::Reply }), "{unknown:?}");

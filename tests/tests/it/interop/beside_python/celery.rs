@@ -38,10 +38,10 @@ fn task_header_wins_over_the_envelope_as_in_celery() {
         let properties = json!({"content_type": "application/json", "content_encoding": "utf-8", "headers": headers});
         json!({"properties": properties, "body": envelope.to_string()})
     };
-    let messages = [message("nobodys", "microservice.event", "1"), message("microservice.event", "nobodys", "2")];
+    let messages = [message("other.task", "microservice.event", "1"), message("microservice.event", "other.task", "2")];
     fleet.caller("caller").does("publish", json!({"messages": messages}));
     assert_eq!(worker.told("seen", 1)[0]["kwargs"], json!({"of": "2"}));
-    assert_eq!(worker.told("unknown", 1)[0]["task"], "nobodys");
+    assert_eq!(worker.told("unknown", 1)[0]["task"], "other.task");
     let record = &seen.after(1)[0];
     assert_eq!((&record["id"], &record["kwargs"]), (&json!("2"), &json!({"of": "2"})));
     eventually(PATIENCE, || service.health().ignored == 1);
@@ -126,7 +126,7 @@ fn expired_task_is_handled_by_neither_side() {
     assert_eq!(worker.told("seen", 1).len(), 1);
 }
 
-/// What Celery gives a time of its own ends with it in the queues of both, and what has more time is there for whoever comes.
+/// A task with Celery's `expires` leaves the queues of both services when it expires. A task that has not expired is handled.
 #[test]
 fn task_that_expires_in_the_queue_is_dropped() {
     let fleet = Fleet::new();
@@ -151,7 +151,7 @@ fn task_that_expires_in_the_queue_is_dropped() {
     assert_eq!((seen.count(), worker.told("seen", 1).len(), service.health().expired), (1, 1, 0));
 }
 
-/// A task that Celery tries again is the same task with another count, and comes to all services once more.
+/// A retry of Celery is the same task with another count. It goes to all services again.
 #[test]
 fn celery_retries_are_new_messages() {
     let fleet = Fleet::new();
@@ -165,12 +165,12 @@ fn celery_retries_are_new_messages() {
             python.does("send_task", how);
         }
     }
-    // The one that came twice is no new one to us; Celery does not look.
+    // We do not handle the message that came twice again. Celery does not deduplicate.
     eventually(PATIENCE, || service.health().processed + service.health().duplicates == 8);
     assert_eq!((seen.count(), service.health().duplicates), (6, 2));
     assert_eq!(worker.told("seen", 8).len(), 8);
 
-    // A service's own task, whose retries go round by the fanout: others let them pass.
+    // Retries of a service's own task go through the fanout exchange, too. Other services ignore them.
     python.does("send_task", json!({"task": "microservice.event.own", "args": [true]}));
     let tried = worker.told("tried", 3);
     assert_eq!(tried.iter().map(|it| &it["retries"]).collect::<Vec<_>>(), [0, 1, 2]);
@@ -187,8 +187,8 @@ fn unknown_task_is_ignored() {
     let service = service.start().unwrap();
     let mut python = fleet.caller("caller");
     let ours = fleet.client("other");
-    ours.emit(&Event::new("nobodys")).unwrap();
-    python.does("emit", json!({"event_type": "nobodys"}));
+    ours.emit(&Event::new("without_handler")).unwrap();
+    python.does("emit", json!({"event_type": "without_handler"}));
     python.does("send_task", json!({"task": "microservice.event.unknown", "args": ["seen"]}));
     ours.emit(&Event::new("seen")).unwrap();
     let told = worker.told("seen", 1);
@@ -199,7 +199,7 @@ fn unknown_task_is_ignored() {
     assert_eq!((seen.count(), service.health().dead_lettered), (1, 0));
 }
 
-/// A Python service that was away finds the events of ours, and none of the requests that nobody waits for any more.
+/// A Python service that was stopped gets our events when it starts again, but no requests whose callers have given up.
 #[test]
 fn restarted_python_service_finds_events_but_no_expired_requests() {
     let fleet = Fleet::new();

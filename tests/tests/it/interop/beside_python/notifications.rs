@@ -80,14 +80,14 @@ fn notifications_of_python_are_routed_by_key() {
     python.does("send_task", task);
     assert_eq!(next(&mut all), ("microservice.notification.*".to_owned(), "send_it".to_owned(), kwargs.clone()));
 
-    // An e-mail as zc_events makes it.
+    // An e-mail of zc_events.
     let to = json!({"to": "a@b.c,d@e.f", "subject": "hi", "from_email": "x@y.z", "is_transactional": true});
     python.does("send_email", to);
     let (key, event_type, kwargs) = next(&mut all);
     assert_eq!((key.as_str(), event_type.as_str()), ("microservice.notification.email", "send_email"));
     assert_eq!((&kwargs["to"], &kwargs["is_transactional"]), (&json!(["a@b.c", "d@e.f"]), &json!(true)));
 
-    // Whoever is bound to e-mails got those and no others: neither the texts nor what went by the pattern.
+    // A queue bound to e-mails got the e-mails alone: no text messages, and no message with the pattern as routing key.
     let emailed = [next(&mut emails).1, next(&mut emails).1];
     assert_eq!(emailed, ["send_it", "send_email"]);
     assert!(emails.within(Duration::from_millis(200)).is_none());

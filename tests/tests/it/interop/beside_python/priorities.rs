@@ -1,4 +1,4 @@
-//! Priorities: what is urgent comes first, whoever emits and whoever handles.
+//! Priorities: messages with a higher priority are handled first, between Python and Rust in both directions.
 
 use integration_tests::amqp_client::AmqpClient;
 use integration_tests::{broker_url, eventually};
@@ -8,7 +8,7 @@ use zc_events::Event;
 
 use crate::interop::ours::listening;
 
-/// In this order they are emitted, and in that they are to be handled.
+/// The priorities in the order of emitting, and in the order of handling.
 const EMITTED: [u8; 6] = [0, 5, 9, 0, 10, 3];
 const HANDLED: [u8; 6] = [10, 9, 5, 3, 0, 0];
 

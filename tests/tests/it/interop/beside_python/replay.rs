@@ -1,4 +1,4 @@
-//! Every captured message once more, to a worker of Celery and to us: what Celery hands to a task is what we hand to a handler.
+//! Publishes every captured message to a Celery worker and to us: both must pass the same arguments to the handler.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use zc_events_transport::{Delivery, ExchangeKind};
 
 use crate::interop::ours::{Tap, file, vector, vectors};
 
-/// Python sees values of its own types where we see what plain JSON says: `events` has these compared by hand.
+/// Python decodes these values to types of its own, and we decode them as plain JSON. The tests in `events` compare them.
 const OF_PYTHONS_TYPES: [&str; 1] = ["celery5_send_task_bytes"];
 
-/// Without a type of event, which the listener requires; and a task of another name.
+/// The listener cannot handle these: they have no event type, or another task name.
 const NOT_FOR_THE_LISTENER: [&str; 4] = [
     "celery3_send_task_noargs",
     "celery4_send_task_default_exchange",
@@ -29,11 +29,11 @@ pub(super) fn message(name: &str) -> Option<Value> {
     let body = match (vector["body_utf8"].as_str(), vector["body_b64"].as_str()) {
         (Some(text), _) => BASE64_STANDARD.encode(text),
         (None, Some(body)) => body.to_owned(),
-        // A call that sent nothing, or no message at all.
+        // The call sent nothing.
         (None, None) => return None,
     };
     let mut properties = vector["properties"].clone();
-    // Published by us now, and not by whoever captured it.
+    // RabbitMQ checks these against the publisher, which is another user and cluster now.
     properties.as_object_mut()?.retain(|name, value| !value.is_null() && name != "user_id" && name != "cluster_id");
     Some(json!({"properties": properties, "body_b64": body}))
 }
@@ -47,9 +47,9 @@ fn celery_and_rust_decode_captured_messages_equally() {
 
     let mut messages: BTreeMap<String, Value> =
         vectors().into_iter().filter_map(|name| message(&name).map(|message| (name, message))).collect();
-    // When these are handled depends on today: `celery` sends such of its own.
+    // These depend on the current time. The tests in `celery` send such tasks of their own.
     messages.retain(|name, _| !["eta", "countdown", "expires"].iter().any(|word| name.contains(word)));
-    // Its worker sends the next task of the chain, to all.
+    // The worker would send the next task of the chain to all services.
     messages.remove("celery5_apply_chain");
     assert!(messages.len() > 250, "{}", messages.len());
     python.does("publish", json!({"messages": Vec::from_iter(messages.values())}));

@@ -158,19 +158,19 @@ fn python_reads_error_replies_of_rust() {
         let (status, _) = request(&mut python, json!({"resource_type": "Order", "resource_id": pk, "method": "GET"}));
         assert_eq!(status.to_string(), error["status"].as_str().unwrap());
     }
-    // A method that the view has not, one that nobody has, and none.
+    // A method that the view does not have, an unknown method, and no method.
     for (method, name) in [(json!("PUT"), "PUT"), (json!("TRACE"), "TRACE"), (Value::Null, "None")] {
         let (status, document) =
             request(&mut python, json!({"resource_type": "Order", "resource_id": "1", "method": method}));
         assert_eq!(status, 405);
         assert_eq!(document["errors"][0]["detail"], format!("Method \"{name}\" not allowed."));
     }
-    // What nobody in Python implements, and its views answer.
+    // No view implements these, but the Python library answers them.
     for (method, status) in [("HEAD", 200), ("OPTIONS", 200), ("get", 200)] {
         let how = json!({"resource_type": "Order", "resource_id": "1", "method": method});
         assert_eq!(request(&mut python, how).0, status, "{method}");
     }
-    // Python's wrapper knows no empty relationship, whoever answers; its plain data does.
+    // Python's wrapper cannot represent an empty relationship, also in answers of Python services. Its plain data can.
     let raised = python.tries("get_remote_resource", json!({"resource_type": "Order", "pk": "null"})).unwrap_err();
     assert_eq!(raised.class, "AttributeError");
     let data = python.does("get_remote_resource_data", json!({"resource_type": "Order", "pk": "null"}));

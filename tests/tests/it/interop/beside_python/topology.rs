@@ -39,7 +39,7 @@ fn both_share_the_queue(fleet: &Fleet, service: &Service, seen: &Seen, python: &
 /// Whether zc_events can emit as the service itself: it declares the service's queue, with a maximum, each time.
 fn emits_as_itself(fleet: &Fleet) -> bool {
     let mut caller: Caller = fleet.caller(SERVICE);
-    match caller.tries("emit", json!({"event_type": "nobodys"})) {
+    match caller.tries("emit", json!({"event_type": "unroutable"})) {
         Ok(_) => true,
         Err(raised) => {
             // The broker's 406 closes the channel; what of that zc_events shows depends on its pika.

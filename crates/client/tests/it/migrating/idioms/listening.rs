@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use zc_events::{
     Channel, Context, Document, Event, EventClient, HandlerError, Method, ResourceObject, ResourceView, Retry, Service,
-    ServiceBuilder, ViewResult,
+    ServiceBuilder, Settlement, ViewResult,
 };
-use zc_events_testing::{Ending, Fleet};
+use zc_events_testing::Fleet;
 
 use super::scene::{answered, called, failing, handled, viewed};
 use super::{Row, rows};
@@ -28,12 +28,12 @@ fn created() -> Event {
 }
 
 /// How an event ends at a service that a form has built.
-fn ending(form: impl Fn(ServiceBuilder) -> ServiceBuilder) -> Vec<Ending> {
+fn ending(form: impl Fn(ServiceBuilder) -> ServiceBuilder) -> Vec<Settlement> {
     let fleet = Fleet::new();
     let _service = form(Service::builder(&fleet.client("stock"))).start().unwrap();
     fleet.client("shop").emit(&created()).unwrap();
     fleet.settle();
-    fleet.all_endings().into_iter().map(|ended| ended.ending).collect()
+    fleet.all_settlements().into_iter().map(|message| message.settlement).collect()
 }
 
 fn always_failing(service: ServiceBuilder) -> ServiceBuilder {
@@ -51,7 +51,7 @@ pub(crate) fn handlers() -> Vec<Row> {
                 reserve(context.args(), &kwargs);
                 Ok(())
             });
-            |form| assert_eq!(ending(form), [Ending::Handled]),
+            |form| assert_eq!(ending(form), [Settlement::Handled]),
         "`kwargs['task_id']`, `resource_type`, `resource_id`, `user_id`" => |context: &Context|
             (context.task_id().map(str::to_owned), context.resource_type().map(str::to_owned), context.resource_id().cloned(), context.user_id().cloned());
             |form| assert_eq!(
@@ -71,8 +71,8 @@ pub(crate) fn handlers() -> Vec<Row> {
                 let _service = form(always_failing(Service::builder(&fleet.client("stock")))).start().unwrap();
                 let event = created();
                 fleet.client("shop").emit(&event).unwrap();
-                assert_eq!(fleet.until_ended(&event), [Ending::DeadLettered("failed")]);
-                assert_eq!(fleet.endings(&event).len(), 5);
+                assert_eq!(fleet.until_settled(&event), [Settlement::DeadLettered { reason: "failed" }]);
+                assert_eq!(fleet.settlements(&event).len(), 5);
             },
         "no counterpart in Python: the events that failed for good" => |client: &EventClient| client.dead_letters().and_then(|letters| letters.list());
             |form| {
@@ -105,7 +105,7 @@ pub(crate) fn handlers() -> Vec<Row> {
                 let _service = form(Service::builder(&fleet.client("mailer"))).start().unwrap();
                 fleet.client("shop").notify(Channel::Email, &Event::new("send_email")).unwrap();
                 fleet.settle();
-                assert_eq!(fleet.all_endings()[0].ending, Ending::Handled);
+                assert_eq!(fleet.all_settlements()[0].settlement, Settlement::Handled);
             },
     }
 }

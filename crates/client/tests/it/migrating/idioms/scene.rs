@@ -41,13 +41,13 @@ pub(super) fn not_found() -> Value {
     json!({"errors": [{"detail": "Not found.", "status": "404"}]})
 }
 
-/// What is said of a request for an order that nobody has.
+/// The error of a request for an order that does not exist.
 pub(super) fn refused() -> Error {
     let fleet = fleet_of(Expectation::get("Order").pk(5).answer(404, not_found()));
     fleet.client("shop").get_remote_resource::<Value>("Order", 5).unwrap_err()
 }
 
-/// What a form makes of a request for an order that nobody has.
+/// What a form returns for a request for an order that does not exist.
 pub(super) fn of_a_missing_order<T>(form: impl Fn(RemoteRequest) -> T) -> T {
     let fleet = fleet_of(Expectation::get("Order").pk(5).answer(404, not_found()));
     form(fleet.client("shop").remote("Order").pk(5))
@@ -63,7 +63,9 @@ pub(super) fn failed_call() -> Error {
 pub(super) fn handled<T: Send + 'static>(event: &Event, form: impl Fn(&Context) -> T + Send + Sync + 'static) -> T {
     let fleet = Fleet::new();
     let (seen, sees) = mpsc::channel();
-    let on_event = move |context: &Context, _: Value| seen.send(form(context)).map_err(|_| HandlerError::new("nobody"));
+    let on_event = move |context: &Context, _: Value| {
+        seen.send(form(context)).map_err(|_| HandlerError::new("the test has ended"))
+    };
     let _service = Service::builder(&fleet.client("stock")).on(event.event_type(), on_event).start().unwrap();
     fleet.client("shop").emit(event).unwrap();
     fleet.settle();
@@ -74,7 +76,9 @@ pub(super) fn handled<T: Send + 'static>(event: &Event, form: impl Fn(&Context) 
 pub(super) fn called<T: Send + 'static>(form: impl Fn(&Context) -> T + Send + Sync + 'static) -> T {
     let fleet = Fleet::new();
     let (seen, sees) = mpsc::channel();
-    let function = move |context: &Context, _: Value| seen.send(form(context)).map_err(|_| HandlerError::new("nobody"));
+    let function = move |context: &Context, _: Value| {
+        seen.send(form(context)).map_err(|_| HandlerError::new("the test has ended"))
+    };
     let _service = Service::builder(&fleet.client("stock")).call("echo", function).start().unwrap();
     let call = fleet.client("shop").post("echo").data(json!({"q": 1})).unwrap().headers(json!({"pk": 3})).unwrap();
     call.fetch::<Value>().unwrap();
@@ -101,7 +105,7 @@ pub(super) fn viewed<T: Send + 'static>(
 ) -> T {
     let (seen, sees) = mpsc::channel();
     answered(request, move |context| {
-        seen.send(form(context)).map_err(|_| HandlerError::new("nobody"))?;
+        seen.send(form(context)).map_err(|_| HandlerError::new("the test has ended"))?;
         Ok(Served::no_content())
     });
     sees.try_recv().unwrap()

@@ -1,14 +1,13 @@
-"""Ends this process and its children when its input ends: whoever started it holds the other end, and is gone then.
+"""Ends this process and its children when its input ends, because the program that started it is gone then.
 
-Imported before anything else. It must have been started as the leader of a process group of its own, so that nobody else is
-meant.
+Import it before anything else. The process must be the leader of its own process group, so that no other process is killed.
 """
 import os
 import queue
 import signal
 import threading
 
-# What comes in, line by line.
+# The lines of the input.
 lines = queue.Queue()
 
 
@@ -20,7 +19,7 @@ def _watch(source):
 
 if os.getpgrp() != os.getpid():
     raise SystemExit("start this as the leader of a process group: it kills its group when its input ends")
-# Nobody else reads it, children least of all.
+# No other code and no child reads the input.
 _source = os.fdopen(os.dup(0), "r", encoding="utf-8")
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-threading.Thread(target=_watch, args=(_source,), daemon=True, name="lifeline").start()
+threading.Thread(target=_watch, args=(_source,), daemon=True, name="end_with_parent").start()
