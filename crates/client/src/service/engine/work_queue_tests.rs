@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 
 use super::dispatcher;
-use super::work_queue::{Next, WorkClass, WorkQueue, WorkerRole};
+use super::work_queue::{Next, Tick, WorkClass, WorkQueue, WorkerRole};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
@@ -23,12 +23,14 @@ fn learn_that_work_is_short(work: &WorkQueue<u32>) {
     let _ = work.nudged().try_recv();
 }
 
-/// Takes once, on a thread of its own.
-fn take(work: &Arc<WorkQueue<u32>>, role: WorkerRole) -> Receiver<Next<u32>> {
-    let (tell, told) = bounded(1);
-    let work = Arc::clone(work);
-    thread::spawn(move || tell.send(work.take(role)));
-    told
+/// Takes once for each role, on threads of their own.
+fn take(work: &Arc<WorkQueue<u32>>, roles: &[WorkerRole]) -> (Sender<Next<u32>>, Receiver<Next<u32>>) {
+    let (tell, told) = unbounded();
+    for role in roles.iter().copied() {
+        let (work, tell) = (Arc::clone(work), tell.clone());
+        thread::spawn(move || tell.send(work.take(role)));
+    }
+    (tell, told)
 }
 
 #[test]
@@ -51,7 +53,7 @@ fn worker_for_requests_leads_after_a_change_while_an_event_waits_for_a_busy_work
         thread::yield_now();
     }
     work.stop_leading();
-    let next = take(&work, WorkerRole::RequestsOnly);
+    let (_tell, next) = take(&work, &[WorkerRole::RequestsOnly]);
     change.join().unwrap();
     assert!(changed.load(Ordering::SeqCst));
     // Either this worker leads, or the dispatcher looks and would.
@@ -67,7 +69,7 @@ fn event_behind_a_long_one_is_looked_after_while_a_worker_is_idle() {
     let work = Arc::new(WorkQueue::new());
     learn_that_work_is_short(&work);
     assert!(matches!(work.take(WorkerRole::RequestsOnly), Next::Lead));
-    let workers = [(); 2].map(|()| take(&work, WorkerRole::General));
+    let (_tell, taken) = take(&work, &[WorkerRole::General; 2]);
     while work.waiting_workers() < 2 {
         thread::yield_now();
     }
@@ -77,18 +79,10 @@ fn event_behind_a_long_one_is_looked_after_while_a_worker_is_idle() {
     work.push(WorkClass::Event, 2);
     assert!(!work.is_to_leave(Some(WorkerRole::RequestsOnly)));
     // One was woken, and does not come back. The other is woken at the next look.
-    select! {
-        recv(workers[0]) -> next => assert!(matches!(next, Ok(Next::Work(1)))),
-        recv(workers[1]) -> next => assert!(matches!(next, Ok(Next::Work(1)))),
-        default(LONG) => panic!("no worker was woken"),
-    }
+    assert!(matches!(taken.recv_timeout(LONG), Ok(Next::Work(1))));
     work.nudged().recv_timeout(LONG).expect("the dispatcher looks");
-    assert_eq!(work.tick(), super::work_queue::Tick::Look);
-    select! {
-        recv(workers[0]) -> next => assert!(matches!(next, Ok(Next::Work(2)))),
-        recv(workers[1]) -> next => assert!(matches!(next, Ok(Next::Work(2)))),
-        default(LONG) => panic!("the second event waits for ever"),
-    }
+    assert_eq!(work.tick(), Tick::Look);
+    assert!(matches!(taken.recv_timeout(LONG), Ok(Next::Work(2))));
 }
 
 #[test]
