@@ -4,13 +4,13 @@
 //!   `rebuild_progress`, and the stores of their blobs: `blob_stores`;
 //! - resources: `remote_request` and `fetch`, with `answer`, `page` and `pages`; functions: `call_request`;
 //! - waiting for answers: `pending` and `pending_set`;
-//! - the rest: `builder`, the ids and deadline that calls inherit from a handler in `scope`, the state of the connections
+//! - the rest: `client_builder`, the ids and deadline that calls inherit from a handler in `scope`, the state of the connections
 //!   in `health`.
 
 mod answer;
 mod blob_stores;
-mod builder;
 mod call_request;
+mod client_builder;
 mod emit;
 mod fetch;
 mod health;
@@ -43,8 +43,8 @@ use blob_stores::BlobStores;
 use pending::Sent;
 
 pub use answer::Answer;
-pub use builder::EventClientBuilder;
 pub use call_request::CallRequest;
+pub use client_builder::EventClientBuilder;
 pub use emit::EmitReceipt;
 pub use health::ClientHealth;
 pub use index_rebuild::IndexRebuild;

@@ -1,8 +1,7 @@
-//! A service: how it is built (`builder`), what it runs (`handler`, `resource_view`), what a handler is told (`context`,
+//! A service: how it is built (`service_builder`), what it runs (`handler`, `resource_view`), what a handler is told (`context`,
 //! `request_body`, `pagination`) and may answer (`response`, `handler_error`, `field_errors`), and when a failed event is tried
 //! again (`retry`). How a message passes through it is in `engine`.
 
-mod builder;
 mod context;
 mod engine;
 mod field_errors;
@@ -15,6 +14,7 @@ mod request_body;
 mod resource_view;
 mod response;
 mod retry;
+mod service_builder;
 mod service_health;
 pub(crate) mod topology;
 
@@ -30,7 +30,6 @@ use self::engine::{Engine, EngineState};
 use crate::thread::{no_resource, spawn};
 use crate::{EventClient, Result};
 
-pub use builder::ServiceBuilder;
 pub use context::Context;
 pub use handler_error::HandlerError;
 pub use monitor::{ConsumedQueueSnapshot, ServiceMonitor, ServiceSnapshot};
@@ -39,6 +38,7 @@ pub use resource_view::ResourceView;
 pub use response::{Served, ViewResult};
 pub(crate) use retry::RETRY_DELAYS;
 pub use retry::Retry;
+pub use service_builder::ServiceBuilder;
 pub use service_health::ServiceHealth;
 
 /// A running service: consumes its queue, handles events, answers requests.

@@ -1,4 +1,4 @@
-//! What a service has in the broker: exchanges, queues, bindings. Declared by `builder` (the delays, when they are first
+//! What a service has in the broker: exchanges, queues, bindings. Declared by `service_builder` (the delays, when they are first
 //! needed, by `forward`), compared with what is there by the doctor.
 
 use zc_events_protocol::names;

@@ -119,11 +119,11 @@ fn fleet_with_met_expectations_passes() {
     assert!(client.remote("Order").pks([1, 3]).fetch_page::<Value>().unwrap().items.is_empty());
     assert_eq!(client.remote("Order").pk(5).relationship("items").fetch_any().unwrap().status(), 204);
     assert_eq!(client.remote("Order").pk(5).method(Method::Delete).user("56").fetch_any().unwrap().status(), 204);
-    // One that nobody waits for counts as well, once it has arrived.
+    // An expected call without a response key counts once it has arrived.
     client.put("note").no_wait().unwrap();
     fleet.settle();
     assert_eq!(fleet.complaints(), Vec::<String>::new());
-    // And one that nobody expects is an event like any other.
+    // An unexpected call without a response key is an event like any other.
     client.put("unheard_of").no_wait().unwrap();
     fleet.settle();
     assert_eq!(fleet.complaints(), Vec::<String>::new());
@@ -235,7 +235,7 @@ fn each_fault_gives_its_production_error() {
     let error = client.get("add").fetch::<i64>().unwrap_err();
     assert_eq!(error.to_string(), "EVENTS_REDIS_URL: no Redis");
     fleet.take_store_down(None);
-    // It was sent, and came: it is not the stand-in's fault that its answer was not taken.
+    // The call was sent, and the fleet has one complaint about it.
     fleet.settle();
     assert_eq!(fleet.complaints().len(), 1);
     fleet.forgive();
