@@ -1,6 +1,7 @@
 //! The list of observers that a client or a service tells.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,10 +22,12 @@ impl Observers {
         self.0.is_empty()
     }
 
-    /// Tells each of them.
+    /// Tells each of them. One that panics harms neither the others nor the thread, which may hold messages.
     pub(crate) fn tell(&self, tell: impl Fn(&dyn Observer)) {
         for observer in &self.0 {
-            tell(&**observer);
+            if catch_unwind(AssertUnwindSafe(|| tell(&**observer))).is_err() {
+                log::error!("an observer has panicked; it goes on being told");
+            }
         }
     }
 

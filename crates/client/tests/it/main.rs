@@ -4,6 +4,7 @@
 //! test holds which promise.
 
 mod call;
+mod consuming;
 mod dead_letter;
 mod dedup;
 mod email;

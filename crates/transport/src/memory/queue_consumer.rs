@@ -87,6 +87,10 @@ impl Consumer {
     pub(super) fn take(&mut self) -> Option<Taken> {
         let tag = self.waiting.pop_front()?;
         self.taken += 1;
+        if !self.waiting.is_empty() {
+            // Another thread may wait for the next one.
+            self.wake();
+        }
         let message = self.unsettled.get(&tag)?;
         Some(Taken {
             tag,

@@ -130,13 +130,16 @@ impl Consumer {
     }
 
     /// The connection is lost, and the broker has put back all that was not settled: what no worker has begun is forgotten,
-    /// since it is delivered again.
+    /// since it is delivered again. No thread leads meanwhile: a leader may hold work that is due.
     fn forget_unbegun(&self) {
-        self.queue.connection_lost();
-        for work in self.state.work.remove(|work| Arc::ptr_eq(&work.message().queue, &self.queue)) {
-            self.state.released(work.message());
-        }
-        drop(self.state.schedule.take_all(|work| Arc::ptr_eq(&work.message().queue, &self.queue)));
+        let forget = || {
+            self.queue.connection_lost();
+            for work in self.state.work.remove(|work| Arc::ptr_eq(&work.message().queue, &self.queue)) {
+                self.state.released(work.message());
+            }
+            drop(self.state.schedule.take_all(|work| Arc::ptr_eq(&work.message().queue, &self.queue)));
+        };
+        self.state.work.change_led(|| self.state.live.wake_leader(), forget);
     }
 
     /// Takes no more, waits for the handlers that run, and puts the rest back.

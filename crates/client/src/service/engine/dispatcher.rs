@@ -6,22 +6,20 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
 
-use super::leader;
-use super::state::EngineState;
-use super::work_queue::Tick;
+use super::work_queue::{Tick, WorkQueue};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
 /// After so many looks at which nothing was to do, it sleeps.
 const QUIET: u32 = 10;
 
-/// Looks until `stop` has no sender any more.
-pub(super) fn run(state: &EngineState, stop: &Receiver<()>) {
+/// Looks until `stop` has no sender any more. `lead` leads until a worker is free for what came.
+pub(super) fn run<T>(work: &WorkQueue<T>, stop: &Receiver<()>, lead: impl Fn()) {
     let mut quiet = QUIET;
     loop {
-        if quiet >= QUIET && state.work.leave_unwatched() {
+        if quiet >= QUIET && work.leave_unwatched() {
             select! {
-                recv(state.work.nudged()) -> _ => {}
+                recv(work.nudged()) -> _ => {}
                 recv(stop) -> _ => return,
             }
         }
@@ -29,12 +27,12 @@ pub(super) fn run(state: &EngineState, stop: &Receiver<()>) {
             recv(stop) -> _ => return,
             default(PAUSE) => {}
         }
-        match state.work.tick() {
+        match work.tick() {
             Tick::Quiet => quiet = quiet.saturating_add(1),
             Tick::Look => quiet = 0,
             Tick::Lead => {
                 quiet = 0;
-                leader::lead(state, None);
+                lead();
             }
         }
     }

@@ -37,6 +37,8 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 mod work_queue;
+#[cfg(test)]
+mod work_queue_tests;
 mod worker;
 
 pub(super) use message::InboundMessage;

@@ -11,7 +11,7 @@ use super::consumer::{self, Consumer};
 use super::queue::QueueRole;
 use super::state::EngineState;
 use super::work_queue::WorkerRole;
-use super::{dispatcher, supervisor, worker};
+use super::{dispatcher, leader, supervisor, worker};
 use crate::Result;
 use crate::observe::WaitFor;
 use crate::thread::spawn;
@@ -48,7 +48,7 @@ pub(in crate::service) fn start(state: &Arc<EngineState>) -> Result<Engine> {
     worker::start(state, WorkerRole::RequestsOnly)?;
     spawn("zc-events-dispatcher", {
         let (state, stopped) = (Arc::clone(state), stopped.clone());
-        move || dispatcher::run(&state, &stopped)
+        move || dispatcher::run(&state.work, &stopped, || leader::lead(&state, None))
     })?;
     spawn("zc-events-supervisor", {
         let state = Arc::clone(state);

@@ -141,10 +141,9 @@ impl<T> WorkQueue<T> {
             if let Some(work) = state.pop(role) {
                 state.crew(role).busy += 1;
                 self.wake_for_rest(&state);
-                if state.leader.is_none() && !state.is_watched {
-                    state.is_watched = true;
-                    drop(state);
-                    let _ = self.nudge.0.try_send(());
+                // The dispatcher looks after the lead, and after work that was not worth waking a worker for.
+                if state.leader.is_none() || state.has_idle_worker_for_work() {
+                    self.watch(&mut state);
                 }
                 return Next::Work(work);
             }
@@ -196,10 +195,7 @@ impl<T> WorkQueue<T> {
         let state = self.lock();
         let is_for_leader = match role {
             Some(role) => state.has_work(role),
-            None => {
-                let general = state.general.idle > 0 && state.has_work(WorkerRole::General);
-                general || state.requests_only.idle > 0 && state.has_work(WorkerRole::RequestsOnly)
-            }
+            None => state.has_idle_worker_for_work(),
         };
         if !is_for_leader || role.is_none() {
             self.wake_one(&state);
@@ -215,12 +211,15 @@ impl<T> WorkQueue<T> {
     /// The leader leaves the lead.
     pub(super) fn stop_leading(&self) {
         let mut state = self.lock();
-        state.leader = None;
+        let leader = state.leader.take();
         if state.changes_wanted > 0 {
             self.vacant.notify_all();
-        } else if state.requests.is_empty() && state.events.is_empty() && !self.wake_any(&state) && !state.is_watched {
-            state.is_watched = true;
-            let _ = self.nudge.0.try_send(());
+            return;
+        }
+        // A worker does the work that waits, and leads again. Any other thread goes away, whatever waits.
+        let is_abandoned = leader == Some(Leader::Other) || !state.has_work(WorkerRole::General);
+        if is_abandoned && !state.is_watched && !self.wake_any(&state) {
+            self.watch(&mut state);
         }
     }
 
@@ -286,12 +285,32 @@ impl<T> WorkQueue<T> {
         if self.wake_one(&state) { Tick::Look } else { Tick::Quiet }
     }
 
-    /// The dispatcher looks no more until it is nudged. `false` where it has to go on.
+    /// The dispatcher looks no more until it is nudged. `false` where it has to go on. Work for which no worker is idle
+    /// needs no look: a worker that ends its work takes it.
     pub(super) fn leave_unwatched(&self) -> bool {
         let mut state = self.lock();
-        let nothing_waits = state.requests.is_empty() && state.events.is_empty();
-        state.is_watched = !(state.is_closed || nothing_waits && (state.leader.is_some() || state.is_stopping));
+        let is_led = state.leader.is_some() || state.is_stopping;
+        state.is_watched = !(state.is_closed || is_led && !state.has_idle_worker_for_work());
         !state.is_watched
+    }
+
+    /// Makes the dispatcher look.
+    fn watch(&self, state: &mut WorkQueueState<T>) {
+        if !std::mem::replace(&mut state.is_watched, true) {
+            let _ = self.nudge.0.try_send(());
+        }
+    }
+
+    /// How many workers wait to be woken.
+    #[cfg(test)]
+    pub(super) fn waiting_workers(&self) -> usize {
+        let state = self.lock();
+        state.general.idle + state.requests_only.idle
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().is_stopping
     }
 
     /// Wakes a worker where more waits than one does in a moment.
@@ -356,6 +375,12 @@ impl<T> WorkQueueState<T> {
 
     fn has_work(&self, role: WorkerRole) -> bool {
         !self.requests.is_empty() || role == WorkerRole::General && !self.events.is_empty()
+    }
+
+    /// Whether a worker is idle though there is work for it.
+    fn has_idle_worker_for_work(&self) -> bool {
+        let is_idle = |crew: &Crew, role| crew.idle > 0 && self.has_work(role);
+        is_idle(&self.general, WorkerRole::General) || is_idle(&self.requests_only, WorkerRole::RequestsOnly)
     }
 
     /// Whether a thread may begin to lead.

@@ -33,11 +33,14 @@ fn run(state: &EngineState, role: WorkerRole) {
         match state.work.take(role) {
             Next::Lead => leader::lead(state, Some(role)),
             Next::Work(work) => {
-                let began = Instant::now();
-                let is_replaced = work_on(state, work, role);
+                let (message, began) = (Arc::clone(work.message()), Instant::now());
+                let done = work_on(state, work, role);
+                // In this order: a message that is with no worker any more has a worker that is free again.
                 state.work.finish(role, began.elapsed());
-                if is_replaced {
-                    break;
+                match done {
+                    Settled::Here => state.released(&message),
+                    Settled::BySupervisor { is_replaced: true } => break,
+                    Settled::BySupervisor { is_replaced: false } => {}
                 }
             }
             Next::End => break,
@@ -46,14 +49,13 @@ fn run(state: &EngineState, role: WorkerRole) {
     state.work.remove_worker(role);
 }
 
-/// Does the work. Whether another thread has taken this worker's place meanwhile.
-fn work_on(state: &EngineState, work: Work, role: WorkerRole) -> bool {
+/// Does the work.
+fn work_on(state: &EngineState, work: Work, role: WorkerRole) -> Settled {
     let message = Arc::clone(work.message());
     let _at_work = AtWork::on(&state.observers, message.number);
     if state.is_stopping() {
         settle::requeue_work(state, &work);
-        state.released(&message);
-        return false;
+        return Settled::Here;
     }
     // Handlers are caught where they are run. This is for any other panic: the worker goes on, and the message is not lost.
     let done = catch_unwind(AssertUnwindSafe(|| match work {
@@ -63,16 +65,11 @@ fn work_on(state: &EngineState, work: Work, role: WorkerRole) -> bool {
             Settled::Here
         }
     }));
-    match done {
-        Ok(Settled::Here) => state.released(&message),
-        Ok(Settled::BySupervisor { is_replaced }) => return is_replaced,
-        Err(panic) => {
-            log::error!("a message goes back to its queue after a panic: {}", LogLine(panic_text(&*panic)));
-            settle::apply(state, Processing::new(Arc::clone(&message)), Disposition::Requeue);
-            state.released(&message);
-        }
-    }
-    false
+    done.unwrap_or_else(|panic| {
+        log::error!("a message goes back to its queue after a panic: {}", LogLine(panic_text(&*panic)));
+        settle::apply(state, Processing::new(message), Disposition::Requeue);
+        Settled::Here
+    })
 }
 
 /// Who has settled a message.

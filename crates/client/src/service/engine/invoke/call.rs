@@ -58,9 +58,9 @@ pub(super) fn serve(
         },
     };
     let Some(key) = call.response_key.clone() else {
-        return event::conclude(run::run(state, processing, run, |error| retry.pause(attempt, error)));
+        return event::conclude(run::run(state, processing, false, run, |error| retry.pause(attempt, error)));
     };
-    let ran = run::run(state, processing, run, |_| None);
+    let ran = run::run(state, processing, true, run, |_| None);
     run::note_failure(processing, &ran);
     match ran {
         Ran::TooLate { is_replaced } => Disposition::AlreadySettled { is_replaced },

@@ -17,7 +17,7 @@ pub(super) fn handle(
 ) -> Disposition {
     let context = context::of(state, processing, processing.message.task().ok());
     let attempt = processing.attempts.attempt;
-    conclude(run::run(state, processing, || handler(&context), |error| retry.pause(attempt, error)))
+    conclude(run::run(state, processing, false, || handler(&context), |error| retry.pause(attempt, error)))
 }
 
 /// What becomes of a message whose sender waits for no answer.

@@ -40,7 +40,7 @@ pub(super) fn serve(
         Some(why) => Err(HandlerError::malformed(why)),
         None => view_method::serve(view, &context, &request),
     };
-    let ran = run::run(state, processing, serve, |_| None);
+    let ran = run::run(state, processing, true, serve, |_| None);
     run::note_failure(processing, &ran);
     match ran {
         Ran::TooLate { is_replaced } => Disposition::AlreadySettled { is_replaced },

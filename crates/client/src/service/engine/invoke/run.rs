@@ -29,10 +29,12 @@ pub(super) enum Ran<T> {
     },
 }
 
-/// Runs a handler. `judge` says when to try again if it fails.
+/// Runs a handler. `judge` says when to try again if it fails. `is_answered` says whether a caller waits: a failure with a
+/// status is an answer then.
 pub(super) fn run<T>(
     state: &EngineState,
     processing: &Processing,
+    is_answered: bool,
     handler: impl FnOnce() -> Result<T, HandlerError>,
     judge: impl Fn(&HandlerError) -> Option<Duration>,
 ) -> Ran<T> {
@@ -42,7 +44,7 @@ pub(super) fn run<T>(
     let returned = state.running.finish(number);
     let ending = match (returned, &handled) {
         (Returned::TooLate { .. }, _) => HandlerEnding::Late,
-        (Returned::InTime, Err(failed)) if failed.error.status().is_none() => HandlerEnding::Failed,
+        (Returned::InTime, Err(failed)) if !is_answered || failed.error.status().is_none() => HandlerEnding::Failed,
         (Returned::InTime, _) => HandlerEnding::Done,
     };
     let took = state.clock().now().saturating_duration_since(begun);
