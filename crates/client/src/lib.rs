@@ -52,8 +52,8 @@ pub use watch::{Watch, Watched};
 
 pub use serde_json::Value;
 pub use zc_events_protocol::resource::{
-    Document, ErrorObject, Identifier, Relationship, RelationshipData, RemoteResource, Resource, ResourceError,
-    ResourceObject,
+    DataMember, Document, ErrorObject, Identifier, PrimaryData, Relationship, RelationshipData, RemoteResource,
+    Resource, ResourceError, ResourceObject,
 };
 pub use zc_events_protocol::{
     Channel, Clock, Deadline, ErrorKind, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome,

@@ -200,7 +200,7 @@ fn run_line(workers: usize, rounds: u64) {
             }
             let since = Instant::now();
             while line.taken.load(Ordering::SeqCst) < sent + asked {
-                // Whoever has asked is answered.
+                // Answer all requests.
                 let requests = line.requests.load(Ordering::SeqCst);
                 for _ in answered..requests {
                     gate.send(()).unwrap();
