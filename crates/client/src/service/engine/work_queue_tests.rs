@@ -98,10 +98,13 @@ fn dispatcher_sleeps_while_all_that_waits_waits_for_busy_workers() {
     assert!(matches!(work.take(WorkerRole::General), Next::Work(2)));
 }
 
+/// Work of a class, by its number.
+type Arrival = (WorkClass, u64);
+
 /// What a broker has: work, each piece with the time at which it came.
 struct Line {
     work: WorkQueue<(WorkClass, u64)>,
-    incoming: (Sender<(WorkClass, u64)>, Receiver<(WorkClass, u64)>),
+    incoming: (Sender<Arrival>, Receiver<Arrival>),
     interrupt: (Sender<()>, Receiver<()>),
     leaders: AtomicUsize,
     taken: AtomicU64,
