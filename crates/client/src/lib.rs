@@ -66,7 +66,7 @@ pub use {zc_events_cache as cache, zc_events_transport as transport};
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-/// Compiles the examples of the page for those who come from Python.
+/// Compiles the examples of the page about migrating from Python.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/migrating-from-python.md")]
 struct MigratingFromPython;
