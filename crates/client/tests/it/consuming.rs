@@ -124,7 +124,7 @@ fn all_events_and_their_requests_are_handled_while_connections_are_lost() {
                 work_a_moment();
                 // A broker that restarts loses the requests that it has.
                 let ask = || context.client().get("add").timeout(Duration::from_millis(200)).data((number, 1))?.fetch();
-                while number % 8 == 0 && !ask().is_ok_and(|sum: usize| sum == number + 1) {}
+                while number.is_multiple_of(8) && !ask().is_ok_and(|sum: usize| sum == number + 1) {}
                 counted.fetch_add(1, Ordering::SeqCst);
                 Ok(())
             })
