@@ -8,10 +8,10 @@ mod email;
 mod error;
 mod jwt;
 mod log_fields;
-mod message;
 pub mod metrics;
 mod observe;
 mod push;
+mod received_message;
 mod remote_failure;
 mod sandbox;
 mod service;
@@ -35,12 +35,12 @@ pub use dead_letters::{DeadLetter, DeadLetters, Replay, Replayed};
 pub use email::{Addresses, Email, StoredEmail};
 pub use error::{Error, Result};
 pub use jwt::Jwt;
-pub use message::{Message, MessageKind};
 pub use observe::{
     ConnectionSeen, ConsumingChanged, Delivered, EmitEnded, HandlerEnded, HandlerEnding, MessageSent, Observer,
     Replied, ReplyEnding, RequestEnded, Settled, Settlement, Wait, WaitFor,
 };
 pub use push::PushNotification;
+pub use received_message::{Message, MessageKind};
 pub use remote_failure::{CallFailure, RemoteFailure};
 pub use sandbox::Sandbox;
 pub use service::{
@@ -52,8 +52,8 @@ pub use watch::{Watch, Watched};
 
 pub use serde_json::Value;
 pub use zc_events_protocol::resource::{
-    Document, ErrorObject, Identifier, Relationship, RelationshipData, RemoteResource, Resource, ResourceError,
-    ResourceObject,
+    DataMember, Document, ErrorObject, Identifier, PrimaryData, Relationship, RelationshipData, RemoteResource,
+    Resource, ResourceError, ResourceObject,
 };
 pub use zc_events_protocol::{
     Channel, Clock, Deadline, ErrorKind, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome,

@@ -1,4 +1,4 @@
-//! This program once more, as a process that a row may kill.
+//! A child process that runs this program again, which a row may kill.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
@@ -6,10 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::row::Done;
-use super::rows;
-
-/// A child process. Dropping it kills it; so does the death of this program, whose end of its input it reads.
+/// A child process. Dropping it kills it. It also ends when this program dies, because its input is closed then.
 pub struct Child {
     process: std::process::Child,
     lines: Receiver<String>,
@@ -33,19 +30,19 @@ impl Child {
         Ok(Self { process, lines })
     }
 
-    /// The next line that it said (see [`say`]), if it comes in time; None also when it has ended.
+    /// The next line that the child printed with [`say`]; `None` if no line comes in time, or if the child has ended.
     #[must_use]
     pub fn line(&self, patience: Duration) -> Option<String> {
         self.lines.recv_timeout(patience).ok()
     }
 
-    /// SIGKILL. Returns when it is gone; what it said before can still be read.
+    /// Sends SIGKILL, and returns when the child is gone. [`Child::line`] still returns its earlier lines.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
-    /// How it ended, if it does within `patience`.
+    /// The exit status, if the child ends within `patience`.
     #[must_use]
     pub fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + patience;
@@ -53,7 +50,7 @@ impl Child {
             match self.process.try_wait() {
                 Ok(Some(status)) => return Some(status),
                 _ if Instant::now() >= deadline => return None,
-                // tidy: allow(thread::sleep) because a process has no channel that tells of its end
+                // tidy: allow(thread::sleep) because no channel reports the end of a process
                 _ => thread::sleep(Duration::from_millis(5)),
             }
         }
@@ -66,20 +63,17 @@ impl Drop for Child {
     }
 }
 
-/// In a child: tells the row a line.
+/// In a child: prints a line for the row.
 pub fn say(line: &str) {
     let mut output = std::io::stdout().lock();
     let _ = writeln!(output, "{line}").and_then(|()| output.flush());
 }
 
-/// Is the child of the row `name`, until its function returns or the parent is gone.
-pub(super) fn be(name: &str) -> Done {
-    let row = rows::ALL.iter().find(|row| row.name == name).ok_or("no such row")?;
-    let child = row.child.ok_or("the row has no child")?;
+/// In a child: ends this process when the parent is gone, which closes its input.
+pub(super) fn end_with_parent() {
     thread::spawn(|| {
         let mut rest = Vec::new();
         let _ = std::io::stdin().lock().read_to_end(&mut rest);
         std::process::exit(3);
     });
-    child()
 }

@@ -1,4 +1,4 @@
-//! Runs the rows that were asked for, one after another, and prints what came of it.
+//! Runs the chosen rows, one after another, and prints the results.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::table::{Ran, render};
-use super::{Fixture, Report, Row, child, rows};
+use super::{Done, Fixture, Report, Row, child, rows};
 
-/// No row takes nearly as long.
+/// The limit for one row. No row comes near it.
 const LONGEST: Duration = Duration::from_secs(20 * 60);
 
 /// The program's command line.
@@ -20,21 +20,21 @@ pub struct Options {
     /// Fewer crashes, cuts and messages
     #[arg(long)]
     quick: bool,
-    /// Only this row, or these
+    /// Run only this row; may be repeated
     #[arg(long, value_name = "NAME")]
     row: Vec<String>,
-    /// Name the rows and what each must hold, and run none
+    /// List the rows and what each must hold, and run none
     #[arg(long)]
     list: bool,
     #[arg(long, hide = true)]
     child: Option<String>,
 }
 
-/// Does what the command line says.
+/// Runs the command line.
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
     if let Some(name) = &options.child {
-        return verdict(child::be(name).map(|()| true).map_err(|error| format!("the child of {name}: {error}")));
+        return verdict(run_child(name).map(|()| true).map_err(|error| format!("the child of {name}: {error}")));
     }
     if options.list {
         for Row { name, fault, must_hold, .. } in rows::ALL {
@@ -43,6 +43,14 @@ pub fn run(options: &Options) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     verdict(wanted(&options.row).and_then(|rows| run_rows(&rows, options.quick)))
+}
+
+/// Runs the child of the row `name`, until its function returns or the parent is gone.
+fn run_child(name: &str) -> Done {
+    let row = rows::ALL.iter().find(|row| row.name == name).ok_or("no such row")?;
+    let child = row.child.ok_or("the row has no child")?;
+    child::end_with_parent();
+    child()
 }
 
 fn verdict(passed: Result<bool, String>) -> ExitCode {
@@ -82,7 +90,7 @@ fn run_rows(rows: &[&'static Row], quick: bool) -> Result<bool, String> {
             started.elapsed().as_secs_f64()
         );
         if !ended {
-            break; // It still has the servers in its hands.
+            break; // The row still uses the servers.
         }
         fixture.mend()?;
     }
@@ -90,7 +98,7 @@ fn run_rows(rows: &[&'static Row], quick: bool) -> Result<bool, String> {
     Ok(ran.len() == rows.len() && ran.iter().all(Ran::passed))
 }
 
-/// What a row reports, and whether it has ended.
+/// Runs a row. Returns its report, and whether it has ended.
 fn run_row(fixture: &Arc<Fixture>, row: &'static Row) -> (Report, bool) {
     let (sender, receiver) = channel();
     let fixture = Arc::clone(fixture);

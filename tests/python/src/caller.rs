@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::PATIENCE;
-use super::process::Process;
+use super::process::{PATIENCE, Process};
 
 /// A running program. Dropping it ends it.
 pub struct Caller {

@@ -11,17 +11,14 @@ mod worker;
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use zc_events::{EventClient, Settings, SettingsBuilder};
 
 use integration_tests::{broker_url, redis_url, required, unique};
 
 pub use caller::Caller;
+pub use process::PATIENCE;
 pub use worker::{Worker, WorkerBuilder};
-
-/// How long anything may take before a test gives up. A Celery worker is ready after about 2 s.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A fleet: its own exchanges, and the services on them.
 pub struct Fleet {

@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+/// How long anything may take before a test gives up. A Celery worker is ready after about 2 s.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The number of lines of its stderr that a failure shows.
 const SHOWN: usize = 40;
 

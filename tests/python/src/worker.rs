@@ -6,8 +6,7 @@ use std::time::Duration;
 use r2d2_redis::redis;
 use serde_json::Value;
 
-use super::PATIENCE;
-use super::process::Process;
+use super::process::{PATIENCE, Process};
 use integration_tests::{redis_url, unique, wait_until};
 
 /// A Python service to be started.

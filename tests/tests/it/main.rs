@@ -11,7 +11,7 @@ mod doctor;
 mod end_to_end;
 mod interop;
 mod malformed;
-mod notifications;
+mod notification_queue;
 mod pending_set;
 mod reconnect;
 mod recovery;

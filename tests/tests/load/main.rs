@@ -2,7 +2,7 @@
 //! runs at a time. Other programs may run beside it, so each bound on a duration allows for the delay of the scheduler.
 
 mod interop;
-mod reply_store;
+mod reply_store_load;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

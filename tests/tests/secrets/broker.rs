@@ -10,8 +10,9 @@ use integration_tests::{broker_url, eventually, unique};
 use zc_events::{Context, Error, Event, EventClient, Service, Settings, SettingsBuilder, Stage, Value};
 
 use crate::canary::Canary;
-use crate::capture::{assert_no_credentials, has_heard, listen, said};
+use crate::log_lines::{has_heard, listen};
 use crate::relay::{Real, Relay};
+use crate::search::{assert_no_credentials, said};
 
 const TIMEOUT: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use integration_tests::unique;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::capture;
+use crate::log_lines;
 
 /// A unique secret. Characters with a meaning in URLs separate its pieces, because a part of a secret is a secret, too.
 pub(crate) struct Canary {
@@ -17,7 +17,7 @@ pub(crate) struct Canary {
 impl Canary {
     pub(crate) fn new() -> Self {
         let piece = |_| format!("kNr{}Y", &unique("x")[2..14]);
-        Self { pieces: (0..3).map(piece).collect(), since: capture::count() }
+        Self { pieces: (0..3).map(piece).collect(), since: log_lines::count() }
     }
 
     /// The secret as it is.

@@ -7,10 +7,11 @@
 
 mod broker;
 mod canary;
-mod capture;
-mod hostile;
+mod echoing_broker;
+mod log_lines;
 mod messages;
 mod redis;
 mod relay;
+mod search;
 mod settings;
 mod urls;

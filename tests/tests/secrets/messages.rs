@@ -14,7 +14,8 @@ use zc_events_transport::amqp::{AmqpBroker, AmqpOptions, BrokerUrl};
 use zc_events_transport::{Broker, ConsumeOptions, Delivery, Outgoing};
 
 use crate::canary::Canary;
-use crate::capture::{assert_no_content, has_heard, listen, said};
+use crate::log_lines::{has_heard, listen};
+use crate::search::{assert_no_content, said};
 
 const TIMEOUT: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -13,8 +13,9 @@ use zc_events_cache::{Error, ReplyStore};
 use zc_events_protocol::{Clock, Deadline, SystemClock};
 
 use crate::canary::Canary;
-use crate::capture::{assert_no_content, assert_no_credentials, has_heard, listen, said};
+use crate::log_lines::{has_heard, listen};
 use crate::relay::{Real, Relay, read_command};
+use crate::search::{assert_no_content, assert_no_credentials, said};
 
 fn soon() -> Deadline {
     SystemClock.deadline(Duration::from_secs(2))

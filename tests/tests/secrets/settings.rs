@@ -7,7 +7,8 @@ use zc_events::{Error, EventClient, Settings};
 use zc_events_doctor::Doctor;
 
 use crate::canary::Canary;
-use crate::capture::{assert_no_credentials, listen, said};
+use crate::log_lines::listen;
+use crate::search::{assert_no_credentials, said};
 
 /// Every setting that is looked for.
 fn names() -> Vec<String> {

@@ -9,7 +9,8 @@ use zc_events_cache::redis::RedisUrl;
 use zc_events_transport::amqp::BrokerUrl;
 
 use crate::canary::Canary;
-use crate::capture::{assert_no_credentials, listen, said};
+use crate::log_lines::listen;
+use crate::search::{assert_no_credentials, said};
 
 /// As people write them; `~` is the password, in whatever form.
 const SPELLINGS: [&str; 50] = [

@@ -18,13 +18,7 @@ pub(super) enum Check {
 /// A check, the beginning of a path for which it does not count yet, and why.
 type Exception = (Check, &'static str, &'static str);
 
-const EXCEPTIONS: &[Exception] = &[
-    (Check::Imports, "crates/client/", "until its circles are broken"),
-    (Check::Imports, "tests/", "until its circles are broken"),
-    (Check::FileNames, "crates/client/", "until its files are renamed"),
-    (Check::FileNames, "tests/", "until its files are renamed"),
-    (Check::BannedWords, "crates/client/", "until its private words are renamed"),
-];
+const EXCEPTIONS: &[Exception] = &[];
 
 /// This file.
 const HERE: &str = "xtask/src/tidy/exceptions.rs";

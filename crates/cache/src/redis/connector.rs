@@ -18,6 +18,7 @@ use crate::{Error, Result};
 /// A connection that was idle for longer must answer PING before it is used.
 const IDLE: Duration = Duration::from_secs(15);
 /// The reason of a step that ended by its deadline.
+#[cfg(feature = "tls")]
 const NO_ANSWER: &str = "no answer in time";
 
 pub(super) struct RedisConnector {

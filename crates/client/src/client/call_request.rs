@@ -11,7 +11,8 @@ use zc_events_protocol::resource::deserialize;
 use zc_events_protocol::{Call, CallReply, Limits, Method};
 
 use super::emit::EmitReceipt;
-use super::pending::{Pending, Read, Sent};
+use super::pending::{Pending, Read};
+use super::sent_request::SentRequest;
 use super::{EventClient, To};
 use crate::log_fields::EventFields;
 use crate::{Error, Result};
@@ -158,7 +159,7 @@ impl CallRequest {
     }
 }
 
-fn send(client: &EventClient, call: &Call, timeout: Duration) -> Result<Sent> {
+fn send(client: &EventClient, call: &Call, timeout: Duration) -> Result<SentRequest> {
     let (options, deadline) = client.request_options(timeout)?;
     let encoded = call.encode(&options)?;
     let about = EventFields { event_type: call.key(), task_id: Some(call.id()), kwargs: &Map::new() };

@@ -1,4 +1,4 @@
-//! A client in the making: what a program brings of its own.
+//! The builder of a client: settings, and the program's own broker, stores, clock and observers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::blobs::BlobStore;
 use crate::settings::BlobBucket;
 use crate::{Observer, Result, Settings, metrics};
 
-/// A client in the making; see [`EventClient::builder`].
+/// A builder of an [`EventClient`]; see [`EventClient::builder`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -34,52 +34,59 @@ pub struct EventClientBuilder {
     blob_stores: BlobStores,
 }
 
+impl EventClient {
+    /// A builder of a client, for programs that bring observers, a broker, a reply store, blob stores or a clock of their
+    /// own. The settings say how the client opens the rest.
+    pub fn builder(settings: Settings) -> EventClientBuilder {
+        EventClientBuilder::new(settings)
+    }
+}
+
 impl EventClientBuilder {
-    pub(super) fn new(settings: Settings) -> Self {
+    fn new(settings: Settings) -> Self {
         Self { settings, broker: None, reply_store: None, blob_stores: BlobStores::default() }
     }
 
-    /// Uses this broker in place of the one that the settings name. Close it through
-    /// [`EventClient::close`].
+    /// Uses this broker instead of the one in the settings. [`EventClient::close`] closes it.
     pub fn broker(mut self, broker: Arc<dyn Broker>) -> Self {
         self.broker = Some(broker);
         self
     }
 
-    /// Uses this reply store in place of the one that the settings name.
+    /// Uses this reply store instead of the one in the settings.
     pub fn reply_store(mut self, store: Arc<dyn ReplyStore>) -> Self {
         self.reply_store = Some(store);
         self
     }
 
-    /// Uses this blob store for the bodies and attachments of e-mails in place of the one that the settings name.
+    /// Uses this blob store for the bodies and attachments of e-mails instead of the one in the settings.
     pub fn email_blobs(mut self, store: Arc<dyn BlobStore>) -> Self {
         self.blob_stores.set(BlobBucket::Email, store);
         self
     }
 
-    /// Uses this blob store for the batches of index rebuilds in place of the one that the settings name.
+    /// Uses this blob store for the batches of index rebuilds instead of the one in the settings.
     pub fn index_blobs(mut self, store: Arc<dyn BlobStore>) -> Self {
         self.blob_stores.set(BlobBucket::Index, store);
         self
     }
 
-    /// Takes the time from this clock. A broker and stores of the program's own keep the clock that they have.
+    /// Takes the time from this clock. The program's own broker and stores keep their clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.settings.clock = clock;
         self
     }
 
-    /// Installs an observer, behind those that are installed already.
+    /// Adds an observer, after those that are already installed.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.settings.observers.add(observer);
         self
     }
 
-    /// Makes the client. It connects to nothing yet.
+    /// Makes the client. It does not connect yet.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config); [`Error::Unavailable`](crate::Error::Unavailable) where the system
+    /// [`Error::Config`](crate::Error::Config); [`Error::Unavailable`](crate::Error::Unavailable) if the system
     /// gives no thread.
     pub fn build(self) -> Result<EventClient> {
         let Self { settings, broker, reply_store, blob_stores } = self;
@@ -102,5 +109,25 @@ impl fmt::Debug for EventClientBuilder {
             .field("has_broker", &self.broker.is_some())
             .field("has_reply_store", &self.reply_store.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blobs::MemoryBlobStore;
+    use std::time::Duration;
+    use zc_events_protocol::SystemClock;
+
+    #[test]
+    fn a_program_can_bring_its_own_store() {
+        let settings = Settings::builder().broker_url("memory://").staging_name("test").build().unwrap();
+        let (emails, batches) = (MemoryBlobStore::new(), MemoryBlobStore::new());
+        let client = EventClient::builder(settings).email_blobs(Arc::new(emails.clone()));
+        let client = client.index_blobs(Arc::new(batches.clone())).build().unwrap();
+        let deadline = SystemClock.deadline(Duration::from_secs(5));
+        client.email_blobs().unwrap().put("e", "text/plain", b"v", deadline).unwrap();
+        client.index_blobs().unwrap().put("i", "text/plain", b"v", deadline).unwrap();
+        assert_eq!((emails.keys(), batches.keys()), (vec!["e".to_owned()], vec!["i".to_owned()]));
     }
 }

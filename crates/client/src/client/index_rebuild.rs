@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use zc_events_protocol::{Event, to_value};
 use super::EventClient;
 use super::rebuild_progress::{RebuildError, RebuildProgress};
 use crate::blobs::BlobStore;
+use crate::settings::BlobBucket;
 use crate::{Error, Result};
 
 /// The default number of items in a batch, which Python's callers use.
@@ -72,6 +74,25 @@ impl EventClient {
             store: None,
             on_progress: None,
         }
+    }
+
+    /// The blob store of the batches of index rebuilds, as the settings say. A receiver of batches fetches them here by
+    /// their `s3_key`. Returns the same store each time; it connects when it is used.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zc_events::{EventClient, Settings};
+    /// # let settings = Settings::builder().broker_url("memory://").events_content_url("memory://").staging_name("test");
+    /// let client = EventClient::new(settings.aws_indexer_bucket_name("index").build()?)?;
+    /// let deadline = client.settings().clock().deadline(Duration::from_secs(5));
+    /// assert_eq!(client.index_blobs()?.take("0c1b6c0e-3f5a-4e43-9a86-5b7f4a3a4a52", deadline)?, None);
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`EventClient::email_blobs`]. The bucket has no default.
+    pub fn index_blobs(&self) -> Result<Arc<dyn BlobStore>> {
+        self.inner().blob_stores.get(BlobBucket::Index, self.settings())
     }
 }
 

@@ -24,6 +24,7 @@ mod rebuild_progress;
 mod remote_request;
 mod scope;
 mod send_email;
+mod sent_request;
 #[cfg(test)]
 mod tests;
 
@@ -40,7 +41,7 @@ use crate::log_fields::EventFields;
 use crate::observe::{Observers, TrackedRequest, WaitFor};
 use crate::{Error, Result, Settings};
 use blob_stores::BlobStores;
-use pending::Sent;
+use sent_request::SentRequest;
 
 pub use answer::Answer;
 pub use call_request::CallRequest;
@@ -104,18 +105,12 @@ impl EventClient {
         Self::new(Settings::from_env()?)
     }
 
-    /// A client with these settings. Connects to nothing yet.
+    /// A client with these settings. It does not connect yet.
     ///
     /// # Errors
-    /// [`Error::Config`]; [`Error::Unavailable`] where the system gives us no thread.
+    /// [`Error::Config`]; [`Error::Unavailable`] if the system gives no thread.
     pub fn new(settings: Settings) -> Result<Self> {
         Self::builder(settings).build()
-    }
-
-    /// A client in the making, for programs that bring observers, or a broker, a reply store or a clock of their own.
-    /// What they do not bring is opened as the settings say.
-    pub fn builder(settings: Settings) -> EventClientBuilder {
-        EventClientBuilder::new(settings)
     }
 
     /// The settings.
@@ -203,10 +198,10 @@ impl EventClient {
         Ok((options, deadline))
     }
 
-    fn hand_over_request(&self, about: &EventFields<'_>, encoded: &Encoded, deadline: Deadline) -> Result<Sent> {
+    fn hand_over_request(&self, about: &EventFields<'_>, encoded: &Encoded, deadline: Deadline) -> Result<SentRequest> {
         log::info!("MICROSERVICE_EVENT::EMIT: Emitting {about}");
         let receipt = self.hand_over(To::Events, encoded, deadline)?;
-        Ok(Sent { receipt, deadline, bytes: encoded.body.len() })
+        Ok(SentRequest { receipt, deadline, bytes: encoded.body.len() })
     }
 
     fn encode_options(&self) -> EncodeOptions {

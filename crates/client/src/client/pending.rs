@@ -1,5 +1,5 @@
-//! A request or a call that was sent and whose answer is still out. How the answer is read is the business of who sent
-//! it; how many are awaited at once, of `pending_set`.
+//! A request or a call that waits for its answer. The sender says how the answer is read (`Read`). `pending_set` waits for
+//! several of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use std::time::Duration;
 use zc_events_protocol::{Deadline, Limits, Outcome, Stage};
 use zc_events_transport::Receipt;
 
+use super::sent_request::SentRequest;
 use super::{Answer, EventClient};
 use crate::observe::TrackedRequest;
 use crate::{Error, Result};
 
-/// How soon after sending it is looked whether anybody takes the request at all.
+/// So long after sending, the client checks whether the broker returned the request as unroutable.
 pub(super) const FIRST_LOOK: Duration = Duration::from_millis(50);
 
 /// How an answer is read.
@@ -21,16 +22,8 @@ pub(super) trait Read<T>: Send + Sync {
     fn read(&self, bytes: &[u8], limits: &Limits) -> Result<T>;
 }
 
-/// What was handed to the broker.
-pub(super) struct Sent {
-    pub(super) receipt: Receipt,
-    pub(super) deadline: Deadline,
-    pub(super) bytes: usize,
-}
-
-/// A request or a call under way. Dropping it costs nothing: the answer, should one come, goes away by itself after a
-/// minute.
-#[must_use = "what is not waited for has no answer"]
+/// A request or a call that waits for its answer. It may be dropped: if the answer comes, it expires after a minute.
+#[must_use = "the answer is lost unless you wait for it"]
 pub struct Pending<T = Answer> {
     client: EventClient,
     what: String,
@@ -44,17 +37,17 @@ pub struct Pending<T = Answer> {
 }
 
 impl<T> Pending<T> {
-    /// One that was sent, or why it was not.
+    /// The pending request, or the error of sending it.
     pub(super) fn of(
         client: EventClient,
         what: String,
         response_key: String,
         metered: TrackedRequest,
-        sent: Result<Sent>,
+        sent: Result<SentRequest>,
         read: Arc<dyn Read<T>>,
     ) -> Result<Self> {
         match sent {
-            Ok(Sent { receipt, deadline, bytes }) => {
+            Ok(SentRequest { receipt, deadline, bytes }) => {
                 metered.sent(bytes);
                 Ok(Self { client, what, response_key, receipt, delivery_failure: None, deadline, metered, read })
             }

@@ -1,6 +1,8 @@
 //! Sending e-mails: stores their bodies and attachments, then notifies the e-mail service. E-mails themselves are in the
 //! module `email`.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 use zc_events_protocol::{Channel, Outcome};
 
@@ -8,6 +10,7 @@ use super::EventClient;
 use super::call_request::CallRequest;
 use crate::blobs::BlobStore;
 use crate::email::{Attachment, EVENT_TYPE, Email, EmailKeys, StoredEmail};
+use crate::settings::BlobBucket;
 use crate::{Error, Result};
 
 /// The content type of a file.
@@ -132,6 +135,25 @@ impl EventClient {
             }
         }
         Ok(keys)
+    }
+
+    /// The blob store of the bodies and attachments of e-mails, as the settings say. A receiver of e-mails fetches them
+    /// here by their keys. Returns the same store each time; it connects when it is used.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zc_events::{EventClient, Settings};
+    /// # let settings = Settings::builder().broker_url("memory://").events_content_url("memory://").staging_name("test").build()?;
+    /// let client = EventClient::new(settings)?;
+    /// let deadline = client.settings().clock().deadline(Duration::from_secs(5));
+    /// assert_eq!(client.email_blobs()?.get("2026-11-23/no/such/mail", deadline)?, None);
+    /// # Ok::<(), zc_events::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config): the settings name no blob store, or are wrong.
+    pub fn email_blobs(&self) -> Result<Arc<dyn BlobStore>> {
+        self.inner().blob_stores.get(BlobBucket::Email, self.settings())
     }
 }
 

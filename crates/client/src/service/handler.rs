@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zc_events_protocol::resource::deserialize;
 
-use super::context::Context;
+use super::handler_context::Context;
 use super::handler_error::HandlerError;
 use super::resource_view::ResourceView;
 

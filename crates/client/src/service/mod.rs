@@ -1,11 +1,11 @@
-//! A service: how it is built (`service_builder`), what it runs (`handler`, `resource_view`), what a handler is told (`context`,
-//! `request_body`, `pagination`) and may answer (`response`, `handler_error`, `field_errors`), and when a failed event is tried
-//! again (`retry`). How a message passes through it is in `engine`.
+//! A service: how it is built (`service_builder`), what it runs (`handler`, `resource_view`), what a handler gets
+//! (`handler_context`, `request_body`, `pagination`), what it may answer (`response`, `handler_error`, `field_errors`), and
+//! when a failed event is retried (`retry`). `engine` passes messages through it.
 
-mod context;
 mod engine;
 mod field_errors;
 mod handler;
+mod handler_context;
 mod handler_error;
 mod kind;
 mod monitor;
@@ -16,6 +16,7 @@ mod response;
 mod retry;
 mod service_builder;
 mod service_health;
+mod service_snapshot;
 pub(crate) mod topology;
 
 use std::fmt;
@@ -27,10 +28,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use self::engine::{Engine, EngineState};
+use crate::Result;
 use crate::thread::{no_resource, spawn};
-use crate::{EventClient, Result};
 
-pub use context::Context;
+pub use handler_context::Context;
 pub use handler_error::HandlerError;
 pub use monitor::{ConsumedQueueSnapshot, ServiceMonitor, ServiceSnapshot};
 pub use pagination::Paging;
@@ -84,14 +85,9 @@ pub struct Stopped {
 pub struct ServiceHandle(Arc<EngineState>);
 
 impl Service {
-    /// A service that uses `client`'s connections for publishing, and connections of its own for consuming.
-    pub fn builder(client: &EventClient) -> ServiceBuilder {
-        ServiceBuilder::new(client.clone())
-    }
-
     fn start(state: Arc<EngineState>) -> Result<Self> {
         let engine = engine::start(&state)?;
-        let monitor = ServiceMonitor::new(&state);
+        let monitor = service_snapshot::monitor(&state);
         state.observers().tell(|observer| observer.service_started(&monitor));
         log::info!("service `{}` has started", state.service);
         Ok(Self { state, engine })

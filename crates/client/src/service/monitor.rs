@@ -1,16 +1,29 @@
-//! How far a service is with its messages, for code that watches it: a test kit that waits until nothing is left to do, a
-//! page that shows what runs.
+//! A view of a running service, for code that watches it: a test kit that waits until the service is idle, or a status
+//! page.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Instant;
 
-use super::engine::EngineState;
-
-/// A view of a running service, given to [`Observer::service_started`](crate::Observer::service_started). It does not keep
+/// A view of a running service. [`Observer::service_started`](crate::Observer::service_started) gets one. It does not keep
 /// the service alive.
 #[derive(Clone)]
-pub struct ServiceMonitor(Weak<EngineState>);
+pub struct ServiceMonitor(Weak<dyn MonitoredService>);
+
+/// A service that a [`ServiceMonitor`] shows.
+pub(super) trait MonitoredService: Send + Sync {
+    /// The service's name.
+    fn name(&self) -> &str;
+
+    /// Whether it runs and handles messages of this type.
+    fn handles(&self, event_type: &str) -> bool;
+
+    /// All types that it handles.
+    fn event_types(&self) -> Vec<String>;
+
+    /// The state of the service at this moment.
+    fn snapshot(&self) -> ServiceSnapshot;
+}
 
 /// A queue that a service consumes, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,21 +31,21 @@ pub struct ServiceMonitor(Weak<EngineState>);
 pub struct ConsumedQueueSnapshot {
     /// Its name.
     pub queue: String,
-    /// How many of its messages the service holds at the most.
+    /// The prefetch limit: the service holds at most so many of its messages.
     pub prefetch: usize,
-    /// Whether it is consumed.
+    /// Whether the service consumes it now.
     pub is_consuming: bool,
-    /// How many of its messages are with the workers: handled, or waiting for a worker.
+    /// The number of its messages that are being handled or wait for a worker.
     pub taken: usize,
-    /// Those of them that came on the present connection.
+    /// Those of them that came on the current connection.
     pub current: usize,
-    /// How many wait in memory for their time.
+    /// The number of its messages that wait in memory until they are due.
     pub scheduled: usize,
     /// When the first of those is due.
     pub next_due: Option<Instant>,
 }
 
-/// A service at one moment. What moves on while it is taken is counted twice rather than not at all.
+/// The state of a service at one moment. A message that moves on meanwhile may be counted twice, but is never left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceSnapshot {
@@ -40,66 +53,43 @@ pub struct ServiceSnapshot {
     pub service: String,
     /// The queues that it consumes.
     pub queues: Vec<ConsumedQueueSnapshot>,
-    /// How many messages wait for the end of another copy of theirs.
+    /// The number of messages that wait until another copy of the same message is handled.
     pub parked: usize,
-    /// How many messages wait for a worker.
+    /// The number of messages that wait for a worker.
     pub waiting: usize,
-    /// Whether a worker is free for one of those.
+    /// Whether a worker is free and about to take one of them.
     pub is_about_to_work: bool,
-    /// Whether it was told to stop.
+    /// Whether the service is stopping.
     pub is_stopping: bool,
 }
 
 impl ServiceMonitor {
-    pub(super) fn new(state: &Arc<EngineState>) -> Self {
-        Self(Arc::downgrade(state))
+    pub(super) fn new(service: Weak<dyn MonitoredService>) -> Self {
+        Self(service)
     }
 
-    /// The service's name; `None` where the service is gone.
+    /// The service's name; `None` if the service is gone.
     #[must_use]
     pub fn service(&self) -> Option<String> {
-        Some(self.0.upgrade()?.service.clone())
+        Some(self.0.upgrade()?.name().to_owned())
     }
 
     /// Whether it runs and handles messages of this type.
     #[must_use]
     pub fn handles(&self, event_type: &str) -> bool {
-        self.0.upgrade().is_some_and(|state| !state.is_stopping() && state.routes.know(event_type))
+        self.0.upgrade().is_some_and(|service| service.handles(event_type))
     }
 
     /// The types that it handles: of events, notifications and requests, and the keys of calls.
     #[must_use]
     pub fn event_types(&self) -> Vec<String> {
-        self.0.upgrade().map(|state| state.routes.event_types()).unwrap_or_default()
+        self.0.upgrade().map(|service| service.event_types()).unwrap_or_default()
     }
 
-    /// How it is at this moment; `None` where the service is gone.
+    /// The state of the service at this moment; `None` if the service is gone.
     #[must_use]
     pub fn snapshot(&self) -> Option<ServiceSnapshot> {
-        let state = self.0.upgrade()?;
-        let queues = state.queues.iter().map(|queue| {
-            // In this order: what moves on in between is counted twice rather than not at all.
-            let (taken, current) = (queue.taken(), queue.currently_taken());
-            let (scheduled, next_due) = state.scheduled(queue);
-            ConsumedQueueSnapshot {
-                queue: queue.name.clone(),
-                prefetch: queue.prefetch.into(),
-                is_consuming: queue.is_consuming(),
-                taken,
-                current,
-                scheduled,
-                next_due,
-            }
-        });
-        let (queues, parked, waiting) = (queues.collect(), state.parked(), state.waiting());
-        Some(ServiceSnapshot {
-            service: state.service.clone(),
-            queues,
-            parked,
-            waiting: waiting.count,
-            is_about_to_work: waiting.is_about_to_be_taken,
-            is_stopping: state.is_stopping(),
-        })
+        Some(self.0.upgrade()?.snapshot())
     }
 }
 

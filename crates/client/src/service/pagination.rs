@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use zc_events_protocol::Query;
 use zc_events_protocol::resource::{Document, ResourceObject};
 
-use super::context::Context;
+use super::handler_context::Context;
 use super::handler_error::HandlerError;
 
 /// The names of the parameters for number and size: those that the Python client sends, and those of newer services.

@@ -8,8 +8,8 @@ use zc_events_protocol::resource::{
 };
 use zc_events_protocol::{Method, Query};
 
-use super::context::Context;
 use super::field_errors;
+use super::handler_context::Context;
 use super::handler_error::HandlerError;
 
 const NO_DATA: &str = "Received document does not contain primary data";

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::context::Context;
+use super::handler_context::Context;
 use super::handler_error::HandlerError;
 use super::response::{Served, ViewResult};
 
@@ -95,7 +95,8 @@ pub trait ResourceView: Send + Sync {
         Err(HandlerError::method_not_allowed("GET"))
     }
 
-    /// GET of a relationship: which resources it names, and nothing of them. Its answer is a [`Relationship`].
+    /// GET of a relationship: which resources it names, and nothing of them. Its answer is a
+    /// [`Relationship`](crate::Relationship).
     ///
     /// # Errors
     /// See [`ResourceView::list`].

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zc_events_protocol::{Channel, names};
 
-use super::context::Context;
 use super::engine::{ConsumedQueue, EngineParts, EngineState, QueueRole, Route, RouteKey, Routes};
 use super::handler::{Called, erase, erase_call};
+use super::handler_context::Context;
 use super::handler_error::HandlerError;
 use super::resource_view::ResourceView;
 use super::retry::Retry;
@@ -37,6 +37,13 @@ impl fmt::Debug for ServiceBuilder {
             .field("workers", &self.workers)
             .field("strict", &self.strict)
             .finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// A service that uses `client`'s connections for publishing, and connections of its own for consuming.
+    pub fn builder(client: &EventClient) -> ServiceBuilder {
+        ServiceBuilder::new(client.clone())
     }
 }
 

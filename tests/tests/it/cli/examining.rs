@@ -97,7 +97,7 @@ fn missing_and_invalid_settings() {
     let (seen, _) = fails(&wrong, "settings");
     assert!(seen.contains("BROKER_URL") && seen.contains("port is not a number"), "{seen}");
     let wrong = Scene::new().env("MANAGEMENT_URL", &format!("https://app:{SECRET}@host"));
-    assert!(fails(&wrong, "settings").0.contains("MANAGEMENT_URL asks for TLS"));
+    assert!(fails(&wrong, "settings").0.contains("MANAGEMENT_URL uses TLS"));
     // From a file, and from the environment.
     bare.write(".env", &format!("BROKER_URL={}\nEVENTS_REDIS_URL={}\nSTAGING_NAME=x\n", broker_url(), redis_url()));
     let ended = bare.env("STAGING_NAME", &unique("x")).run(&["doctor", "--output", "json"]).with_code(0);

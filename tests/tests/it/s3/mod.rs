@@ -4,6 +4,6 @@
 mod client;
 mod conforms;
 mod faults;
+mod https;
 mod refusals;
 mod server;
-mod tls;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use zc_events_protocol::Task;
 
 use super::dedup::local::{self, Begun};
-use super::dedup::store::{self, Claimed};
+use super::dedup::store::{self, StoreClaim};
 use super::disposition::{Answer, DeadLetterReason, DeferPlace, DiscardReason, Disposition, PreparedReply};
 use super::processing::Processing;
 use super::routes::Route;
@@ -66,15 +66,15 @@ fn suspected(processing: &Processing, limit: u32) -> Disposition {
 fn claim(state: &EngineState, processing: &mut Processing, task: &Task) -> Result<(), Disposition> {
     let Some(key) = processing.key() else { return Ok(()) };
     let pause = match store::claim(state, key) {
-        Claimed::Ours(claim) => {
+        StoreClaim::Ours(claim) => {
             processing.claim = claim;
             return Ok(());
         }
-        Claimed::Completed(answer) => return Err(completed_before(processing, task, answer)),
-        Claimed::Elsewhere(left) => left,
+        StoreClaim::Completed(answer) => return Err(completed_before(processing, task, answer)),
+        StoreClaim::Elsewhere(left) => left,
         // A message that may have been handled before waits until the store can tell.
-        Claimed::Unknown if processing.message.is_redelivered || processing.attempts.attempt > 1 => STORE_UNKNOWN,
-        Claimed::Unknown => return Ok(()),
+        StoreClaim::Unknown if processing.message.is_redelivered || processing.attempts.attempt > 1 => STORE_UNKNOWN,
+        StoreClaim::Unknown => return Ok(()),
     };
     // A delay queue leads back to the queue of all messages, and not to the quarantine.
     let is_alone = processing.message.queue.is_quarantine();

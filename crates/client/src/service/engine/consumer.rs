@@ -149,12 +149,12 @@ impl Consumer {
             self.state.note_error(&self.queue, &Error::from(error));
         }
         for work in self.state.work.remove(|work| Arc::ptr_eq(&work.message().queue, &self.queue)) {
-            settle::give_back(&self.state, &work);
+            settle::requeue_work(&self.state, &work);
             self.state.released(work.message());
         }
         let abandoned = self.wait_for_handlers();
         for work in self.state.schedule.take_all(|work| Arc::ptr_eq(&work.message().queue, &self.queue)) {
-            settle::give_back(&self.state, &work);
+            settle::requeue_work(&self.state, &work);
         }
         // Hands in the verdicts, and puts back what has none. No leader holds it any more.
         drop(subscription);

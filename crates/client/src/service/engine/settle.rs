@@ -73,8 +73,8 @@ pub(super) fn resume(state: &EngineState, blocked: Move) {
     move_message(state, blocked);
 }
 
-/// Puts work back that no worker has begun.
-pub(super) fn give_back(state: &EngineState, work: &Work) {
+/// Requeues work that no worker has begun.
+pub(super) fn requeue_work(state: &EngineState, work: &Work) {
     match work {
         Work::Message(message) => requeue(state, &Processing::new(Arc::clone(message))),
         Work::Move(blocked) => requeue(state, &blocked.processing),

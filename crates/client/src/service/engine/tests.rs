@@ -345,7 +345,9 @@ fn a_disposition_settles_the_message_once_and_leaves_one_copy() {
     let (ack, requeue) = (Some(Verdict::Ack), Some(Verdict::Requeue));
     use Settlement::{DeadLettered, Deferred, Duplicate, Expired, Handled, Ignored, Quarantined, Requeued, Retried};
     let attempts = Attempts::of(&Bench::new().arrived(0, &Sent::event("works")));
-    let table: Vec<(Disposition, Option<Verdict>, Option<Settlement>, Option<&str>)> = vec![
+    /// A disposition, its verdict, its settlement, and the queue that gets a copy.
+    type Row<'a> = (Disposition, Option<Verdict>, Option<Settlement>, Option<&'a str>);
+    let table: Vec<Row<'_>> = vec![
         (Disposition::Complete(None), ack, Some(Handled), None),
         (answer("key", false), ack, Some(Handled), None),
         (answer("key", true), ack, Some(Handled), None),

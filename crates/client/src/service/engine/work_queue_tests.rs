@@ -98,13 +98,13 @@ fn dispatcher_sleeps_while_all_that_waits_waits_for_busy_workers() {
     assert!(matches!(work.take(WorkerRole::General), Next::Work(2)));
 }
 
-/// A numbered piece of work.
-type Piece = (WorkClass, u64);
+/// Work of a class, by its number.
+type Arrival = (WorkClass, u64);
 
 /// A work queue, and what is to come into it.
 struct Line {
-    work: WorkQueue<Piece>,
-    incoming: (Sender<Piece>, Receiver<Piece>),
+    work: WorkQueue<Arrival>,
+    incoming: (Sender<Arrival>, Receiver<Arrival>),
     interrupt: (Sender<()>, Receiver<()>),
     leaders: AtomicUsize,
     taken: AtomicU64,
@@ -203,7 +203,7 @@ fn run_line(workers: usize, rounds: u64) {
             }
             let since = Instant::now();
             while line.taken.load(Ordering::SeqCst) < sent + asked {
-                // Each request that was taken answers a handler.
+                // Answer all requests.
                 let requests = line.requests.load(Ordering::SeqCst);
                 for _ in answered..requests {
                     gate.send(()).unwrap();

@@ -54,7 +54,7 @@ fn work_on(state: &EngineState, work: Work, role: WorkerRole) -> Settled {
     let message = Arc::clone(work.message());
     let _at_work = AtWork::on(&state.observers, message.number);
     if state.is_stopping() {
-        settle::give_back(state, &work);
+        settle::requeue_work(state, &work);
         return Settled::Here;
     }
     // Handlers are caught where they are run. This is for any other panic: the worker goes on, and the message is not lost.

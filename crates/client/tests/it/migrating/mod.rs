@@ -5,9 +5,9 @@
 
 mod calls;
 mod idioms;
+mod mask;
 mod page;
 mod settings;
-mod vectors;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -54,8 +54,8 @@ impl Seen {
             content_type: message.content_type().map(str::to_owned),
             content_encoding: message.content_encoding().map(str::to_owned),
             members: members(message.body()),
-            args: vectors::masked(&Value::from([&[message.event_type().into()], message.args()].concat())),
-            kwargs: vectors::masked(&Value::Object(message.kwargs().clone())),
+            args: mask::masked(&Value::from([&[message.event_type().into()], message.args()].concat())),
+            kwargs: mask::masked(&Value::Object(message.kwargs().clone())),
         }
     }
 
@@ -70,15 +70,15 @@ impl Seen {
             content_type: properties.content_type,
             content_encoding: properties.content_encoding,
             members: members(captured::body(vector)),
-            args: vectors::masked(&task.args.into()),
-            kwargs: vectors::masked(&Value::Object(task.kwargs)),
+            args: mask::masked(&task.args.into()),
+            kwargs: mask::masked(&Value::Object(task.kwargs)),
         }
     }
 }
 
 /// The names in an envelope, but for those that only ours carry: what caused it, and when a request is void.
 fn members(body: &[u8]) -> BTreeSet<String> {
-    let is_ours = |name: &str| vectors::OURS.contains(&name) || ["expires", "utc"].contains(&name);
+    let is_ours = |name: &str| mask::OURS.contains(&name) || ["expires", "utc"].contains(&name);
     match serde_json::from_slice(body) {
         Ok(Value::Object(envelope)) => {
             envelope.into_iter().map(|(name, _)| name).filter(|name| !is_ours(name)).collect()

@@ -22,35 +22,35 @@ const LONGEST_ANSWER: usize = 256 * 1024;
 const EVENT: u8 = b'e';
 const ANSWER: u8 = b'a';
 
-/// What claiming a message led to.
-pub(in crate::service::engine) enum Claimed {
-    /// It is to be handled, under this claim where there is one.
+/// The result of claiming a message in the reply store.
+pub(in crate::service::engine) enum StoreClaim {
+    /// This process handles the message, under this claim if there is one.
     Ours(Option<String>),
-    /// Another process is at it, for so long at the most.
+    /// Another process handles it. Its claim ends after this time at the latest.
     Elsewhere(Duration),
     Completed(Answer),
-    /// The store cannot be asked.
+    /// The store is unreachable.
     Unknown,
 }
 
 /// Claims the message with that key.
-pub(in crate::service::engine) fn claim(state: &EngineState, key: &str) -> Claimed {
+pub(in crate::service::engine) fn claim(state: &EngineState, key: &str) -> StoreClaim {
     let Some(store) = store(state) else {
-        return Claimed::Ours(None);
+        return StoreClaim::Ours(None);
     };
     // Two services with one store may get the same event.
     let claim = format!("zc-events:done:{}:{key}", state.service);
     match store.claim(&claim, &state.owner, LEASE, state.client.inner().deadline(ASK)) {
-        Ok(Claim::Granted) => Claimed::Ours(Some(claim)),
-        Ok(Claim::Held { for_at_most }) => Claimed::Elsewhere(for_at_most),
-        Ok(Claim::Completed(record)) => Claimed::Completed(match record.split_first() {
+        Ok(Claim::Granted) => StoreClaim::Ours(Some(claim)),
+        Ok(Claim::Held { for_at_most }) => StoreClaim::Elsewhere(for_at_most),
+        Ok(Claim::Completed(record)) => StoreClaim::Completed(match record.split_first() {
             Some((&ANSWER, answer)) => Some(Arc::from(answer)),
             _ => None,
         }),
-        Ok(_) => Claimed::Unknown,
+        Ok(_) => StoreClaim::Unknown,
         Err(error) => {
             log::warn!("EVENTS_DEDUP: the reply store cannot be asked whether a message was handled: {error}");
-            Claimed::Unknown
+            StoreClaim::Unknown
         }
     }
 }

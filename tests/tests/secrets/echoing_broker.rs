@@ -10,8 +10,9 @@ use integration_tests::unique;
 use zc_events::{Error, Event, EventClient, Settings};
 
 use crate::canary::Canary;
-use crate::capture::{assert_no_content, listen, said};
+use crate::log_lines::listen;
 use crate::relay::read_frame;
+use crate::search::{assert_no_content, said};
 
 const TIMEOUT: Duration = Duration::from_secs(4);
 
