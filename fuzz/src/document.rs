@@ -98,7 +98,7 @@ pub fn run(data: &[u8]) {
         let _ = error.status_code();
     }
     let index = document.index();
-    for object in document.data.objects() {
+    for object in document.data.items() {
         for name in object.relationships.keys() {
             quiet.check(&document.related(object, name));
             quiet.check(&index.related(object, name));

@@ -41,13 +41,13 @@ enum Command {
     Servers(servers::Options),
     /// Check the layout: crate graph, circles of imports, names, file sizes, the documents' commands
     Tidy,
-    /// Formatting, lints, documentation, tidy: what has to pass before tests are worth running
+    /// Check formatting, lints, documentation and layout; takes less time than the tests
     Ci,
-    /// Break brokers, stores and connections under load, and print what became of every message
+    /// Break brokers, stores and connections under load, and report lost and repeated messages
     Chaos(chaos::Options),
     /// Run the measurements against a RabbitMQ and a Redis that are started for them
     Bench(bench::Options),
-    /// Fuzz what faces peers, operators and their mistakes (needs cargo-fuzz)
+    /// Fuzz the parsers of messages, frames, documents and URLs (needs cargo-fuzz)
     Fuzz(fuzz::Options),
 }
 

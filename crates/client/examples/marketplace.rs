@@ -1,13 +1,12 @@
-//! A marketplace in one program: an orders service, a service that has nothing to do with
-//! orders, and a caller.
+//! A marketplace in one program: an orders service, a service that handles no order events, and a caller.
 //!
 //! ```text
 //! cargo run --example marketplace
 //! ```
 //!
-//! Runs in memory when nothing is configured; with `BROKER_URL` and `EVENTS_REDIS_URL` (and
-//! `STAGING_NAME`) in the environment or in a `.env`, on RabbitMQ and Redis. That choice is
-//! this program's: the library takes a missing `BROKER_URL` for an error.
+//! It runs in memory if nothing is configured. With `BROKER_URL`, `EVENTS_REDIS_URL` and `STAGING_NAME` in the environment
+//! or in a `.env`, it runs on RabbitMQ and Redis. Only this program falls back to memory: for the library, a missing
+//! `BROKER_URL` is an error.
 
 use std::time::{Duration, Instant};
 
@@ -16,22 +15,22 @@ use zc_events::{
     Context, Document, Event, EventClient, HandlerError, ResourceObject, ResourceView, Service, Settings, ViewResult,
 };
 
-/// How long things that take milliseconds may take.
+/// The limit for waits that usually take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What `order_created` says.
+/// The payload of `order_created`.
 #[derive(Deserialize)]
 struct OrderCreated {
     resource_id: u64,
 }
 
-/// An order, as it is served and as the caller reads it.
+/// An order, as the service serves it and the caller reads it.
 #[derive(Serialize, Deserialize)]
 struct Order {
     name: String,
 }
 
-/// The orders that are served.
+/// The view that serves orders.
 struct Orders;
 
 impl ResourceView for Orders {
@@ -44,18 +43,18 @@ impl ResourceView for Orders {
     }
 }
 
-/// A client of the service of that name. All share broker and store, as programs on several machines would.
+/// A client of the service with this name. All clients share the broker and the store, as programs on several machines do.
 fn client(service: &str) -> zc_events::Result<EventClient> {
     let defaults = Settings::builder()
         .broker_url("memory://marketplace")
         .events_redis_url("memory://marketplace")
         .staging_name("marketplace-demo");
-    // In one program, the name is not the environment's to give.
+    // Several services run in this program, so the environment cannot name them.
     EventClient::new(Settings::from_env_or(defaults)?.with_service_name(service)?)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // amiquip's own log lines tell a user nothing, and at `trace` too much.
+    // amiquip's log lines do not help a user, and at `trace` they show whole messages.
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
         .filter_module("amiquip", log::LevelFilter::Off)
         .init();

@@ -1,26 +1,25 @@
-//! Order per resource: events about one order are applied in the order in which they happened, though several workers
-//! handle events side by side, retries overtake, and the broker may deliver again.
+//! Order per resource: the events of one order are applied in sequence, although several workers handle events at once,
+//! retries overtake each other, and the broker may redeliver.
 //!
 //! ```text
 //! cargo test --example ordered
 //! ```
 //!
-//! A queue keeps the order of what lies in it, and that is all: two workers may take two events of one order at once, and
-//! one that failed comes back after those behind it. `workers(1)` does not help against the second. What helps is a
-//! number in each event (`version`, counted up by the sender in the transaction that changes the order), and a receiver that
-//! knows the last one it has applied:
+//! A queue is not enough: two workers may take two events of one order at once, and an event that failed comes back after
+//! later events. `workers(1)` solves only the first problem. The solution is a number in each event (`version`, which the
+//! sender increments in the transaction that changes the order), and a receiver that stores the last version it has applied:
 //!
-//! - the next one is applied;
-//! - an earlier one was applied before (a duplicate), and is done with;
-//! - a later one waits: `retry_after`, until those before it are there, or until its attempts are used up, when it is
-//!   a dead letter that somebody looks at.
+//! - It applies the next version.
+//! - It ignores an earlier version: a duplicate.
+//! - A later version waits (`retry_after`) until the versions before it are applied. After its last attempt it is
+//!   dead-lettered, and an operator looks at it.
 //!
-//! One that waits must not give up before one that fails by itself does: that may succeed at its last attempt, and then its
-//! successors have to be there. So the pauses of both grow in step, those of who waits to twice the length: with
-//! 20 attempts one that fails takes 16 minutes at most, and one that waits at least 32. That is time enough for eight
-//! in a row, each of which looks for its predecessor at intervals.
+//! A waiting event must not give up before a failing one, which may succeed at its last attempt. So the pauses of both grow
+//! in the same way, and those of a waiting event are twice as long: with 20 attempts a failing event takes at most 16
+//! minutes, and a waiting one at least 32. That is enough for eight events in a row, each of which checks for its
+//! predecessor at intervals.
 //!
-//! Where only the latest state counts, it is simpler: apply what is newer, ignore what is older, never wait.
+//! If only the latest state counts, it is simpler: apply newer versions, ignore older ones, never wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,13 +28,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use zc_events::{Context, EventClient, HandlerError, Retry, Service, ServiceBuilder};
 
-/// How often one is tried, whatever keeps it from being applied.
+/// The number of attempts, for failing and waiting events.
 const ATTEMPTS: u32 = 20;
-/// The first and the longest pause of one that failed by itself.
+/// The first and the longest pause of a failing event.
 const FAILED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// How long one that has come too early waits after this attempt: at least twice as long as one that failed, whose pauses
-/// grow fourfold, too, and end at the longest.
+/// How long an event that came too early waits after this attempt: at least twice as long as a failing event, whose pauses
+/// also grow fourfold up to the longest.
 fn early(attempt: u32) -> Duration {
     let (first, longest) = FAILED;
     2 * first.saturating_mul(4_u32.saturating_pow(attempt.saturating_sub(1))).min(longest)
@@ -48,7 +47,7 @@ struct OrderChanged {
     status: String,
 }
 
-/// An order, as far as this service knows it. In a database it is a row, and its lock is the row's.
+/// An order in this service. In a database it is a row, with a row lock.
 #[derive(Default)]
 struct Order {
     version: u64,
@@ -57,7 +56,7 @@ struct Order {
 
 type Orders = Arc<Mutex<HashMap<u64, Order>>>;
 
-/// `tell` is what else it takes to apply a change, and may fail: to tell the kitchen.
+/// `tell` is a step of applying a change that may fail, such as telling the kitchen.
 fn service<F>(client: &EventClient, orders: &Orders, tell: F) -> ServiceBuilder
 where
     F: Fn(&OrderChanged) -> Result<(), HandlerError> + Send + Sync + 'static,
@@ -118,7 +117,7 @@ mod tests {
             assert_eq!(fleet.until_settled(event), [Settlement::Handled]);
         }
         assert_eq!(statuses(&orders, 5), ["created", "cooked", "delivered"]);
-        // Another order does not wait.
+        // Events of another order do not wait.
         assert_eq!(fleet.settlements(&events[2]), [Settlement::Handled]);
     }
 
@@ -145,7 +144,7 @@ mod tests {
         let _service = service(&fleet.client("orders"), &orders, |_| Ok(())).start().unwrap();
         let shop = fleet.client("shop");
         shop.emit(&changed(5, 1, "created")).unwrap();
-        // Under another id: the sender has made it anew.
+        // The same version with another id: the sender has made the event again.
         shop.emit(&changed(5, 1, "created")).unwrap();
         fleet.settle();
         assert_eq!(statuses(&orders, 5), ["created"]);

@@ -1,23 +1,23 @@
-//! A transactional outbox: an order and the event that tells of it are written in one transaction of the user's own
-//! database, and a relay emits what lies in the outbox, with the row's id as the event's id.
+//! A transactional outbox: the program writes an order and its event in one transaction of its database. A relay emits the
+//! events of the outbox, with the row's id as the event's id.
 //!
 //! ```text
 //! cargo run --example outbox    # in memory
 //! cargo test --example outbox
 //! ```
 //!
-//! Why: a service that writes its order and emits then may die in between, and one that emits first may tell of an order
-//! that was never written. With the outbox, an order that is committed is told of: at once, or when the relay and the
-//! broker are back. It may be told of more than once (the relay dies between the confirm and the deletion), which does
-//! no harm where receivers go by the id: those in Rust do by themselves (`EVENTS_DEDUP`), those in Python have to look
-//! at the envelope's `id`.
+//! Why: a service that writes the order first may die before it emits. A service that emits first may emit an event for an
+//! order that is never written. With the outbox, the event of a committed order is always emitted: at once, or when the
+//! relay and the broker are back. It may be emitted twice, if the relay dies between the confirm and the deletion. Receivers
+//! recognise the duplicate by its id: services in Rust do so automatically (`EVENTS_DEDUP`), services in Python must check
+//! the envelope's `id`.
 //!
-//! What can never be told (a row that cannot be read, an event that is too large) is set aside, with the reason, and keeps
-//! nothing else from going out: somebody has to look at it. A broker that takes nothing, or is away, ends the batch at
-//! the first event; all that is behind it stays.
+//! A row that can never be emitted (it cannot be decoded, or the event is too large) is set aside with the reason, so it does
+//! not block the others; an operator has to look at it. If the broker is unreachable or blocks publishers, the batch ends at
+//! the first event, and all rows stay.
 //!
-//! The database is `redb` here; with SQL it is a table `outbox (id, position, event)` that is written to in the same
-//! `BEGIN .. COMMIT` as the order. One relay runs at a time, or each takes rows with `FOR UPDATE SKIP LOCKED`.
+//! The database here is `redb`. With SQL, use a table `outbox (id, position, event)`, and write to it in the same
+//! `BEGIN .. COMMIT` as the order. Run one relay at a time, or let each take rows with `FOR UPDATE SKIP LOCKED`.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,14 +31,14 @@ use zc_events::{Event, EventClient, Settings};
 const ORDERS: TableDefinition<'_, u64, &str> = TableDefinition::new("orders");
 /// Events by their position, in JSON.
 const OUTBOX: TableDefinition<'_, u64, &str> = TableDefinition::new("outbox");
-/// Rows that were set aside, in the order in which that was found: what stood in the outbox, and why it cannot go out.
+/// Rows that were set aside, oldest first: the row, and why it cannot be emitted.
 const SET_ASIDE: TableDefinition<'_, u64, (&str, &str)> = TableDefinition::new("set_aside");
-/// How many events are emitted at once.
+/// The number of events in a batch.
 const BATCH: usize = 500;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// A row of the outbox: all that the event is made from, its id among it.
+/// A row of the outbox: all parts of the event, with its id.
 #[derive(Serialize, Deserialize)]
 struct Row {
     id: String,
@@ -48,14 +48,14 @@ struct Row {
 }
 
 impl Row {
-    /// The same event, whenever it is asked for.
+    /// The event of the row. It is the same each time.
     fn event(&self) -> Result<Event, Error> {
         let event = Event::new(&self.event_type).with_id(&self.id).resource("Order", self.resource_id);
         Ok(event.set("name", &self.name)?)
     }
 }
 
-/// The user's database.
+/// The database of the program.
 struct Shop(Database);
 
 impl Shop {
@@ -69,7 +69,7 @@ impl Shop {
         Ok(Self(database))
     }
 
-    /// Takes an order. When this returns `Ok` it is written, and so is that it will be told of.
+    /// Takes an order. After `Ok`, the order and its event are written.
     fn order(&self, number: u64, name: &str) -> Result<(), Error> {
         let write = self.0.begin_write()?;
         write.open_table(ORDERS)?.insert(number, name)?;
@@ -84,7 +84,7 @@ impl Shop {
         Ok(())
     }
 
-    /// The oldest rows of the outbox, as they stand there.
+    /// The oldest rows of the outbox, undecoded.
     fn oldest(&self) -> Result<Vec<(u64, String)>, Error> {
         let outbox = self.0.begin_read()?.open_table(OUTBOX)?;
         let rows = outbox.iter()?.take(BATCH).map(|row| {
@@ -94,7 +94,7 @@ impl Shop {
         rows.collect()
     }
 
-    /// Takes rows out: those that are told of for good, the others to where they are set aside.
+    /// Removes rows from the outbox: emitted rows are deleted, the others are set aside.
     fn take_out(&self, told: &[u64], hopeless: &[(u64, String)]) -> Result<(), Error> {
         let write = self.0.begin_write()?;
         {
@@ -117,15 +117,15 @@ impl Shop {
         Ok(self.0.begin_read()?.open_table(OUTBOX)?.len()?)
     }
 
-    /// How many rows somebody has to look at.
+    /// The number of rows that were set aside.
     fn set_aside(&self) -> Result<u64, Error> {
         Ok(self.0.begin_read()?.open_table(SET_ASIDE)?.len()?)
     }
 }
 
-/// Emits what lies in the outbox, and takes out what is confirmed. The rest stays for the next time: what was not sent,
-/// and what may have been, too, since it keeps its id. Says how many rows are done with. Begins with no event once `stop` is
-/// set; what is out by then is waited for, `EVENTS_PUBLISH_TIMEOUT` at most.
+/// Emits the events of the outbox and removes the confirmed ones. All others stay for the next time, also those that may
+/// have gone out, because they keep their id. Returns the number of removed rows. After `stop` is set, it starts no new
+/// event, and waits for unconfirmed ones for at most `EVENTS_PUBLISH_TIMEOUT`.
 fn relay(shop: &Shop, client: &EventClient, stop: &AtomicBool) -> Result<usize, Error> {
     let rows = shop.oldest()?;
     let (mut out, mut told, mut hopeless, mut trouble) = (Vec::new(), Vec::new(), Vec::new(), None);
@@ -146,7 +146,7 @@ fn relay(shop: &Shop, client: &EventClient, stop: &AtomicBool) -> Result<usize, 
             Err(error @ (zc_events::Error::TooLarge { .. } | zc_events::Error::Encode { .. })) => {
                 hopeless.push((*position, error.to_string()));
             }
-            // What keeps this one keeps all behind it, each for as long as an emit may take.
+            // The same failure would meet all later events, and each would wait for the whole timeout.
             Err(error) => {
                 trouble = Some(error);
                 break;
@@ -169,7 +169,7 @@ fn relay(shop: &Shop, client: &EventClient, stop: &AtomicBool) -> Result<usize, 
     Ok(told.len() + hopeless.len())
 }
 
-/// Relays until `stop` is set, at short intervals; a service runs this on a thread of its own.
+/// Relays at short intervals until `stop` is set. A service runs this on its own thread.
 fn relay_until(shop: &Shop, client: &EventClient, stop: &AtomicBool) -> Result<(), Error> {
     const PAUSE: Duration = Duration::from_millis(200);
     while !stop.load(Ordering::Acquire) {
@@ -220,10 +220,10 @@ mod tests {
 
     use super::*;
 
-    /// How large an event may be here, in bytes.
+    /// The largest event in these tests, in bytes.
     const MOST: usize = 10_000;
 
-    /// A shop whose events go to a stock service, which notes them.
+    /// A shop, and a stock service that records its events.
     struct Scene {
         shop: Shop,
         client: EventClient,
@@ -249,7 +249,7 @@ mod tests {
             write.commit().unwrap();
         }
 
-        /// Those that were set aside: the row, and why.
+        /// The rows that were set aside, with the reasons.
         fn set_aside(&self) -> Vec<(String, String)> {
             let table = self.shop.0.begin_read().unwrap().open_table(SET_ASIDE).unwrap();
             let read = |row: Result<(_, redb::AccessGuard<'_, (&str, &str)>), _>| {
@@ -313,7 +313,7 @@ mod tests {
     fn an_event_that_may_be_out_is_emitted_again_and_handled_once() {
         let scene = scene();
         scene.shop.order(1, "Lunch").unwrap();
-        // It is out, but the relay does not hear of it.
+        // The event is emitted, but the relay does not get the confirm.
         scene.fleet.fail_sends(SendFault::ConfirmLost, 1);
         assert_eq!(scene.relay(), 0);
         assert_eq!(scene.relay(), 1);
@@ -342,7 +342,7 @@ mod tests {
         assert_eq!((set_aside.len(), scene.shop.set_aside().unwrap()), (3, 3));
         assert!(set_aside[0].1.contains("missing field"), "{}", set_aside[0].1);
         assert!(set_aside[1].1.contains("bytes"), "{}", set_aside[1].1);
-        // Once, and not again and again.
+        // It is set aside only once.
         assert_eq!(scene.relay(), 0);
     }
 

@@ -1,7 +1,7 @@
-//! A broker of the program's own: every message that goes out is written to an audit trail, before RabbitMQ gets it.
+//! A program with its own broker: it records every message in an audit trail before RabbitMQ gets it.
 //!
-//! A [`Broker`] is a contract of eight calls. This one passes seven of them on, and looks at the eighth. The same way a program
-//! adds a delay, a quota or a second data centre, and its services and clients notice nothing.
+//! [`Broker`] is a contract of eight calls. This implementation forwards seven calls unchanged and records the eighth. In the
+//! same way a program can add a delay, a quota or a second data centre, without a change in its services and clients.
 //!
 //! ```sh
 //! cargo run --example own_broker
@@ -15,13 +15,13 @@ use zc_events::transport::{
 };
 use zc_events::{Context, Deadline, Event, EventClient, Service, Settings, SystemClock, Value};
 
-/// Writes down what is sent, and sends it with another broker.
+/// Records each message and sends it with another broker.
 struct AuditedBroker {
     broker: Arc<dyn Broker>,
     trail: Arc<Trail>,
 }
 
-/// What was sent: the exchange and the length of the body. The body itself may hold secrets.
+/// The exchange and the body length of each sent message. The body itself may hold secrets.
 #[derive(Default)]
 struct Trail(Mutex<Vec<(String, usize)>>);
 
@@ -82,7 +82,7 @@ impl Broker for AuditedBroker {
     }
 }
 
-/// A client whose messages leave a trail. `broker` is RabbitMQ in production: `Settings::open_broker` gives it.
+/// A client whose messages are recorded. In production `broker` is RabbitMQ, opened by `Settings::open_broker`.
 fn audited(settings: Settings, broker: Arc<dyn Broker>, trail: &Arc<Trail>) -> zc_events::Result<EventClient> {
     let broker = AuditedBroker { broker, trail: Arc::clone(trail) };
     EventClient::builder(settings).broker(Arc::new(broker)).build()

@@ -1,30 +1,29 @@
-//! Two programs with one `SERVICE_NAME`: what they share, and what becomes of an event that only one of them knows.
+//! Two programs with one `SERVICE_NAME`: what they share, and what happens to an event that only one of them handles.
 //!
 //! ```text
 //! cargo test --example shared_name
 //! ```
 //!
-//! The name is the queue: programs with one name take turns at one queue, `<SERVICE_NAME>-events`, and each event goes to
-//! one of them. That is how a service runs in many copies, and it has a rule: **all of them must handle the same event
-//! types**. One that has no handler for an event takes it, ignores it (as Python's listener does) and acknowledges it: it
-//! is gone, and the other, who would have handled it, never sees it.
+//! Programs with the same name consume the same queue, `<SERVICE_NAME>-events`, and each event goes to one of them. That is
+//! how a service runs in many copies. There is one rule: **all copies must handle the same event types**. A program without
+//! a handler for an event ignores the event (as Python's listener does) and acknowledges it. Then the event is gone, and the
+//! other program, which has a handler, never gets it.
 //!
 //! So:
-//! - copies of one program: the same name, and `EVENTS_DEDUP=store`, so that an event which comes again is known to all;
-//! - a new program beside an old one (a Rust one beside the Python one that it is to replace): a name of its own, and so a
-//!   queue of its own with a copy of each event; handlers move over one by one, and are taken out of the old one as they
-//!   are put into the new. For the moment in between, make them idempotent: both may handle the same event;
-//! - a deploy that brings a new event type: the old copies ignore it as long as they run. Deploy the handlers first,
-//!   and what emits the event afterwards.
+//! - Copies of one program: use the same name, and `EVENTS_DEDUP=store`, so that all copies recognise a duplicate.
+//! - A new program beside an old one (a Rust service that replaces a Python service step by step): use another name. The new
+//!   program then has its own queue with a copy of each event. Move the handlers one by one: add each to the new program and
+//!   remove it from the old one. Make them idempotent, because for a moment both programs may handle the same event.
+//! - A new event type: old copies ignore it while they run. Deploy the handlers first, then the program that emits the event.
 
 use zc_events::{Context, EventClient, Service, ServiceBuilder, Value};
 
-/// What the old program does.
+/// The handlers of the old program.
 fn old(client: &EventClient) -> ServiceBuilder {
     Service::builder(client).on("order_created", |_: &Context, _: Value| Ok(()))
 }
 
-/// What the new program does: more.
+/// The handlers of the new program: one more.
 fn new(client: &EventClient) -> ServiceBuilder {
     old(client).on("order_shipped", |_: &Context, _: Value| Ok(()))
 }
@@ -78,7 +77,7 @@ mod tests {
         let _new = new(&fleet.client("orders-rs")).start().unwrap();
         let events = emit(&fleet, "order_shipped", 100);
         assert!(events.iter().all(|event| fleet.settlements(event) == [Settlement::Handled]));
-        // And both of what both know.
+        // Both handle the event that both know.
         let events = emit(&fleet, "order_created", 10);
         assert!(events.iter().all(|event| fleet.settlements(event) == [Settlement::Handled, Settlement::Handled]));
     }
@@ -94,7 +93,7 @@ mod tests {
         let event = Event::new("order_created");
         fleet.client("shop").emit(&event).unwrap();
         fleet.settle();
-        // One that knows nothing of it, but for the store.
+        // The other copy recognises the duplicate only by the store.
         drop(first);
         let _second = copy();
         fleet.client("shop").emit(&event).unwrap();

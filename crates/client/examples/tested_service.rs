@@ -15,7 +15,7 @@ use zc_events::{
     ViewResult,
 };
 
-/// An invoice, as it is stored and served.
+/// An invoice, as the service stores and serves it.
 #[derive(Clone, Serialize, Deserialize)]
 struct Invoice {
     company: String,
@@ -23,7 +23,7 @@ struct Invoice {
     paid: bool,
 }
 
-/// What stands for the service's database.
+/// In place of a database.
 type Invoices = Arc<Mutex<HashMap<u64, Invoice>>>;
 
 #[derive(Deserialize)]
@@ -43,19 +43,19 @@ struct OrderCancelled {
     resource_id: u64,
 }
 
-/// A company, of which another service knows.
+/// A company, a resource of another service.
 #[derive(Deserialize)]
 struct Company {
     name: String,
 }
 
-/// What a quote is asked for with.
+/// The argument of the function `quote`.
 #[derive(Deserialize)]
 struct Quote {
     portions: u32,
 }
 
-/// Says that no such invoice is there: trying again does not help.
+/// The error for an unknown invoice. It is permanent: a retry does not help.
 fn no_invoice(order: u64) -> HandlerError {
     HandlerError::new(format!("there is no invoice for order {order}")).permanent()
 }
@@ -66,7 +66,7 @@ fn invoices(client: &EventClient, invoices: &Invoices) -> ServiceBuilder {
     let (created, paid, cancelled) = (lock(invoices), lock(invoices), lock(invoices));
     Service::builder(client)
         .on("order_created", move |context: &Context, event: OrderCreated| {
-            // Asked first: an attempt that fails here has changed nothing.
+            // Request the company first: an attempt that fails here has changed nothing.
             let company: Company = context.client().get_remote_resource("Company", event.company)?;
             let invoice = Invoice { company: company.name, total: event.total, paid: false };
             created.lock().unwrap_or_else(PoisonError::into_inner).insert(event.resource_id, invoice);
@@ -90,7 +90,7 @@ fn invoices(client: &EventClient, invoices: &Invoices) -> ServiceBuilder {
         .resource("Invoice", InvoiceView(lock(invoices)))
 }
 
-/// The invoices that are served.
+/// The view that serves invoices.
 struct InvoiceView(Invoices);
 
 impl ResourceView for InvoiceView {
@@ -120,11 +120,11 @@ mod tests {
 
     use super::*;
 
-    /// The service in a fleet of its own, and another one that talks to it.
+    /// The service in its own fleet, and a client that talks to it.
     struct Scene {
         shop: EventClient,
         invoices: Invoices,
-        // Dropped in this order: the service stops, then the fleet says whether all that was expected came.
+        // Dropped in this order: the service stops, then the fleet checks that all expected requests came.
         _service: Service,
         fleet: Fleet,
     }
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(scene.invoice(5).unwrap().company, "Acme");
         let told = scene.fleet.emitted("invoice_created");
         assert_eq!((told.len(), &told[0].kwargs()["resource_id"]), (1, &json!(5)));
-        // What was done within the handler belongs to its message.
+        // Messages sent within the handler name the handled message as their parent.
         assert_eq!(told[0].parent_id(), Some(event.id()));
     }
 
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_company_service_in_trouble_costs_attempts_and_no_order() {
         let scene = scene();
-        // It fails, then it does not answer at all, then it is back.
+        // The company service fails, then does not answer, then works again.
         scene.fleet.expect(Expectation::get("Company").pk(7).status(503));
         scene.fleet.expect(Expectation::get("Company").pk(7).never_answers());
         scene.fleet.expect(company());
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn a_broker_that_restarts_in_the_middle_loses_no_order() {
         let scene = scene();
-        // The handler waits for the company's service while the broker goes.
+        // The handler waits for the company service while the broker is lost.
         scene.fleet.expect(Expectation::get("Company").pk(7).never_answers());
         scene.fleet.expect(company());
         let event = order_created();
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(scene.shop.emit(&event).unwrap_err().outcome(), Outcome::Unknown);
         scene.fleet.settle();
         assert!(scene.invoice(5).is_some());
-        // Sent again it keeps its id, so that once more does no harm.
+        // The event keeps its id when it is sent again, so it is recognised as a duplicate.
         scene.fleet.fail_sends(SendFault::ConfirmLost, 1);
         assert_eq!(scene.shop.emit(&event).unwrap_err().outcome(), Outcome::Unknown);
         scene.emit(&event);
@@ -301,7 +301,7 @@ mod tests {
         scene.fleet.take_store_down(Some("Redis is down"));
         let quote = scene.shop.get("quote").data(json!({"portions": 4})).unwrap().fetch::<f64>();
         assert!(matches!(quote, Err(Error::Unavailable { .. })), "{quote:?}");
-        // Asked twice: the first answer has nowhere to go.
+        // Requested twice: the first answer could not be stored.
         scene.fleet.expect(company().times(2));
         let event = order_created();
         scene.emit(&event);

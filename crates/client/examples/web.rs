@@ -1,5 +1,5 @@
-//! A web service that answers from remote resources: each page of a customer's order is put together from two services,
-//! asked at the same time, and what goes wrong there becomes the right status here.
+//! A web service on remote resources: the page of a customer's order combines the answers of two services, which are
+//! requested at the same time. Their failures become the matching HTTP status.
 //!
 //! ```text
 //! cargo run --example web      # with the settings of the environment, on port 8080
@@ -15,9 +15,9 @@ use serde_json::json;
 use tiny_http::{Header, Response, Server};
 use zc_events::{Error, EventClient, Value};
 
-/// How long a visitor waits at most.
+/// The longest time that a visitor waits.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many visitors are served at once.
+/// The number of visitors that are served at once.
 const THREADS: usize = 8;
 
 #[derive(Deserialize)]
@@ -31,13 +31,13 @@ struct Company {
     name: String,
 }
 
-/// What a visitor gets.
+/// The answer to a visitor.
 struct Page {
     status: u16,
     body: Value,
 }
 
-/// The page at `url`: a path, and maybe a query, of which no page here makes anything.
+/// The page at `url`. A query is ignored.
 fn page(client: &EventClient, url: &str) -> Page {
     let path = url.split_once('?').map_or(url, |(path, _)| path);
     let Some(number) = path.strip_prefix("/orders/").and_then(|number| number.parse::<u64>().ok()) else {
@@ -47,20 +47,20 @@ fn page(client: &EventClient, url: &str) -> Page {
 }
 
 fn order(client: &EventClient, number: u64) -> Result<Page, Error> {
-    // One deadline for all of it: what comes later has what is left.
+    // One deadline for the whole page: later steps get the remaining time.
     let clock = client.settings().clock();
     let deadline = clock.deadline(PATIENCE);
     let left = || deadline.remaining(clock);
-    // The menu does not depend on the order: both are asked for, and then waited for.
+    // The menu does not depend on the order: request both, then wait for both.
     let menu = client.get("menu").timeout(left()).send::<Vec<String>>()?;
     let order: Order = client.remote("Order").pk(number).timeout(left()).fetch()?;
     let company: Company = client.remote("Company").pk(order.company_id).timeout(left()).fetch()?;
-    // A page without it is better than none.
+    // A page without the menu is better than no page.
     let menu = menu.wait().unwrap_or_default();
     Ok(Page { status: 200, body: json!({"order": order.name, "company": company.name, "menu": menu}) })
 }
 
-/// What a visitor is told of an error: whether to come back, and nothing of what went on inside.
+/// The page for an error. It says whether to try again, and shows no internals.
 fn refusal(number: u64, error: &Error) -> Page {
     let (status, text) = match error {
         Error::Remote { status: 404, resource, .. } if resource == "Order" => {

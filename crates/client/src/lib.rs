@@ -52,8 +52,8 @@ pub use watch::{Watch, Watched};
 
 pub use serde_json::Value;
 pub use zc_events_protocol::resource::{
-    Document, ErrorObject, Identifier, Relationship, RelationshipData, RemoteResource, Resource, ResourceError,
-    ResourceObject,
+    DataMember, Document, ErrorObject, Identifier, PrimaryData, Relationship, RelationshipData, RemoteResource,
+    Resource, ResourceError, ResourceObject,
 };
 pub use zc_events_protocol::{
     Channel, Clock, Deadline, ErrorKind, Event, IncomingCall, IncomingRequest, Limits, ManualClock, Method, Outcome,
@@ -66,7 +66,7 @@ pub use {zc_events_cache as cache, zc_events_transport as transport};
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-/// Compiles the examples of the page for those who come from Python.
+/// Compiles the examples of the page about migrating from Python.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/migrating-from-python.md")]
 struct MigratingFromPython;

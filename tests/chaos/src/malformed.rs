@@ -189,7 +189,7 @@ impl MalformedMessages {
             33 => body("failed", sound(n, FAILS)),
             34 => body("failed", sound(n, FAILS_TWICE)),
             35 => body("no_request", event(n, "echo_request", "{}")),
-            // Broken, and somebody else's: as far as can be told.
+            // Malformed, and probably for another service.
             _ => {
                 let whole = sound(n, UNHEARD);
                 MalformedMessage {

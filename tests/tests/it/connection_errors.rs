@@ -42,7 +42,7 @@ fn emit(settings: SettingsBuilder) -> Result<(), Error> {
 }
 
 fn ask(settings: SettingsBuilder) -> Result<(), Error> {
-    // Somebody has to be there, or the request is unroutable.
+    // Without a bound service the request would be unroutable.
     let service = unique("asked");
     let client = EventClient::new(settings.service_name(service).build()?)?;
     let _service = Service::builder(&client).start()?;

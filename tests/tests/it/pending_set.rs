@@ -9,7 +9,7 @@ use zc_events::{Context, EventClient, PendingSet, Service, Settings};
 const PATIENCE: Duration = Duration::from_secs(60);
 const CALLS: u64 = 2_000;
 
-/// A service that adds one, and the client of somebody who calls it.
+/// A service that adds one, and the client of its caller.
 fn fleet(redis: &str) -> (Service, EventClient) {
     let exchange = unique("gather");
     let settings = |redis: &str| {

@@ -88,7 +88,7 @@ fn the_life_of_a_service() {
     assert_eq!(count(&told, Level::Warn, &["queue `", "` is not consumed"]), 2, "{told:#?}");
     assert_eq!(count(&told, Level::Info, &["connected to the broker at"]), 3, "{told:#?}");
 
-    // Somebody deletes the queue.
+    // The queue is deleted.
     let mut connection = amiquip::Connection::insecure_open(&broker_url()).unwrap();
     connection.open_channel(None).unwrap().queue_delete(&queue, amiquip::QueueDeleteOptions::default()).unwrap();
     connection.close().unwrap();

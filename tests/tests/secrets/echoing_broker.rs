@@ -1,5 +1,5 @@
-//! Brokers that are none: what they are told, the password included, they say again, in every place where a broker
-//! says anything, and in none.
+//! Hostile servers that repeat the password that they got, in every place of the protocol where a broker sends text, and
+//! outside the protocol.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -34,7 +34,7 @@ fn serve(client: &mut TcpStream, answer: &impl Fn(&[u8]) -> Vec<u8>) -> std::io:
     client.write_all(&method(10, 10, &[&[0, 9, 0, 0, 0, 0], &long(b"PLAIN AMQPLAIN"), &long(b"en_US")]))?;
     let login = read_frame(client)?;
     client.write_all(&answer(&login))?;
-    // Until it has had enough.
+    // Until the client closes the connection.
     std::io::copy(client, &mut std::io::sink()).map(drop)
 }
 

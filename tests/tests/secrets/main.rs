@@ -1,9 +1,8 @@
-//! No secret in any output: passwords of the broker and of Redis, and what messages carry. Every way in which a call
-//! can fail is taken, with all loggers at their most talkative, and what was logged, returned and shown is searched
-//! for the secret in every form that it might take.
+//! No secret in any output: passwords of the broker and of Redis, and the content of messages. The tests make calls fail in
+//! every way, with all loggers at `trace`, and search log lines, errors and `Debug` output for the secret in every form.
 //!
-//! Of a URL, host, port, virtual host and user name are no secrets: an operator needs them. What amiquip logs of
-//! frames at `debug` and `trace` holds what messages carry, and so is searched for credentials only; the README says so.
+//! The host, port, virtual host and user name of a URL are no secrets: an operator needs them. The frames that amiquip logs
+//! at `debug` and `trace` contain messages, so they are searched for credentials only; the README says so.
 
 mod broker;
 mod canary;

@@ -104,7 +104,7 @@ impl Relay {
         Self { address, logins, open }
     }
 
-    /// How often somebody logged in with the password.
+    /// The number of logins with the password.
     pub(crate) fn logins(&self) -> usize {
         self.logins.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! Emitting events, one or many, waited for now or later.
+//! Emits events, one or many, and waits for their confirms at once or later.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::log_fields::EventFields;
 use crate::observe::TrackedEmit;
 use crate::{Error, Result};
 
-/// How many events of [`EventClient::emit_many`] are out at once.
+/// How many events of [`EventClient::emit_many`] may be unconfirmed at once.
 const WINDOW: usize = 1000;
 
 /// An event that was handed to the broker and is not yet confirmed.
@@ -31,8 +31,8 @@ impl fmt::Debug for EmitReceipt {
 }
 
 impl EmitReceipt {
-    /// Waits until the broker has confirmed the event, at most until the deadline that
-    /// began with [`EventClient::start_emit`].
+    /// Waits until the broker has confirmed the event, at most for `EVENTS_PUBLISH_TIMEOUT` after
+    /// [`EventClient::start_emit`].
     ///
     /// # Errors
     /// As for [`EventClient::emit`].
@@ -48,8 +48,7 @@ impl EmitReceipt {
 
 impl EventClient {
     /// Emits an event and waits for the broker's confirm, for at most `EVENTS_PUBLISH_TIMEOUT`.
-    /// `Ok` means that it is in the queue of every service that is bound, and on the
-    /// broker's disk.
+    /// `Ok` means that the event is in every bound queue and on the broker's disk.
     ///
     /// An event that may have gone out is not sent again automatically, because Python services do not
     /// detect duplicates. To send it again, emit the same [`Event`]: it keeps its id.
@@ -65,9 +64,9 @@ impl EventClient {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unroutable`]: no service is bound. [`Error::Nacked`], [`Error::Timeout`],
-    /// [`Error::Blocked`], [`Error::Unavailable`]: ask [`Error::outcome`] whether it may
-    /// have gone out. [`Error::Rejected`], [`Error::Encode`]. [`Error::TooLarge`]: beyond `EVENTS_MAX_BODY`.
+    /// [`Error::Unroutable`]: no queue is bound. [`Error::Nacked`], [`Error::Timeout`], [`Error::Blocked`],
+    /// [`Error::Unavailable`]: [`Error::outcome`] says whether the event may have gone out. [`Error::Rejected`],
+    /// [`Error::Encode`]. [`Error::TooLarge`]: the body is larger than `EVENTS_MAX_BODY`.
     #[doc(alias = "emit_microservice_event")]
     #[doc(alias = "emit_microservice_message")]
     pub fn emit(&self, event: &Event) -> Result<()> {
@@ -76,7 +75,7 @@ impl EventClient {
         emitted
     }
 
-    /// Hands an event to the broker, to be waited for later.
+    /// Sends an event. Wait for the confirm later, with [`EmitReceipt::wait`].
     ///
     /// # Errors
     /// As for [`EventClient::emit`]; the event was not sent, unless [`Error::outcome`] says otherwise.
@@ -110,8 +109,8 @@ impl EventClient {
         }
     }
 
-    /// Emits events with up to a thousand out at once, which is many times faster than one
-    /// by one. One result for each, in their order; `EVENTS_PUBLISH_TIMEOUT` holds for each.
+    /// Emits events, up to 1,000 unconfirmed at once, which is many times faster than one by one. Returns one result for
+    /// each event, in the same order. `EVENTS_PUBLISH_TIMEOUT` applies to each event.
     ///
     /// ```
     /// # use zc_events::{Event, EventClient, Settings};

@@ -1,4 +1,4 @@
-//! How a client's connections are, for readiness probes.
+//! The state of a client's connections, for readiness probes.
 
 use std::time::Instant;
 
@@ -7,44 +7,44 @@ use zc_events_cache::StoreHealth;
 use super::EventClient;
 use crate::observe::ConnectionSeen;
 
-/// How a client is, as far as it knows without asking. More fields may come.
+/// The state of a client, as far as it knows without asking a server.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ClientHealth {
-    /// Whether there is a connection for publishing. It is opened when it is first needed,
-    /// so that a client that was not used yet has none, and nothing is wrong with that.
+    /// Whether the connection for publishing is open. It is opened when it is first needed, so an unused client
+    /// has none.
     pub connected: bool,
-    /// The node that it leads to, as `host:port`; `None` without a connection, and in memory.
+    /// The node of the connection, as `host:port`; `None` without a connection, and in memory.
     pub node: Option<String>,
-    /// Since when the broker takes no messages (a memory or disk alarm), by the client's clock.
+    /// When the broker began to block publishers (a memory or disk alarm), by the client's clock.
     pub blocked_since: Option<Instant>,
-    /// Why, in the broker's words.
+    /// The broker's reason for blocking.
     pub blocked_reason: Option<String>,
-    /// What the last failure of the connection said. It stays after the connection came back.
+    /// The text of the connection's last failure. It is kept after the connection has come back.
     pub last_error: Option<String>,
-    /// When that was.
+    /// The time of that failure.
     pub last_error_at: Option<Instant>,
-    /// How often the connection was opened so far.
+    /// How often the connection was opened.
     pub connections: u64,
-    /// Messages that were handed over and are not confirmed yet.
+    /// The number of messages that were sent and are not confirmed yet.
     pub in_flight: usize,
-    /// The bytes of their bodies.
+    /// The size of their bodies, in bytes.
     pub in_flight_bytes: usize,
-    /// Whether there is a reply store to await answers in.
+    /// Whether the client has a reply store.
     pub has_reply_store: bool,
     /// Whether the reply store answered the last call; `None` before the first, or without a store.
     pub reply_store_reachable: Option<bool>,
-    /// What the last failure of the reply store said. It stays after it came back.
+    /// The text of the reply store's last failure. It is kept after the store has come back.
     pub reply_store_last_error: Option<String>,
-    /// How many requests await their answers.
+    /// The number of requests that wait for an answer.
     pub waiting: usize,
-    /// How many answers were taken from the reply store for requests that had timed out just then, and
-    /// could not be put back. The caller got a timeout.
+    /// The number of answers that were taken from the reply store just when their request timed out, and that could not be
+    /// put back. The caller got a timeout.
     pub answers_lost: u64,
 }
 
 impl ClientHealth {
-    /// Whether publishing is likely to succeed: connected, and not blocked.
+    /// Whether the client is connected and not blocked, so that publishing is likely to succeed.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.connected && self.blocked_since.is_none()

@@ -57,14 +57,13 @@ pub use rebuild_progress::{RebuildError, RebuildProgress};
 pub use remote_request::RemoteRequest;
 pub(crate) use scope::Scope;
 
-/// Beyond the deadline, until a request that clocks may have delayed is discarded by its readers.
+/// Services discard a request so long after its deadline, because their clocks may differ from ours.
 const EXPIRES_MARGIN: Duration = Duration::from_secs(60);
 
 /// A client of the fleet: emits events, asks other services for resources, calls their functions.
 ///
-/// Clones share the connections, which are opened when they are first needed and again
-/// when they were lost; keep one client for a program. All calls block, at most until
-/// their deadline.
+/// Clones share the connections, so a program keeps one client. A connection is opened when it is first needed, and again
+/// after it was lost. All calls block, at most until their deadline.
 ///
 /// ```
 /// use zc_events::{EventClient, Settings};
@@ -261,7 +260,7 @@ impl Inner {
         })
     }
 
-    /// What is refused may be an exchange that somebody has deleted: it is declared again the next time. Of many
+    /// A refused message may mean that the exchange was deleted: it is declared again the next time. Of many
     /// messages at once it cannot be told which was refused; they end as a lost connection ends them.
     pub(crate) fn invalidate_exchanges(&self, error: &Error) {
         if matches!(error, Error::Rejected { .. } | Error::Unavailable { outcome: Outcome::Unknown, .. }) {

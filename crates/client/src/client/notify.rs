@@ -1,4 +1,4 @@
-//! Notifications: events for the service that talks to people, on an exchange of their own.
+//! Sends notifications: events for the services that write to people, on their own exchange.
 
 use zc_events_protocol::{Channel, Event, Notification};
 
@@ -29,7 +29,7 @@ impl EventClient {
         self.start_notify(channel, event)?.wait()
     }
 
-    /// [`EventClient::notify`], whose confirm is waited for later.
+    /// Like [`EventClient::notify`], but the confirm is waited for later.
     ///
     /// # Errors
     /// As for [`EventClient::start_emit`].

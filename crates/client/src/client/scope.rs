@@ -1,18 +1,17 @@
-//! What a call inherits from the message in whose handler it is made: the ids that tie them
-//! together, and the deadline. Who sets it is the service's business.
+//! A call within a handler inherits two ids and the deadline from the handled message. The service sets them.
 
 use zc_events_protocol::{Deadline, names};
 
-/// The circumstances of calls made within a handler.
+/// What calls within a handler inherit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
-    /// The message that began it all.
+    /// The id of the first message of the chain (`root_id`).
     pub(crate) root_id: Option<String>,
-    /// The message in whose handler the calls are made.
+    /// The id of the handled message (`parent_id`).
     pub(crate) parent_id: Option<String>,
-    /// When the handler's own caller gives up; nothing made within it waits longer.
+    /// When the caller of the handler gives up. No call within the handler waits longer.
     pub(crate) deadline: Option<Deadline>,
-    /// The number of the message among those of this process.
+    /// The number of the message in this process.
     pub(crate) message: Option<u64>,
 }
 

@@ -151,7 +151,7 @@ fn health_tells_of_the_connection() {
     assert!(!bench.client.health().connected);
 }
 
-/// Of many messages to an exchange that somebody has deleted, none may be known to be the refused one.
+/// If an exchange was deleted, the client cannot know which of several messages to it was refused.
 #[test]
 fn an_exchange_that_may_be_gone_is_declared_again() {
     let bench = bench("gone", |settings| settings);

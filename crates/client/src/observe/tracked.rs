@@ -1,106 +1,100 @@
-//! Messages on their way out, until their end is told to the observers. Each is told once: when its end is known, or when
-//! the caller drops it without waiting.
+//! Messages whose end is not known yet. Observers are told each end once: when it is known, or when the caller drops the
+//! message without waiting.
 
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use zc_events_protocol::Clock;
 
-use super::{EmitEnded, MessageSent, Observers, RequestEnded};
+use super::{EmitEnded, MessageSent, Observer, Observers, RequestEnded};
 use crate::Error;
 
-/// An event or a notification on its way out.
-#[derive(Debug)]
-pub(crate) struct TrackedEmit(Option<Tracked>);
+/// An event or a notification until its confirm.
+pub(crate) type TrackedEmit = Tracked<Emit>;
 
-/// A request or a call on its way out and back.
-#[derive(Debug)]
-pub(crate) struct TrackedRequest(Option<Tracked>);
+/// A request or a call until its answer.
+pub(crate) type TrackedRequest = Tracked<Request>;
 
-/// What is told at the end; nothing is kept where there is no observer.
+/// Which methods of an observer a message calls.
+pub(crate) trait Tracking {
+    fn sent(observer: &dyn Observer, sent: &MessageSent<'_>);
+
+    /// `result` is `Ok(false)` if the caller did not wait for it.
+    fn ended(observer: &dyn Observer, event_type: &str, took: Duration, result: Result<bool, &Error>);
+}
+
 #[derive(Debug)]
-struct Tracked {
+pub(crate) struct Emit;
+
+impl Tracking for Emit {
+    fn sent(observer: &dyn Observer, sent: &MessageSent<'_>) {
+        observer.emit_sent(sent);
+    }
+
+    fn ended(observer: &dyn Observer, event_type: &str, took: Duration, result: Result<bool, &Error>) {
+        observer.emit_ended(&EmitEnded { event_type, took, result });
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Request;
+
+impl Tracking for Request {
+    fn sent(observer: &dyn Observer, sent: &MessageSent<'_>) {
+        observer.request_sent(sent);
+    }
+
+    fn ended(observer: &dyn Observer, event_type: &str, took: Duration, result: Result<bool, &Error>) {
+        observer.request_ended(&RequestEnded { event_type, took, result });
+    }
+}
+
+/// A message whose end is not known yet. It keeps nothing if there is no observer.
+#[derive(Debug)]
+pub(crate) struct Tracked<K: Tracking> {
+    message: Option<Message>,
+    kind: PhantomData<K>,
+}
+
+#[derive(Debug)]
+struct Message {
     observers: Observers,
     event_type: String,
     since: Instant,
 }
 
-impl Tracked {
-    fn begin(observers: &Observers, event_type: &str, clock: &dyn Clock) -> Option<Self> {
-        let tracked = || Self { observers: observers.clone(), event_type: event_type.to_owned(), since: clock.now() };
-        (!observers.is_empty()).then(tracked)
-    }
-
-    fn sent(&self, bytes: usize) -> MessageSent<'_> {
-        MessageSent { event_type: &self.event_type, bytes }
-    }
-
-    fn took(&self, clock: &dyn Clock) -> Duration {
-        clock.now().saturating_duration_since(self.since)
-    }
-}
-
-impl TrackedEmit {
+impl<K: Tracking> Tracked<K> {
     pub(crate) fn begin(observers: &Observers, event_type: &str, clock: &dyn Clock) -> Self {
-        Self(Tracked::begin(observers, event_type, clock))
+        let message =
+            || Message { observers: observers.clone(), event_type: event_type.to_owned(), since: clock.now() };
+        Self { message: (!observers.is_empty()).then(message), kind: PhantomData }
     }
 
-    /// It was handed to the broker.
+    /// The message was handed to the broker.
     pub(crate) fn sent(&self, bytes: usize) {
-        if let Some(tracked) = &self.0 {
-            tracked.observers.tell(|observer| observer.emit_sent(&tracked.sent(bytes)));
+        if let Some(message) = &self.message {
+            let sent = MessageSent { event_type: &message.event_type, bytes };
+            message.observers.tell(|observer| K::sent(observer, &sent));
         }
     }
 
-    /// It was confirmed, or failed.
-    pub(crate) fn end<T>(mut self, emitted: Result<T, &Error>, clock: &dyn Clock) {
-        if let Some(tracked) = self.0.take() {
-            Self::tell(&tracked, tracked.took(clock), emitted.map(|_| true));
+    /// The message was confirmed or answered, or it failed.
+    pub(crate) fn end<T>(mut self, result: Result<T, &Error>, clock: &dyn Clock) {
+        if let Some(message) = self.message.take() {
+            let took = clock.now().saturating_duration_since(message.since);
+            Self::tell(&message, took, result.map(|_| true));
         }
     }
 
-    fn tell(tracked: &Tracked, took: Duration, result: Result<bool, &Error>) {
-        let ended = EmitEnded { event_type: &tracked.event_type, took, result };
-        tracked.observers.tell(|observer| observer.emit_ended(&ended));
+    fn tell(message: &Message, took: Duration, result: Result<bool, &Error>) {
+        message.observers.tell(|observer| K::ended(observer, &message.event_type, took, result));
     }
 }
 
-impl Drop for TrackedEmit {
+impl<K: Tracking> Drop for Tracked<K> {
     fn drop(&mut self) {
-        if let Some(tracked) = self.0.take() {
-            Self::tell(&tracked, Duration::ZERO, Ok(false));
-        }
-    }
-}
-
-impl TrackedRequest {
-    pub(crate) fn begin(observers: &Observers, event_type: &str, clock: &dyn Clock) -> Self {
-        Self(Tracked::begin(observers, event_type, clock))
-    }
-
-    /// It was handed to the broker.
-    pub(crate) fn sent(&self, bytes: usize) {
-        if let Some(tracked) = &self.0 {
-            tracked.observers.tell(|observer| observer.request_sent(&tracked.sent(bytes)));
-        }
-    }
-
-    /// It was answered, or failed.
-    pub(crate) fn end<T>(mut self, ended: Result<T, &Error>, clock: &dyn Clock) {
-        if let Some(tracked) = self.0.take() {
-            Self::tell(&tracked, tracked.took(clock), ended.map(|_| true));
-        }
-    }
-
-    fn tell(tracked: &Tracked, took: Duration, result: Result<bool, &Error>) {
-        let ended = RequestEnded { event_type: &tracked.event_type, took, result };
-        tracked.observers.tell(|observer| observer.request_ended(&ended));
-    }
-}
-
-impl Drop for TrackedRequest {
-    fn drop(&mut self) {
-        if let Some(tracked) = self.0.take() {
-            Self::tell(&tracked, Duration::ZERO, Ok(false));
+        if let Some(message) = self.message.take() {
+            Self::tell(&message, Duration::ZERO, Ok(false));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a handler or a view may say when it fails, and what the caller is told of it: in the words of Django REST
-//! framework, in the form of djangorestframework-jsonapi.
+//! Errors of handlers and views, and the answer that the caller gets. Texts are those of Django REST framework, the form is
+//! that of djangorestframework-jsonapi.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use zc_events_protocol::resource::{Document, ErrorObject};
 
-/// Why a handler failed. Made from any error with `?`.
+/// Why a handler failed. `?` converts any error into it.
 ///
-/// An event whose handler fails is tried again after a while, as its [`Retry`](crate::Retry) says, and
-/// put among the dead letters after the last attempt, or at once where the error is
-/// [`permanent`](HandlerError::permanent).
-/// A request whose view fails is answered: with the status given, else with 500.
+/// If the handler of an event fails, the event is retried as its [`Retry`](crate::Retry) says. After the last attempt it
+/// is dead-lettered; after a [`permanent`](HandlerError::permanent) error, at once. If a view fails, the caller gets an
+/// answer with the status of the error, or 500.
 ///
 /// ```
 /// use zc_events::HandlerError;
@@ -33,7 +32,7 @@ pub struct HandlerError {
     reason: &'static str,
 }
 
-/// What the caller is told beside the status and the text.
+/// The parts of the answer beside the status and the text.
 #[derive(Default)]
 struct Told {
     kind: Option<String>,
@@ -43,7 +42,7 @@ struct Told {
     errors: Vec<ErrorObject>,
 }
 
-/// What a dead letter's reason is when the handler gave none.
+/// The reason of a dead letter if the handler gave no reason.
 const FAILED: &str = "failed";
 /// The statuses of failures.
 const FAILURES: RangeInclusive<u16> = 400..=599;
@@ -66,26 +65,26 @@ impl HandlerError {
         Self::new(format!("the handler panicked: {text}")).because("panicked")
     }
 
-    /// With another short word for a dead letter.
+    /// Sets the reason of the dead letter.
     pub(super) fn because(self, reason: &'static str) -> Self {
         Self { reason, ..self }
     }
 
-    /// Which short word stands for it in a dead letter.
+    /// The reason of the dead letter.
     pub(super) fn reason(&self) -> &'static str {
         self.reason
     }
 
-    /// A failure that the caller is told of, with this status and text. What is no status of a failure (400 to 599)
-    /// becomes 500: the caller would take it for success.
+    /// An error whose status and text the caller gets. A status outside 400 to 599 becomes 500, because the caller would
+    /// take it for success.
     #[must_use]
     pub fn with_status(status: u16, detail: impl Into<String>) -> Self {
         let status = if FAILURES.contains(&status) { status } else { 500 };
         Self { status: Some(status), ..Self::new(detail) }
     }
 
-    /// A failure that the caller is told of with this status and these errors, each for a place of its own. Errors
-    /// without a status or a code get those of the whole.
+    /// An error whose status and list of errors the caller gets. Each of them may point to a place in the body. Those without
+    /// a status or a code get the status and the code of this error.
     ///
     /// ```
     /// use zc_events::{ErrorObject, HandlerError};
@@ -107,7 +106,7 @@ impl HandlerError {
         error
     }
 
-    /// 400: an attribute of the body that will not do. For several, see [`HandlerError::and_invalid`].
+    /// 400: an invalid attribute of the body. For several, see [`HandlerError::and_invalid`].
     ///
     /// ```
     /// use zc_events::HandlerError;
@@ -121,7 +120,7 @@ impl HandlerError {
         Self::with_errors(400, [ErrorObject::invalid(attribute, detail)])
     }
 
-    /// One more attribute that will not do.
+    /// Adds one more invalid attribute.
     #[must_use]
     pub fn and_invalid(mut self, attribute: &str, detail: impl Into<String>) -> Self {
         let error = ErrorObject::invalid(attribute, detail);
@@ -130,7 +129,7 @@ impl HandlerError {
         self
     }
 
-    /// 400: the body cannot be read at all.
+    /// 400: the body cannot be parsed.
     #[must_use]
     #[doc(alias = "ParseError")]
     pub fn malformed(detail: impl Into<String>) -> Self {
@@ -143,31 +142,31 @@ impl HandlerError {
         Self::with_status(401, "Authentication credentials were not provided.")
     }
 
-    /// 403, in the words of Django REST framework: who asks may not.
+    /// 403, with the text of Django REST framework: the caller has no permission.
     #[must_use]
     pub fn permission_denied() -> Self {
         Self::with_status(403, "You do not have permission to perform this action.")
     }
 
-    /// 404, in the words of Django REST framework.
+    /// 404, with the text of Django REST framework.
     #[must_use]
     pub fn not_found() -> Self {
         Self::with_status(404, "Not found.")
     }
 
-    /// 405, in the words of Django REST framework.
+    /// 405, with the text of Django REST framework.
     #[must_use]
     pub fn method_not_allowed(method: &str) -> Self {
         Self::with_status(405, format!("Method \"{method}\" not allowed."))
     }
 
-    /// 409: what is there stands against it.
+    /// 409: the request conflicts with the current state.
     #[must_use]
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::with_status(409, detail)
     }
 
-    /// 429, in the words of Django REST framework, which tell when to ask again; in whole seconds, rounded up.
+    /// 429, with the text of Django REST framework, which says when to try again, in whole seconds, rounded up.
     #[must_use]
     pub fn throttled(wait: Option<Duration>) -> Self {
         let detail = "Request was throttled.";
@@ -181,8 +180,8 @@ impl HandlerError {
         )
     }
 
-    /// What the caller of a function is told that the error's type is; the name of Django REST framework's exception
-    /// for the status unless set.
+    /// Sets the type of the error in the answer to a call. The default is the name of Django REST framework's exception for
+    /// the status.
     ///
     /// ```
     /// use zc_events::HandlerError;
@@ -195,8 +194,8 @@ impl HandlerError {
         self
     }
 
-    /// Where it happened, for the caller of a function, as Python tells it with every error. Nothing unless set: a trace
-    /// shows the inside of the service. Told only where there is a status.
+    /// Sets the trace in the answer to a call. Python sends one with every error. By default there is none, because a trace
+    /// shows internals of the service. It is sent only if the error has a status.
     ///
     /// ```
     /// # use zc_events::{Context, Error, EventClient, HandlerError, Service, Settings, Value};
@@ -256,39 +255,39 @@ impl HandlerError {
         (status, Document { errors, ..Document::default() })
     }
 
-    /// Says that trying again cannot help.
+    /// Marks the error as permanent: the event is not retried.
     #[must_use]
     pub fn permanent(mut self) -> Self {
         self.permanent = true;
         self
     }
 
-    /// Asks for the next attempt, if there is one, when `pause` has passed, in place of the
-    /// policy's backoff. A pause below a second is taken as a second.
+    /// Sets the pause before the next attempt, if there is one, instead of the policy's backoff. A pause below 1 s counts
+    /// as 1 s.
     #[must_use]
     pub fn retry_after(mut self, pause: Duration) -> Self {
         self.pause = Some(pause);
         self
     }
 
-    /// The pause that the handler asked for.
+    /// The pause that the handler set.
     pub(super) fn wanted_pause(&self) -> Option<Duration> {
         self.pause
     }
 
-    /// The error that it was made from, where that was an `E`.
+    /// The original error, if it was an `E`.
     #[must_use]
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         self.source.downcast_ref()
     }
 
-    /// Whether trying again cannot help.
+    /// Whether the error is permanent.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.permanent
     }
 
-    /// The status that the caller is told.
+    /// The status that the caller gets.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status

@@ -42,7 +42,7 @@ pub use retry::Retry;
 pub use service_builder::ServiceBuilder;
 pub use service_health::ServiceHealth;
 
-/// A running service: consumes its queue, handles events, answers requests.
+/// A running service. It consumes its queue, handles events and answers requests.
 ///
 /// Dropping it stops it, as [`Service::stop`] does with `EVENTS_SHUTDOWN_TIMEOUT`.
 ///
@@ -72,7 +72,7 @@ pub struct Service {
     engine: Engine,
 }
 
-/// What became of a service's work when it stopped.
+/// The result of stopping a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
@@ -80,7 +80,7 @@ pub struct Stopped {
     pub abandoned: usize,
 }
 
-/// Stops a service, or asks how it is, from anywhere.
+/// Stops a service, or reads its health, from any thread.
 #[derive(Clone)]
 pub struct ServiceHandle(Arc<EngineState>);
 
@@ -93,24 +93,24 @@ impl Service {
         Ok(Self { state, engine })
     }
 
-    /// A handle to stop it with, or to ask how it is.
+    /// A handle that stops the service or reads its health.
     #[must_use]
     pub fn handle(&self) -> ServiceHandle {
         ServiceHandle(Arc::clone(&self.state))
     }
 
-    /// How it is, without asking the broker.
+    /// The state of the service, without asking the broker.
     #[must_use]
     pub fn health(&self) -> ServiceHealth {
         self.state.health()
     }
 
-    /// Runs until SIGTERM or SIGINT, or until a handle stops it; then drains for at most
+    /// Runs until SIGTERM or SIGINT, or until a handle stops the service. Then it drains for at most
     /// `EVENTS_SHUTDOWN_TIMEOUT`.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the system has no signals for this program. The service goes
-    /// on until it is dropped, which is at once.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the system cannot deliver signals to this program. The service
+    /// is dropped and stops.
     pub fn run_until_signal(mut self) -> Result<Stopped> {
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(no_resource)?;
         let handle = signals.handle();
@@ -132,8 +132,8 @@ impl Service {
         Ok(self.finish(self.state.client().settings().shutdown_timeout))
     }
 
-    /// Takes no more messages, waits for the handlers that run, at most for `timeout`, and gives back what no worker has
-    /// begun. Settling the last messages may take up to 10 s more where the broker does not answer.
+    /// Stops consuming, waits for the running handlers for at most `timeout`, and requeues the messages that no worker has
+    /// begun. If the broker does not answer, settling the last messages may take up to 10 s more.
     #[must_use]
     pub fn stop(mut self, timeout: Duration) -> Stopped {
         self.finish(timeout)
@@ -173,12 +173,12 @@ impl fmt::Debug for Service {
 }
 
 impl ServiceHandle {
-    /// Asks it to stop, draining for at most `EVENTS_SHUTDOWN_TIMEOUT`. Returns at once.
+    /// Tells the service to stop, and returns at once. The service drains for at most `EVENTS_SHUTDOWN_TIMEOUT`.
     pub fn stop(&self) {
         self.0.stop(self.0.client().settings().shutdown_timeout);
     }
 
-    /// How it is.
+    /// The state of the service.
     #[must_use]
     pub fn health(&self) -> ServiceHealth {
         self.0.health()

@@ -15,7 +15,7 @@ pub struct Served {
 }
 
 impl fmt::Debug for Served {
-    /// Without the body, which may hold secrets.
+    /// Leaves out the body, which may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Served").field("status", &self.status).finish_non_exhaustive()
     }
@@ -28,19 +28,19 @@ impl Served {
         Self::with_status(200, document.to_value())
     }
 
-    /// 201 with the document of what was created.
+    /// 201 with the document of the new resource.
     #[must_use]
     pub fn created(document: &Document) -> Self {
         Self::with_status(201, document.to_value())
     }
 
-    /// 204.
+    /// 204, without a document.
     #[must_use]
     pub fn no_content() -> Self {
         Self { status: 204, body: None }
     }
 
-    /// Any status with any JSON.
+    /// Any status, with any JSON as the body.
     #[must_use]
     pub fn with_status(status: u16, body: Value) -> Self {
         Self { status, body: Some(body) }
@@ -57,7 +57,7 @@ impl From<Document> for Served {
     }
 }
 
-/// 200 with what a relationship names: `{"data": [{"type": "Item", "id": "5"}]}`.
+/// 200 with the identifiers of a relationship: `{"data": [{"type": "Item", "id": "5"}]}`.
 impl From<Relationship> for Served {
     fn from(relationship: Relationship) -> Self {
         // Only text as keys and JSON as values: nothing that serialising could refuse.

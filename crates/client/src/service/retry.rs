@@ -1,5 +1,5 @@
-//! When a failed event is tried again: the policy of a handler, and the delays that there
-//! are queues for. How a message gets into one of them is in `forward`.
+//! When a failed event is retried: the policy of a handler, and the delays that have a queue. `engine/republish` puts
+//! messages into those queues.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use super::handler_error::HandlerError;
 
-/// The delays that messages can wait for, each in a queue of its own: mixed in one queue
-/// they would wait for its head.
+/// The possible delays. Each has its own queue, because in a mixed queue a message would wait for the message before it.
 pub(crate) const RETRY_DELAYS: [Duration; 7] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
@@ -19,10 +18,10 @@ pub(crate) const RETRY_DELAYS: [Duration; 7] = [
     Duration::from_secs(60 * 60),
 ];
 
-/// Whether and when an event whose handler failed is tried again.
+/// Whether and when an event is retried after its handler failed.
 ///
-/// The event waits in a queue of the broker, `<service>-events.retry.<delay>`, of which there
-/// are seven, from one second to an hour. After its last attempt it goes to the dead letters.
+/// The event waits in one of seven queues of the broker, `<service>-events.retry.<delay>`, with delays from 1 s to 1 h.
+/// After its last attempt it is dead-lettered.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,7 +29,7 @@ pub(crate) const RETRY_DELAYS: [Duration; 7] = [
 ///
 /// // Ten attempts, the second about 2 s after the first, each pause four times as long, up to 15 minutes.
 /// let patient = Retry::attempts(10).backoff(Duration::from_secs(2), Duration::from_secs(900));
-/// // Only what may get better is tried again.
+/// // Only errors that may pass are retried.
 /// let choosy = Retry::attempts(3).when(|error: &HandlerError| error.downcast_ref::<std::io::Error>().is_some());
 /// ```
 #[derive(Clone)]
@@ -41,12 +40,12 @@ pub struct Retry {
     when: Option<Arc<Judge>>,
 }
 
-/// Tells which errors are worth another attempt.
+/// Decides which errors are retried.
 type Judge = dyn Fn(&HandlerError) -> bool + Send + Sync;
 
 impl Retry {
-    /// So many attempts in all, at least one; the first pause about a second, each of the
-    /// following four times as long, up to an hour.
+    /// So many attempts in all, at least one. The first pause is about 1 s; each further pause is four times as long, up to
+    /// 1 h.
     #[must_use]
     pub fn attempts(attempts: u32) -> Self {
         Self {
@@ -63,8 +62,8 @@ impl Retry {
         Self::attempts(1)
     }
 
-    /// The first pause, and the longest. A pause is chosen at random from half to one and
-    /// a half of what is due, and the nearest delay that there is a queue for is taken.
+    /// Sets the first pause and the longest pause. Each pause is multiplied by a random number from 0.5 to 1.5; then the
+    /// nearest delay with a queue is used.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.first = first;
@@ -72,20 +71,20 @@ impl Retry {
         self
     }
 
-    /// Tries again only after errors for which `when` is true.
+    /// Retries only after errors for which `when` returns true.
     #[must_use]
     pub fn when(mut self, when: impl Fn(&HandlerError) -> bool + Send + Sync + 'static) -> Self {
         self.when = Some(Arc::new(when));
         self
     }
 
-    /// How many attempts there are in all.
+    /// The number of attempts in all.
     #[must_use]
     pub fn limit(&self) -> u32 {
         self.attempts
     }
 
-    /// The pause after an attempt that failed with `error`; `None` when it was the last.
+    /// The pause after an attempt that failed with `error`; `None` after the last attempt.
     pub(super) fn pause(&self, attempt: u32, error: &HandlerError) -> Option<Duration> {
         let hopeless =
             attempt >= self.attempts || error.is_permanent() || self.when.as_ref().is_some_and(|when| !when(error));

@@ -1,4 +1,4 @@
-//! How a service is, for probes, logs and tests.
+//! The state of a service, for probes, logs and tests.
 
 use std::time::Instant;
 
@@ -9,53 +9,53 @@ use std::time::Instant;
 /// # let settings = Settings::builder().broker_url("memory://").staging_name("test").service_name("mails").build()?;
 /// # let client = EventClient::new(settings)?;
 /// let service = Service::builder(&client).on("order_created", |_: &Context, _: Value| Ok(())).start()?;
-/// // What a readiness probe asks.
+/// // A readiness probe checks this.
 /// while !service.health().is_ready() {}
 /// # Ok::<(), zc_events::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ServiceHealth {
-    /// Whether it is connected and consuming all its queues.
+    /// Whether the service is connected and consumes all its queues.
     pub consuming: bool,
-    /// Whether it was told to stop.
+    /// Whether the service is stopping.
     pub stopping: bool,
-    /// When the last message came.
+    /// When the last message arrived.
     pub last_delivery: Option<Instant>,
-    /// What the last failure of a connection said.
+    /// The text of the last failure of a connection.
     pub last_error: Option<String>,
-    /// When that was.
+    /// The time of that failure.
     pub last_error_at: Option<Instant>,
-    /// How many messages are with workers.
+    /// The number of messages that workers are handling.
     pub under_way: usize,
-    /// How many handlers have not returned within `EVENTS_HANDLER_TIMEOUT`, now. Their messages are
-    /// dead letters already, and other threads do their work.
+    /// The number of handlers that have not returned within `EVENTS_HANDLER_TIMEOUT`. Their messages are already
+    /// dead-lettered, and other threads have taken over.
     pub stuck: usize,
-    /// How many messages wait here because the queue that they are to move to, for another
-    /// attempt or among the dead letters, does not take them. They keep their prefetched places.
+    /// The number of messages that cannot move to a retry, quarantine or dead-letter queue, because the broker does not
+    /// accept them there. Each still counts towards the prefetch limit.
     pub blocked_moves: usize,
-    /// How many events were handled and requests answered.
+    /// The number of handled events and answered requests.
     pub processed: u64,
-    /// How many were for others.
+    /// The number of messages for other services.
     pub ignored: u64,
-    /// How often a handler failed.
+    /// The number of failed handlers.
     pub failed: u64,
-    /// How many were put off for another attempt.
+    /// The number of messages that were put off for another attempt.
     pub retried: u64,
-    /// How many had been completed before, and were not handled again.
+    /// The number of duplicates: they had been completed before, and were not handled again.
     pub duplicates: u64,
-    /// How many requests came too late, or waited too long for a worker: their callers no longer wait.
+    /// The number of requests that came too late, or waited too long for a worker: their callers no longer wait.
     pub expired: u64,
-    /// How many answers could not be pushed to the reply store.
+    /// The number of answers that could not be pushed to the reply store.
     pub unanswered: u64,
-    /// How many were delivered before to a worker that has vanished, and are handled one by one.
+    /// The number of messages that were redelivered after a worker died. They are handled in isolation, one at a time.
     pub quarantined: u64,
-    /// How many went to the dead letters.
+    /// The number of dead-lettered messages.
     pub dead_lettered: u64,
 }
 
 impl ServiceHealth {
-    /// Whether it does its work: it consumes, was not told to stop, and no handler is stuck.
+    /// Whether the service consumes, is not stopping, and has no stuck handler.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.consuming && !self.stopping && self.stuck == 0

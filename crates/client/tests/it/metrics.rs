@@ -135,7 +135,7 @@ fn counted_by_what_became_of_them() {
     assert!(matches!(client.emit(&event), Err(Error::Unroutable { .. })));
     seen.expect("zc_events_emitted_total{event_type=order_created,outcome=unroutable}", 1.0);
 
-    // Somebody listens, and answers as a service would.
+    // A consumer answers as a service would.
     let broker = MemoryBroker::named("counted", Arc::new(clock.clone()));
     let deadline = clock.deadline(PATIENCE);
     let exchange = client.settings().events_exchange();

@@ -110,7 +110,7 @@ fn event_and_notification_of_one_name_have_separate_handlers() {
     let shipped = Event::new("shipped");
     client.emit(&shipped).unwrap();
     client.notify(Channel::Email, &shipped).unwrap();
-    // Whichever queue it is in, what it is says its task: a letter that somebody puts back, say.
+    // The task says what a message is, in any queue: for example a dead letter that was put back.
     let vector = vectors::read("celery5_send_task_notification");
     let body = String::from_utf8(vectors::body(&vector).to_vec()).unwrap().replace("order_created", "shipped");
     fleet.send_to("orders-events", &vectors::properties(&vector), body.as_bytes());

@@ -42,7 +42,7 @@ impl ResourceView for Reading {
             200,
             json!(match context.linkage()? {
                 RelationshipData::Null => "none".to_owned(),
-                other => other.identifiers().iter().map(|it| it.id.as_str()).collect::<Vec<_>>().join(","),
+                other => other.items().iter().map(|it| it.id.as_str()).collect::<Vec<_>>().join(","),
             }),
         ))
     }

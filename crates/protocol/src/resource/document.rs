@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::data_member::DataMember;
 use super::error::ResourceError;
 use super::error_object::ErrorObject;
 use super::members;
@@ -32,47 +33,8 @@ pub struct Document {
     pub meta: Map<String, Value>,
 }
 
-/// The primary data of a document. JSON:API has no other cases.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum PrimaryData {
-    /// There is no `data`: an empty body, errors, or only `meta`.
-    #[default]
-    Absent,
-    /// `data` is null: the requested resource does not exist.
-    Null,
-    /// One resource.
-    One(ResourceObject),
-    /// A list of resources.
-    Many(Vec<ResourceObject>),
-}
-
-impl PrimaryData {
-    /// Whether there is no `data`.
-    #[must_use]
-    pub fn is_absent(&self) -> bool {
-        matches!(self, PrimaryData::Absent)
-    }
-
-    /// All resources: none, one or many.
-    #[must_use]
-    pub fn objects(&self) -> &[ResourceObject] {
-        match self {
-            PrimaryData::Absent | PrimaryData::Null => &[],
-            PrimaryData::One(object) => std::slice::from_ref(object),
-            PrimaryData::Many(objects) => objects,
-        }
-    }
-
-    fn from_value(value: Value) -> Result<Self, ResourceError> {
-        match value {
-            Value::Null => Ok(PrimaryData::Null),
-            Value::Array(values) => members::list(values, ResourceObject::from_value).map(PrimaryData::Many),
-            one @ Value::Object(_) => ResourceObject::from_value(one).map(PrimaryData::One),
-            other => Err(ResourceError::malformed("an object, a list or null", &other)),
-        }
-    }
-}
+/// The primary data of a document.
+pub type PrimaryData = DataMember<ResourceObject>;
 
 impl Document {
     /// A document with one resource.
@@ -125,7 +87,7 @@ impl Document {
         };
         let data = match from.remove("data") {
             None => PrimaryData::Absent,
-            Some(data) => PrimaryData::from_value(data).map_err(|e| e.inside("data"))?,
+            Some(data) => PrimaryData::read(data, ResourceObject::from_value).map_err(|e| e.inside("data"))?,
         };
         let included = match from.remove("included") {
             None | Some(Value::Null) => Vec::new(),
@@ -173,7 +135,7 @@ impl Document {
     pub fn objects(&self) -> Result<&[ResourceObject], ResourceError> {
         match &self.data {
             PrimaryData::Absent | PrimaryData::Null => Err(self.missing()),
-            data => Ok(data.objects()),
+            data => Ok(data.items()),
         }
     }
 

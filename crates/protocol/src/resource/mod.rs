@@ -38,6 +38,7 @@
 //!
 //! No error and no `Debug` output contains a value of an attribute.
 
+mod data_member;
 mod deserialize;
 mod document;
 mod enum_variant;
@@ -56,6 +57,7 @@ mod typed;
 mod value_deserializer;
 
 pub use crate::snake_case::snake_case;
+pub use data_member::DataMember;
 pub use deserialize::{DeserializeError, deserialize};
 pub use document::{Document, PrimaryData};
 pub use error::{FieldError, ResourceError};

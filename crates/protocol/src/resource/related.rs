@@ -107,7 +107,7 @@ impl Document {
     }
 
     fn all(&self) -> impl Iterator<Item = &ResourceObject> {
-        self.data.objects().iter().chain(&self.included)
+        self.data.items().iter().chain(&self.included)
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
         }))
         .unwrap();
         let index = document.index();
-        let found = document.data.objects().iter().filter(|a| index.related(a, "other").one().is_some()).count();
+        let found = document.data.items().iter().filter(|a| index.related(a, "other").one().is_some()).count();
         assert_eq!(found, count);
     }
 }

@@ -6,6 +6,7 @@ use serde::de::{self, Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::data_member::DataMember;
 use super::error::ResourceError;
 use super::members;
 
@@ -37,47 +38,8 @@ impl Identifier {
     }
 }
 
-/// The related resources of a relationship. JSON:API has no other cases.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum RelationshipData {
-    /// Unknown: the relationship has no `data`, but only links, for example.
-    #[default]
-    Absent,
-    /// To one, which does not exist.
-    Null,
-    /// To one.
-    One(Identifier),
-    /// To many.
-    Many(Vec<Identifier>),
-}
-
-impl RelationshipData {
-    /// Whether the relationship has no `data`.
-    #[must_use]
-    pub fn is_absent(&self) -> bool {
-        matches!(self, RelationshipData::Absent)
-    }
-
-    /// All identifiers: none, one or many.
-    #[must_use]
-    pub fn identifiers(&self) -> &[Identifier] {
-        match self {
-            RelationshipData::Absent | RelationshipData::Null => &[],
-            RelationshipData::One(identifier) => std::slice::from_ref(identifier),
-            RelationshipData::Many(identifiers) => identifiers,
-        }
-    }
-
-    fn from_value(value: Value) -> Result<Self, ResourceError> {
-        match value {
-            Value::Null => Ok(RelationshipData::Null),
-            Value::Array(values) => members::list(values, Identifier::from_value).map(RelationshipData::Many),
-            one @ Value::Object(_) => Identifier::from_value(one).map(RelationshipData::One),
-            other => Err(ResourceError::malformed("an object, a list or null", &other)),
-        }
-    }
-}
+/// The related resources of a relationship.
+pub type RelationshipData = DataMember<Identifier>;
 
 /// A relationship of a resource.
 #[derive(Clone, Default, PartialEq, Serialize)]
@@ -113,7 +75,7 @@ impl Relationship {
     /// ```
     /// use zc_events_protocol::resource::{Identifier, Relationship};
     /// let items = Relationship::to_many([5, 6].map(|id| Identifier::new("Item", id)));
-    /// assert_eq!(items.data.identifiers().len(), 2);
+    /// assert_eq!(items.data.items().len(), 2);
     /// ```
     #[must_use]
     pub fn to_many(identifiers: impl IntoIterator<Item = Identifier>) -> Self {
@@ -134,7 +96,7 @@ impl Relationship {
         let mut from = members::object(value)?;
         let data = match from.remove("data") {
             None => RelationshipData::Absent,
-            Some(data) => RelationshipData::from_value(data).map_err(|e| e.inside("data"))?,
+            Some(data) => RelationshipData::read(data, Identifier::from_value).map_err(|e| e.inside("data"))?,
         };
         let links = members::side_map(&mut from, "links");
         let meta = members::side_map(&mut from, "meta");

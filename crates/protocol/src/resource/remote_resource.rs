@@ -138,7 +138,7 @@ impl<'a> RemoteResource<'a> {
     #[must_use]
     pub fn related_list(&self, name: &str) -> Vec<RemoteResource<'a>> {
         let via = self.object().and_then(|object| object.relation(name));
-        let identifiers = via.map(|via| via.data.identifiers()).unwrap_or_default();
+        let identifiers = via.map(|via| via.data.items()).unwrap_or_default();
         let one = |identifier| RemoteResource { index: Arc::clone(&self.index), target: self.find(identifier), via };
         identifiers.iter().map(one).collect()
     }

@@ -104,7 +104,11 @@ impl ServerState {
     pub(super) fn look(&mut self, consumer: u64) -> Look {
         let Some(consumer) = self.consumers.get_mut(&consumer) else { return Look::Ended(Ended::Closed) };
         match (consumer.ended, consumer.take()) {
-            (Some(why), _) => Look::Ended(why),
+            (Some(why), _) => {
+                // Other threads that share the subscription are told, too.
+                consumer.wake();
+                Look::Ended(why)
+            }
             (None, Some(taken)) => Look::Found(taken),
             (None, None) => Look::Nothing(self.alarms.first().map(|(when, _)| *when)),
         }

@@ -511,3 +511,29 @@ fn the_priorities_of_quorum_queues_are_set_for_later_declarations() {
         assert_eq!(subscription.next(deadline).unwrap().unwrap().body, first, "{name}");
     }
 }
+
+#[test]
+fn threads_that_share_a_subscription_each_get_a_delivery_and_each_get_its_end() {
+    const THREADS: usize = 3;
+    let broker = MemoryBroker::new(Arc::new(SystemClock));
+    let late = || SystemClock.deadline(20 * SECOND);
+    declare(&broker, queue("shared", false, [])).unwrap();
+    for _ in 0..50 {
+        let subscription = broker.subscribe("shared", ConsumeOptions { prefetch: 9 }, late()).unwrap();
+        thread::scope(|scope| {
+            let next = || subscription.next(late());
+            let threads = [(); THREADS].map(|()| scope.spawn(next));
+            for _ in 0..THREADS {
+                put(&broker, "shared", &Properties::default(), "one").unwrap();
+            }
+            for thread in threads {
+                thread.join().unwrap().unwrap().expect("one for each").settler.ack();
+            }
+            let threads = [(); THREADS].map(|()| scope.spawn(next));
+            broker.restart();
+            for thread in threads {
+                assert!(matches!(thread.join().unwrap(), Err(Error::Unavailable { .. })));
+            }
+        });
+    }
+}

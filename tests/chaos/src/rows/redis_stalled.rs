@@ -1,4 +1,4 @@
-//! Redis that does not answer for longer than anybody waits, and then answers everything at once.
+//! Redis does not answer for longer than all deadlines, and then answers everything at once.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;

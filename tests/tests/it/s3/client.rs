@@ -83,7 +83,7 @@ impl Log for Listener {
     fn flush(&self) {}
 }
 
-/// The secret key is in nothing that anybody says or logs, at any level: it is not even sent. The token and the contents
+/// The secret key is in no error and no log line, at any level: it is not even sent. The token and the contents
 /// are in nothing that we say, and in nothing that others log at a level that is on in production.
 #[test]
 fn s3_refusal_shows_no_secret() {

@@ -101,9 +101,9 @@ fn dispatcher_sleeps_while_all_that_waits_waits_for_busy_workers() {
 /// Work of a class, by its number.
 type Arrival = (WorkClass, u64);
 
-/// What a broker has: work, each piece with the time at which it came.
+/// A work queue, and what is to come into it.
 struct Line {
-    work: WorkQueue<(WorkClass, u64)>,
+    work: WorkQueue<Arrival>,
     incoming: (Sender<Arrival>, Receiver<Arrival>),
     interrupt: (Sender<()>, Receiver<()>),
     leaders: AtomicUsize,
@@ -149,7 +149,7 @@ impl Line {
             };
             let began = Instant::now();
             assert!(role == WorkerRole::General || class == WorkClass::Request);
-            if class == WorkClass::Event && number % 32 == 0 {
+            if class == WorkClass::Event && number.is_multiple_of(32) {
                 // As a handler that asks its own service: it returns once a later request was taken.
                 self.incoming.0.send((WorkClass::Request, number)).unwrap();
                 gate.recv_timeout(LONG).expect("the request of a handler is taken");
@@ -193,17 +193,17 @@ fn run_line(workers: usize, rounds: u64) {
             }
         });
         let (mut sent, mut asked, mut answered) = (0, 0, 0);
-        let mut number = 0;
+        let mut number: u64 = 0;
         for round in 0..rounds {
             for _ in 0..fastrand::u64(1..50) {
                 number += 1;
-                asked += u64::from(number % 32 == 0);
+                asked += u64::from(number.is_multiple_of(32));
                 sent += 1;
                 line.incoming.0.send((WorkClass::Event, number)).unwrap();
             }
             let since = Instant::now();
             while line.taken.load(Ordering::SeqCst) < sent + asked {
-                // Whoever has asked is answered.
+                // Answer all requests.
                 let requests = line.requests.load(Ordering::SeqCst);
                 for _ in answered..requests {
                     gate.send(()).unwrap();

@@ -1,4 +1,4 @@
-//! The page for those who come from Python, and the tables in it, which stand between two marks.
+//! The page about migrating from Python. Its generated tables are between two marks.
 
 use std::path::PathBuf;
 

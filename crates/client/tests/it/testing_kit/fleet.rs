@@ -338,7 +338,7 @@ fn request_to_a_stopped_service_waits_for_its_restart() {
     let _service = service().unwrap();
     assert_eq!(late.wait().unwrap(), 9);
     assert!(fleet.complaints().is_empty(), "{:?}", fleet.complaints());
-    // Somebody else may stand in for it meanwhile.
+    // Another stub may answer for it meanwhile.
     drop(_service);
     fleet.expect(Expectation::call("square").returns(16));
     assert_eq!(caller.get("square").data(4).unwrap().fetch::<i64>().unwrap(), 16);

@@ -260,7 +260,7 @@ proptest! {
         if let Ok(document) = Document::from_value(value) {
             prop_assert_eq!(&Document::from_value(document.to_value()).unwrap(), &document);
             let index = document.index();
-            for object in document.data.objects() {
+            for object in document.data.items() {
                 let _ = object.resource::<Value>();
                 for name in object.relationships.keys() {
                     prop_assert_eq!(document.related(object, name), index.related(object, name));
