@@ -1,16 +1,20 @@
 //! How a service takes its messages: all of them, whatever its workers do and its connections. In memory, by the real clock.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Select};
 use zc_events::{
-    Context, Delivered, Event, EventClient, HandlerError, Observer, Retry, Service, Settings, SettingsBuilder, Settled,
-    SystemClock, Value,
+    Context, Deadline, Delivered, Event, EventClient, HandlerError, Observer, Retry, Service, Settings,
+    SettingsBuilder, Settled, SystemClock, Value,
 };
 use zc_events_transport::memory::MemoryBroker;
+use zc_events_transport::{
+    Broker, ConsumeOptions, Delivery, Health, Inspection, Outgoing, Polled, Receipt, Subscription, Topology,
+};
 
 use crate::support::{PATIENCE, eventually};
 
@@ -226,4 +230,88 @@ fn failed_event_counts_as_failed_whatever_its_status() {
     client.emit(&event("fails", 1)).unwrap();
     eventually(|| service.health().dead_lettered == 1);
     assert_eq!(service.health().failed, 1);
+}
+
+/// A broker in memory whose first subscription to each queue panics.
+struct PanickingBroker(MemoryBroker);
+
+struct PanickingSubscription(Box<dyn Subscription>);
+
+impl Subscription for PanickingSubscription {
+    fn try_next(&self) -> zc_events_transport::Result<Polled> {
+        panic!("on purpose")
+    }
+
+    fn register<'a>(&'a self, select: &mut Select<'a>) {
+        self.0.register(select);
+    }
+
+    fn next_unless(&self, _: &Receiver<()>, _: Deadline) -> zc_events_transport::Result<Option<Delivery>> {
+        panic!("on purpose")
+    }
+
+    fn cancel(&self, deadline: Deadline) -> zc_events_transport::Result<()> {
+        self.0.cancel(deadline)
+    }
+}
+
+impl Broker for PanickingBroker {
+    fn declare(&self, topology: &Topology, deadline: Deadline) -> zc_events_transport::Result<()> {
+        self.0.declare(topology, deadline)
+    }
+
+    fn send(&self, message: &Outgoing<'_>, deadline: Deadline) -> zc_events_transport::Result<Receipt> {
+        self.0.send(message, deadline)
+    }
+
+    fn subscribe(
+        &self,
+        queue: &str,
+        options: ConsumeOptions,
+        deadline: Deadline,
+    ) -> zc_events_transport::Result<Box<dyn Subscription>> {
+        static BEFORE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+        let subscription = self.0.subscribe(queue, options, deadline)?;
+        let is_first = BEFORE.lock().unwrap().insert(queue.to_owned());
+        Ok(if is_first { Box::new(PanickingSubscription(subscription)) } else { subscription })
+    }
+
+    fn subscribe_with(
+        &self,
+        topology: &Topology,
+        queue: &str,
+        options: ConsumeOptions,
+        deadline: Deadline,
+    ) -> zc_events_transport::Result<Box<dyn Subscription>> {
+        self.0.subscribe_with(topology, queue, options, deadline)
+    }
+
+    fn inspect(&self, wanted: &Topology, deadline: Deadline) -> zc_events_transport::Result<Inspection> {
+        self.0.inspect(wanted, deadline)
+    }
+
+    fn remove(&self, topology: &Topology, deadline: Deadline) -> zc_events_transport::Result<()> {
+        self.0.remove(topology, deadline)
+    }
+
+    fn health(&self) -> Health {
+        self.0.health()
+    }
+
+    fn close(&self, deadline: Deadline) -> zc_events_transport::Result<()> {
+        self.0.close(deadline)
+    }
+}
+
+#[test]
+fn subscription_that_panics_is_replaced() {
+    let broker = Arc::new(PanickingBroker(MemoryBroker::new(Arc::new(SystemClock))));
+    let settings = Settings::builder().broker_url("memory://").staging_name("test").service_name("panicking");
+    let client = EventClient::builder(settings.build().unwrap()).broker(broker).build().unwrap();
+    let (handled, events) = mpsc::channel();
+    let service =
+        Service::builder(&client).on("e", move |_: &Context, _: Value| Ok(handled.send(())?)).start().unwrap();
+    client.emit(&Event::new("e")).unwrap();
+    events.recv().unwrap();
+    assert!(service.health().last_error.is_some_and(|error| error.contains("panicked: on purpose")));
 }

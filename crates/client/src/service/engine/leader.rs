@@ -1,20 +1,23 @@
 //! Leading: taking what the subscriptions deliver, and what is due. One thread at a time leads.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zc_events_protocol::Deadline;
+use zc_events_protocol::{Deadline, Outcome};
 use zc_events_transport::{Delivery, Polled, Subscription, wait_until_ready};
 
 use super::blocked_move::Work;
+use super::invoke::panic_text;
 use super::live::LiveSubscription;
 use super::message::{self, InboundMessage};
 use super::queue::QueueRole;
 use super::settle;
 use super::state::EngineState;
 use super::work_queue::{WorkClass, WorkerRole};
-use crate::Error;
+use crate::log_fields::LogLine;
 use crate::observe::Delivered;
+use crate::{Error, Result};
 
 /// How many deliveries are taken from one subscription before the next one is asked.
 const BURST: usize = 64;
@@ -76,7 +79,7 @@ fn poll(state: &EngineState, live: &[Arc<LiveSubscription>]) -> Round {
     let mut round = Round::default();
     for live in live.iter().filter(|live| !live.has_failed()) {
         for count in 1..=BURST {
-            match live.subscription.try_next() {
+            match next(live) {
                 Ok(Polled::Delivery(delivery)) => {
                     delivered(state, live, *delivery);
                     round.is_busy |= count == BURST;
@@ -86,13 +89,25 @@ fn poll(state: &EngineState, live: &[Arc<LiveSubscription>]) -> Round {
                     break;
                 }
                 Err(error) => {
-                    live.failed(Error::from(error));
+                    live.failed(error);
                     break;
                 }
             }
         }
     }
     round
+}
+
+/// What the subscription has. One that panics has failed, like one whose connection is lost: its consumer connects again.
+fn next(live: &LiveSubscription) -> Result<Polled> {
+    match catch_unwind(AssertUnwindSafe(|| live.subscription.try_next())) {
+        Ok(polled) => Ok(polled?),
+        Err(panic) => Err(Error::Unavailable {
+            what: format!("the subscription to `{}` panicked: {}", live.queue.name, LogLine(panic_text(&*panic))),
+            outcome: Outcome::NotSent,
+            source: None,
+        }),
+    }
 }
 
 /// A message has arrived. One that no handler of this service is for is settled at once.
