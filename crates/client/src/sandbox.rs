@@ -73,8 +73,8 @@ impl Sandbox {
         &self.client
     }
 
-    /// Deletes everything in the sandbox and closes its connections. Stop its services first: a running service would declare
-    /// its queues again.
+    /// Closes the connections of the sandbox and deletes everything in it. In memory, stop its services first: a running
+    /// service would declare its queues again.
     ///
     /// # Errors
     /// [`Error::Rejected`](crate::Error::Rejected), [`Error::Unavailable`](crate::Error::Unavailable),
@@ -88,9 +88,15 @@ impl Sandbox {
             return Ok(());
         }
         let inner = self.client.inner();
-        let deadline = inner.deadline(timeout);
-        let removed = inner.broker.remove(&inner.settings.topology(), deadline);
-        let closed = if self.owns_connections { inner.broker.close(deadline) } else { Ok(()) };
+        let (topology, deadline) = (inner.settings.topology(), inner.deadline(timeout));
+        if !self.owns_connections {
+            return Ok(inner.broker.remove(&topology, deadline)?);
+        }
+        // Closed first, and removed over a connection of its own: a service that still runs would declare its queues again.
+        let closed = inner.broker.close(inner.deadline(timeout / 2));
+        let broker = inner.settings.open_broker()?;
+        let removed = broker.remove(&topology, deadline);
+        let closed = closed.and(broker.close(deadline));
         Ok(removed.and(closed)?)
     }
 }
