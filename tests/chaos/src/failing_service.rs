@@ -28,7 +28,8 @@ pub(super) struct FailingService {
 }
 
 impl FailingService {
-    /// Makes a service that has not started. Its retries wait for `pause`, 1 or 5 seconds, in one queue, `.retry.1s` or `.retry.5s`.
+    /// Makes a service that has not started. Its retries wait for `pause`, 1 or 5 seconds, in one queue, `.retry.1s` or
+    /// `.retry.5s`.
     pub(super) fn new(fixture: &Fixture, name: &str, pause: Duration) -> zc_events::Result<Self> {
         let settings = fixture.settings(name).build()?;
         let queue = format!("{}-events", settings.service_name().unwrap_or_default());

@@ -9,7 +9,7 @@ use zc_events::{Settings, SettingsBuilder};
 use super::{AmqpClient, Child, DelayMonitor, Proxy, RedisClient, SchedulerDelay};
 use integration_tests::unique;
 
-/// The servers and the rest. Rows run one after another on the same one, and leave it as they found it.
+/// The servers of all rows. Rows run one after another on the same servers, and leave them as they found them.
 pub struct Fixture {
     /// Whether this is the quick form.
     pub quick: bool,
@@ -31,7 +31,7 @@ impl Fixture {
         self.servers.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 
-    /// How much of something there is: in the whole form, and in the quick one.
+    /// Chooses an amount: the first in the whole form, the second in the quick form.
     #[must_use]
     pub fn scale(&self, whole: u64, quick: u64) -> u64 {
         if self.quick { quick } else { whole }
@@ -49,7 +49,7 @@ impl Fixture {
         &self.redis_url
     }
 
-    /// Settings for these servers, with an exchange and a service name of their own that begin with `name`.
+    /// Settings for these servers, with a unique exchange and a unique service name that begin with `name`.
     pub fn settings(&self, name: &str) -> SettingsBuilder {
         Settings::builder()
             .broker_url(&self.broker_url)
@@ -58,18 +58,18 @@ impl Fixture {
             .service_name(unique(name))
     }
 
-    /// A proxy before RabbitMQ, and the URL that leads through it.
+    /// A proxy in front of RabbitMQ, and its URL.
     ///
     /// # Errors
-    /// No port could be had.
+    /// No port is free.
     pub fn broker_proxy(&self) -> std::io::Result<(Proxy, String)> {
         Proxy::before(&self.broker_url)
     }
 
-    /// A proxy before Redis, and the URL that leads through it.
+    /// A proxy in front of Redis, and its URL.
     ///
     /// # Errors
-    /// No port could be had.
+    /// No port is free.
     pub fn redis_proxy(&self) -> std::io::Result<(Proxy, String)> {
         Proxy::before(&self.redis_url)
     }
@@ -77,7 +77,7 @@ impl Fixture {
     /// A plain AMQP client.
     ///
     /// # Errors
-    /// The broker is not there.
+    /// The broker is unreachable.
     pub fn plain(&self) -> Result<AmqpClient, Box<dyn Error>> {
         AmqpClient::open(&self.broker_url)
     }
@@ -85,70 +85,70 @@ impl Fixture {
     /// A plain connection to Redis.
     ///
     /// # Errors
-    /// Redis is not there.
+    /// Redis is unreachable.
     pub fn redis(&self) -> Result<RedisClient, Box<dyn Error>> {
         RedisClient::open(&self.redis_url)
     }
 
-    /// This program once more, as the `child` of a row.
+    /// Starts this program again, as the `child` of a row.
     ///
     /// # Errors
-    /// The system's.
+    /// The error of the system.
     pub fn child(&self, row: &str, environment: &[(&str, String)]) -> std::io::Result<Child> {
         Child::start(row, environment)
     }
 
-    /// How late this machine is from now on.
+    /// Measures the scheduler delay of this machine from now on.
     #[must_use]
     pub fn delay(&self) -> SchedulerDelay {
         self.delay_monitor.delay()
     }
 
-    /// SIGKILL to RabbitMQ.
+    /// Sends SIGKILL to RabbitMQ.
     pub fn kill_broker(&self) {
         self.servers().kill_broker();
     }
 
-    /// RabbitMQ again, on its data. Returns when a plain client can log in and declare a queue, 5 to 25 s later.
+    /// Starts RabbitMQ again with its data. Returns when a plain client can log in and declare a queue, after 5 to 25 s.
     ///
     /// # Errors
-    /// It did not come.
+    /// The server did not start.
     pub fn start_broker(&self) -> Result<(), String> {
         self.servers().start_broker()
     }
 
-    /// SIGKILL to Redis: all its keys are gone.
+    /// Sends SIGKILL to Redis. All its keys are lost.
     pub fn kill_redis(&self) {
         self.servers().kill_redis();
     }
 
-    /// Redis again, empty. Returns when it answers.
+    /// Starts Redis again, without keys. Returns when it answers.
     ///
     /// # Errors
-    /// It did not come.
+    /// The server did not start.
     pub fn start_redis(&self) -> Result<(), String> {
         self.servers().start_redis()
     }
 
-    /// Asks RabbitMQ's own tool. Blocks for 2 to 4 s.
+    /// Runs `rabbitmqctl`. Blocks for 2 to 4 s.
     ///
     /// # Errors
-    /// What it said.
+    /// The output of the command.
     pub fn rabbitmqctl(&self, arguments: &[&str]) -> Result<String, String> {
         self.servers().rabbitmqctl(arguments)
     }
 
-    /// Lets RabbitMQ write down which queues there are. Killed right after a declaration, it was seen to forget the queue,
-    /// and with it what it had confirmed. Blocks for 2 to 4 s.
+    /// Makes RabbitMQ write its queue definitions to disk. If it is killed right after a declaration, it can forget the
+    /// queue with its confirmed messages. Blocks for 2 to 4 s.
     ///
     /// # Errors
-    /// What it said.
+    /// The output of the command.
     pub fn keep_topology(&self) -> Result<(), String> {
         let said = self.rabbitmqctl(&["eval", "mnesia:dump_log(), mnesia:sync_log()."])?;
         if said.trim() == "ok" { Ok(()) } else { Err(format!("writing down the queues said {said:?}")) }
     }
 
-    /// Whether both servers answer; what does not is started again. For use between rows.
+    /// Starts each server that does not answer. For use between rows.
     pub(super) fn mend(&self) -> Result<(), String> {
         if self.plain().is_err() {
             self.kill_broker();

@@ -1,11 +1,11 @@
-//! What became of each message, by its number.
+//! Records what happened to each message, by its number.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use zc_events::{Error, Outcome};
 
-/// What is known of one message.
+/// The counts of one message.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     attempted: u32,
@@ -21,7 +21,7 @@ struct Entry {
     crossed: u32,
 }
 
-/// The book of a row. Shared between threads by reference.
+/// The ledger of a row. Threads share it by reference.
 #[derive(Default)]
 pub struct Ledger {
     entries: Mutex<BTreeMap<u64, Entry>>,
@@ -69,7 +69,7 @@ impl Ledger {
         self.change(id, |entry| entry.completed += 1);
     }
 
-    /// Its caller got an answer, and that was its own or another's.
+    /// The caller got an answer: its own, or that of another call.
     pub fn answered(&self, id: u64, its_own: bool) {
         self.change(id, |entry| if its_own { entry.answered += 1 } else { entry.crossed += 1 });
     }
@@ -98,7 +98,7 @@ impl Ledger {
         self.count(|entry| entry.nacked > 0)
     }
 
-    /// How many calls left it open what became of theirs.
+    /// How many calls ended with an unknown outcome.
     #[must_use]
     pub fn unknowns(&self) -> usize {
         self.count(|entry| entry.unknown > 0)
@@ -116,13 +116,13 @@ impl Ledger {
         self.count(|entry| entry.handled > 0)
     }
 
-    /// How many were handled at least once with the broker's word that it delivered them before.
+    /// How many were handled at least once with the redelivered flag.
     #[must_use]
     pub fn redeliveries(&self) -> usize {
         self.count(|entry| entry.redelivered > 0)
     }
 
-    /// How many were answered to their caller.
+    /// How many callers got their answer.
     #[must_use]
     pub fn answers(&self) -> usize {
         self.count(|entry| entry.answered > 0)
@@ -134,19 +134,19 @@ impl Ledger {
         self.count(|entry| entry.crossed > 0)
     }
 
-    /// How many were reported as sent, and never handled: lost.
+    /// How many were lost: confirmed, but never handled.
     #[must_use]
     pub fn lost(&self) -> usize {
         self.count(|entry| entry.confirmed > 0 && entry.handled == 0)
     }
 
-    /// How many were said not to be sent, and were handled all the same.
+    /// How many were reported as not sent, but were handled.
     #[must_use]
     pub fn denied(&self) -> usize {
         self.count(|entry| entry.confirmed + entry.unknown + entry.nacked == 0 && entry.handled > 0)
     }
 
-    /// How many times more than once messages were handled, all together.
+    /// The number of repeated handlings of all messages together.
     #[must_use]
     pub fn duplicates(&self) -> usize {
         self.lock().values().map(|entry| entry.handled.saturating_sub(1) as usize).sum()
@@ -158,7 +158,7 @@ impl Ledger {
         self.count(|entry| entry.completed > 1)
     }
 
-    /// A few that were lost, to look for in a log.
+    /// The numbers of some lost messages, to find them in a log.
     #[must_use]
     pub fn examples_lost(&self) -> Vec<u64> {
         let entries = self.lock();

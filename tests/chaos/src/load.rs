@@ -1,4 +1,4 @@
-//! A client whose threads emit events until they are told to stop, and a service that handles them: what rows break.
+//! A load for rows to break: a client whose threads emit events until they are stopped, and a service that handles them.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use zc_events::{Context, Event, EventClient, HandlerError, Service, Settings, Va
 use super::{Fixture, Ledger, Report};
 use integration_tests::wait_until;
 
-/// How long all that is confirmed may take to be handled in the end.
+/// The limit for handling all confirmed events at the end.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long the service's handlers, and the broker's answer to the end of a connection, may take.
+/// The limit for the service's handlers, and for the broker's answer when a connection is closed.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// Emitters, service, and the book of both.
+/// The client, the service and their ledger.
 pub struct Load {
-    /// What emits, and what the service is made of.
+    /// The client that emits and that the service uses.
     pub client: EventClient,
-    /// What handles.
+    /// The service that handles the events.
     pub service: Service,
-    /// What became of each event.
+    /// What happened to each event.
     pub ledger: Arc<Ledger>,
     /// The service's queue.
     pub queue: String,
     emitters: Emitters,
 }
 
-/// Dropping it ends them, with the call that each is in.
+/// The emitting threads. Dropping it stops each thread after its current call.
 struct Emitters {
     counts: Arc<Counts>,
     threads: Vec<JoinHandle<()>>,
@@ -44,7 +44,7 @@ struct Counts {
 }
 
 impl Load {
-    /// Begins with so many threads that emit one event after another.
+    /// Starts so many threads, each of which emits one event after another.
     ///
     /// # Errors
     /// The service does not start.
@@ -71,20 +71,19 @@ impl Load {
         Ok(Self { client, service, ledger, queue, emitters: Emitters { counts, threads } })
     }
 
-    /// How many calls said that an event is confirmed, so far.
+    /// The number of confirmed events so far.
     #[must_use]
     pub fn confirmed(&self) -> u64 {
         self.emitters.counts.confirmed.load(Ordering::SeqCst)
     }
 
-    /// How many times the handler was called, so far.
+    /// The number of calls of the handler so far.
     #[must_use]
     pub fn handled(&self) -> u64 {
         self.emitters.counts.handled.load(Ordering::SeqCst)
     }
 
-    /// Ends the emitters. Their last calls end by their deadlines; whether they have within `patience`, and without a
-    /// panic.
+    /// Stops the emitters. Returns whether their last calls ended within `patience` and without a panic.
     pub fn stop_emitting(&mut self, patience: Duration) -> bool {
         self.emitters.counts.stop.store(true, Ordering::SeqCst);
         let threads = &mut self.emitters.threads;
@@ -92,7 +91,7 @@ impl Load {
         ended && threads.drain(..).all(|emitter| emitter.join().is_ok())
     }
 
-    /// Stops the service and closes the client; whether that went in peace.
+    /// Stops the service and closes the client. Returns whether both ended cleanly.
     #[must_use]
     pub fn end(self) -> bool {
         let Self { client, service, emitters, .. } = self;
@@ -101,8 +100,8 @@ impl Load {
         client.close(ENDING).is_ok() && abandoned == 0
     }
 
-    /// Once nothing is emitted any more: waits until all is handled and the queue empty, and reports what holds for
-    /// every fault: nothing lost, nothing completed twice, the books in order.
+    /// Call this after the emitters have stopped. Waits until all events are handled and the queue is empty, and checks what
+    /// must hold for every fault: no event is lost, and none is completed twice.
     pub fn settle(&self, fixture: &Fixture, report: &mut Report) {
         let all_handled = wait_until(PATIENCE, || self.ledger.lost() == 0);
         let left = wait_until(PATIENCE, || {

@@ -6,36 +6,36 @@ use amiquip::{AmqpProperties, AmqpValue, FieldTable};
 
 use integration_tests::raw::{entry, long, short};
 
-/// What a service has a handler for that takes `{"number": ..}`.
+/// An event type with a handler that takes `{"number": ..}`.
 pub(super) const TYPED: &str = "typed";
-/// What its handler panics at.
+/// An event type whose handler panics.
 pub(super) const PANICS: &str = "panics";
-/// What its handler fails at.
+/// An event type whose handler fails permanently.
 pub(super) const FAILS: &str = "fails";
-/// What its handler fails at, and is asked again.
+/// An event type whose handler fails and is retried.
 pub(super) const FAILS_TWICE: &str = "fails_twice";
-/// What it has no handler for.
+/// An event type without a handler.
 pub(super) const UNHEARD: &str = "unheard";
 
 /// A message.
 pub(super) struct MalformedMessage {
-    /// What the dead letter's reason must be; none where it must be ignored.
+    /// The reason that the dead letter must have; `None` if the service must ignore the message.
     pub(super) reason: Option<&'static str>,
     pub(super) body: Vec<u8>,
     pub(super) shape: Shape,
 }
 
-/// How it is published.
+/// How the message is published.
 pub(super) enum Shape {
     Valid(Box<AmqpProperties>),
-    /// Properties that no client writes, without their flags, behind a message id.
+    /// With a property list that no client writes: properties without their flags, after a message id.
     Raw {
         flags: [u8; 2],
         before: Vec<u8>,
     },
 }
 
-/// A message of protocol 1, by hand.
+/// The body of a message of protocol 1.
 fn v1(number: u64, args: &str, kwargs: &str) -> String {
     format!(r#"{{"task":"microservice.event","id":"malformed-{number}","args":{args},"kwargs":{kwargs}}}"#)
 }
@@ -44,7 +44,7 @@ fn event(number: u64, event_type: &str, kwargs: &str) -> String {
     v1(number, &format!(r#"["{event_type}"]"#), kwargs)
 }
 
-/// A sound one of that type.
+/// A well-formed message of that type.
 pub(super) fn sound(number: u64, event_type: &str) -> String {
     event(number, event_type, &format!(r#"{{"number":{number}}}"#))
 }
@@ -98,7 +98,7 @@ impl MalformedMessages {
         Ok(Self { bombs: bombs? })
     }
 
-    /// The message with this number. Each kind comes again and again; large ones are rare.
+    /// The message with this number. The kinds repeat in a cycle; large messages are rare.
     pub(super) fn message(&self, n: u64) -> MalformedMessage {
         let valid = |reason, body: Vec<u8>, properties| MalformedMessage {
             reason: Some(reason),

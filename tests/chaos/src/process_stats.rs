@@ -1,8 +1,8 @@
-//! This process as the system reports it: threads, descriptors, memory.
+//! The threads, descriptors and memory of this process, as the system reports them.
 
 use std::fs;
 
-/// How many threads it has.
+/// The number of threads.
 ///
 /// # Errors
 /// There is no `/proc`.
@@ -10,16 +10,16 @@ pub fn threads() -> std::io::Result<usize> {
     Ok(fs::read_dir("/proc/self/task")?.count())
 }
 
-/// How many files, sockets and the like it has open.
+/// The number of open descriptors: files, sockets and others.
 ///
 /// # Errors
 /// There is no `/proc`.
 pub fn descriptors() -> std::io::Result<usize> {
-    // The one that reads the folder is among them.
+    // Without the descriptor that reads the folder.
     Ok(fs::read_dir("/proc/self/fd")?.count() - 1)
 }
 
-/// How many of the descriptors are ends of pipes.
+/// The number of descriptors that are ends of pipes.
 ///
 /// # Errors
 /// There is no `/proc`.
@@ -28,7 +28,7 @@ pub fn pipe_ends() -> std::io::Result<usize> {
     Ok(targets.filter(|target| target.to_string_lossy().starts_with("pipe:")).count())
 }
 
-/// How many KiB of it are in memory.
+/// The resident memory, in KiB.
 ///
 /// # Errors
 /// There is no `/proc`, or it is not as expected.

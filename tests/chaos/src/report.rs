@@ -1,11 +1,11 @@
-//! What a row saw: figures, and checks that held or not.
+//! The report of a row: figures, and checks that passed or failed.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use integration_tests::scheduler_delay::{SchedulerDelay, percentile};
 
-/// Written by a row while it runs.
+/// A row fills it while it runs.
 #[derive(Default)]
 pub struct Report {
     pub(super) figures: Vec<(String, String)>,
@@ -14,18 +14,18 @@ pub struct Report {
 }
 
 impl Report {
-    /// Something that was counted or measured.
+    /// Adds a figure that was counted or measured.
     pub fn figure(&mut self, name: &str, value: impl Display) {
         log::info!("    {name}: {value}");
         self.figures.push((name.to_owned(), value.to_string()));
     }
 
-    /// A length of time.
+    /// Adds a duration.
     pub fn time(&mut self, name: &str, value: Duration) {
         self.figure(name, Shown(value));
     }
 
-    /// What must hold. `what` says it as it should be.
+    /// Adds a check. `what` is the statement that must hold.
     pub fn check(&mut self, what: &str, holds: bool) {
         self.checks += 1;
         if !holds {
@@ -34,19 +34,19 @@ impl Report {
         }
     }
 
-    /// Adds what a part of the row has reported.
+    /// Adds the report of a part of the row.
     pub fn absorb(&mut self, part: Report) {
         self.figures.extend(part.figures);
         self.failures.extend(part.failures);
         self.checks += part.checks;
     }
 
-    /// `check` with what was seen, for a value that must be another.
+    /// Checks that a value equals another, and shows both.
     pub fn equal<T: PartialEq + Display>(&mut self, what: &str, seen: T, wanted: T) {
         self.check(&format!("{what}: {wanted}, but it is {seen}"), seen == wanted);
     }
 
-    /// What must have ended within `limit`, and as much more as this machine was late meanwhile.
+    /// Checks that something took at most `limit` plus the scheduler delay of this machine meanwhile.
     pub fn within(&mut self, what: &str, took: Duration, limit: Duration, late: &SchedulerDelay) {
         self.time(what, took);
         let slack = late.worst();
@@ -56,9 +56,9 @@ impl Report {
         );
     }
 
-    /// Of what many calls took: in 99 of 100 within `p99`, in all within `worst`, and as much more as this machine was
-    /// late meanwhile. For the former that is what the sleeper was late by in one of a thousand naps, not in one of a
-    /// hundred: it is woken once, and a call goes through several threads, at the same moment as many others.
+    /// Checks the durations of many calls: 99 of 100 took at most `p99`, and all took at most `worst`, each plus the
+    /// scheduler delay meanwhile. For `p99` this is the delay of one in 1,000 naps, not of one in 100, because a nap
+    /// wakes one thread, and a call wakes several, at the same moment as many other calls.
     pub fn all_within(&mut self, what: &str, took: &[Duration], p99: Duration, worst: Duration, late: &SchedulerDelay) {
         let (seen_p99, seen_worst) = (percentile(took.to_vec(), 0.99), percentile(took.to_vec(), 1.0));
         self.time(&format!("{what}, p99"), seen_p99);
@@ -77,7 +77,7 @@ impl Report {
     }
 }
 
-/// A time as people read it.
+/// Shows a duration for people.
 pub(super) struct Shown(pub(super) Duration);
 
 impl Display for Shown {

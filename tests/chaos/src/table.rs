@@ -19,7 +19,7 @@ impl Ran {
     }
 }
 
-/// All of it, and what did not hold below it.
+/// The whole table, followed by the failed checks.
 pub(super) fn render(all: &[Ran], quick: bool, took: Duration) -> String {
     let mut text = String::from("| fault | injected | must hold | figures | took | |\n|---|---|---|---|---|---|\n");
     for ran in all {

@@ -20,7 +20,7 @@ const EMITTERS: usize = 4;
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
     let (crashes, between) = (fixture.scale(20, 2), fixture.scale(500, 500));
     let mut load = Load::start(fixture.settings("crash").build()?, EMITTERS)?;
-    // Its queues are declared. Which are not on disk yet would be forgotten, with confirmed messages in them.
+    // The queues are declared. RabbitMQ would forget a queue that is not on disk yet, with its confirmed messages.
     wait_until(PATIENCE, || load.service.health().is_ready())?;
     fixture.keep_topology()?;
     let late = fixture.delay();
@@ -32,7 +32,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
         fixture.kill_broker();
         let gone = wait_until(PATIENCE, || !load.client.health().connected && !load.service.health().consuming);
         noticed += u64::from(gone.is_ok() && fixture.plain().is_err());
-        // Calls that were under way have ended: what is counted from here on was sent to the new broker.
+        // Calls from before the crash have ended: calls counted from here on went to the new broker.
         let (confirmed, handled) = (load.confirmed(), load.handled());
         fixture.start_broker()?;
         let login = Instant::now();

@@ -21,7 +21,7 @@ pub(super) static ROW: Row = Row {
 const PATIENCE: Duration = Duration::from_secs(60);
 const PREFETCH: u16 = 64;
 const EMITTERS: u64 = 4;
-/// How many events each emitter has out at once.
+/// Unconfirmed events of each emitter.
 const WINDOW: usize = 16;
 
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
@@ -57,7 +57,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
         } else {
             let way = if fastrand::bool() { Way::Up } else { Way::Down };
             proxy.set(way, Mode::CutAfter(fastrand::u64(1..20_000), ending));
-            // Where nothing flows any more there is nothing to cut in the middle of.
+            // Without traffic there is nothing to cut.
             if wait_until(Duration::from_secs(5), || proxy.cuts() > before).is_err() {
                 proxy.set(way, Mode::Pass);
                 proxy.cut_all(ending);

@@ -18,11 +18,11 @@ pub(super) static ROW: Row = Row {
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const EMITTERS: usize = 4;
-/// Channels of the client: each is one more thing to be given back.
+/// Channels of the client: each must be released, too.
 const CHANNELS: u32 = 4;
-/// How many connections one call of the tool closes; it may take a minute at most.
+/// How many connections one call of `rabbitmqctl` closes. It takes at most a minute.
 const BATCH: u64 = 250;
-/// amiquip's thread of a connection; a panic of it is the end of that connection, and told as such.
+/// amiquip's thread of a connection. If it panics, the connection ends, and the library reports that.
 const IO_THREAD: &str = "amiquip-io";
 
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
@@ -32,7 +32,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
         let pipes = pipe_ends()?;
         Ok::<_, std::io::Error>((threads()?, descriptors()?.saturating_sub(pipes), pipes))
     };
-    // Threads and sockets exactly; a pipe has two ends.
+    // Threads and sockets must be equal. A pipe has two ends.
     let gone = |now: (usize, usize, usize), before: (usize, usize, usize)| {
         now.0 <= before.0 && now.1 <= before.1 && now.2 <= before.2 + 2 * lost_pipes(closes)
     };
@@ -57,19 +57,19 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     report.figure("connections closed by the broker", closed);
     report.figure("opened again for publishing", reopened);
     report.check("as many connections are closed as asked for", closed >= closes);
-    // Many are closed before they are of use, and not counted by the client.
+    // Many connections are closed before they can be used; the client does not count them.
     report.check("the client's were among them, and came back", reopened > 0);
     report.check("events are emitted and handled afterwards", alive.is_ok());
     report.check("every call ended", ended);
     load.settle(fixture, report);
 
-    // With the same connections as at the start.
+    // Measure with the same connections as at the start.
     let idle = wait_until(PATIENCE, || counts().is_ok_and(|now| gone(now, warm)));
     let open = counts()?;
     report.figure("threads with open connections", format!("{} then {}", warm.0, open.0));
     report.figure("descriptors with open connections", format!("{} then {}", warm.1 + warm.2, open.1 + open.2));
     report.check("no more threads and descriptors than before the closes", idle.is_ok());
-    // Were one of its threads stuck, this would not return.
+    // This would not return if a thread of the client were stuck.
     let ending = thread::spawn(move || load.end());
     let ends = wait_until(PATIENCE, || ending.is_finished());
     report.check("service and client end in peace", ends.is_ok() && ending.join().is_ok_and(|in_peace| in_peace));
@@ -84,17 +84,18 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     Ok(())
 }
 
-/// How many pipes may be lost. The queue by which other threads wake mio's is closed with its connection; who is in the
-/// middle of entering it then (between the two stores of `enqueue_node`, `dequeue_node` takes the queue for empty) leaves
-/// a node behind that keeps the queue and the pipe in it for ever. Seen once in 2,000 closes on a busy machine.
+/// How many pipes may leak. Other threads wake mio's thread by a queue, which is closed with its connection. A thread
+/// that is just entering the queue (between the two stores of `enqueue_node`, `dequeue_node` sees an empty queue)
+/// leaves a node behind, which keeps the queue and its pipe for ever. This happened once in 2,000 closes on a busy
+/// machine.
 fn lost_pipes(closes: u64) -> usize {
     1 + closes as usize / 500
 }
 
-/// Has the broker close connections as they come until there were `wanted` different ones. Says how many.
+/// Makes the broker close connections until it has closed `wanted` different ones. Returns the number.
 fn close(fixture: &Fixture, wanted: u64) -> Result<u64, String> {
     let program = format!(
-        // RabbitMQ 4 calls `connections_local` by another name.
+        // RabbitMQ 4 has another name for `connections_local`.
         "Local = case erlang:function_exported(rabbit_networking, local_connections, 0) of \
              true -> fun() -> rabbit_networking:local_connections() end; \
              false -> fun() -> rabbit_networking:connections_local() end end, \

@@ -1,4 +1,4 @@
-//! Connections that are there for both ends while what goes one way, or either, vanishes.
+//! Connections that both ends believe to be open, while the bytes of one direction or of both are lost.
 
 use std::time::{Duration, Instant};
 
@@ -9,18 +9,18 @@ use integration_tests::wait_until;
 
 pub(super) static ROW: Row = Row {
     name: "half-open",
-    fault: "a proxy swallows what goes up, what goes down, or both, of all open connections",
+    fault: "a proxy swallows all bytes to the broker, from it, or both ways, of all open connections",
     must_hold: "publisher and consumer notice within 2 x heartbeat + 2 s and come back; nothing confirmed is lost",
     run,
     child: None,
 };
 
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How much later than the notice there is a new connection: the first pauses before an attempt are short.
+/// The time from the notice to a new connection: the first pauses between attempts are short.
 const ANEW: Duration = Duration::from_secs(1);
-/// How much later everything is back: the longest pause, and the attempt.
+/// The time until everything works again: the longest pause, and the attempt.
 const BACK: Duration = Duration::from_secs(5);
-/// Of the client; one for the service's queue, one for its quarantine.
+/// The connections: one of the client, one for the service's queue, one for its quarantine.
 const CONNECTIONS: usize = 3;
 const EMITTERS: usize = 2;
 
@@ -34,7 +34,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
             .settings("half-open")
             .broker_url(url)
             .events_heartbeat(heartbeat as u16)
-            // An emitter waits for no confirm any longer; the heartbeat is what notices.
+            // No emitter waits for a confirm now, so only the heartbeat can notice the fault.
             .events_publish_timeout(limit * 2);
         swallow(fixture, report, &proxy, settings.build()?, (way, name), limit)?;
     }
@@ -65,7 +65,7 @@ fn swallow(
         if !load.service.health().consuming {
             consumer.get_or_insert_with(|| begun.elapsed());
         }
-        // None is opened before the one that it replaces is given up.
+        // A new connection is opened only after the old one is given up.
         if proxy.accepted() >= accepted + CONNECTIONS {
             anew.get_or_insert_with(|| begun.elapsed());
         }

@@ -39,7 +39,8 @@ fn child() -> Done {
 }
 
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
-    // Each killer of the main queue may crash the process while an innocent event is in flight. There are fewer killers than attempts, so no innocent event runs out of attempts.
+    // Each killer of the main queue may crash the process while an innocent event is in flight. There are fewer killers
+    // than attempts, so no innocent event runs out of attempts.
     let (killers, attempts) = if fixture.quick { (2, 3) } else { (4, 5) };
     let messages = killers * 100;
     let processes = WorkerProcesses::new(ROW.name, attempts, PREFETCH);

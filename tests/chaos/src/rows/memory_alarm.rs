@@ -1,4 +1,4 @@
-//! RabbitMQ thinks that it has no memory left, and takes no messages until it thinks otherwise.
+//! RabbitMQ's memory alarm: it blocks publishers until the alarm ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,9 +20,9 @@ pub(super) static ROW: Row = Row {
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const LEEWAY: Duration = Duration::from_millis(500);
-/// The deadline of an emission.
+/// The timeout of emitting.
 const EMIT: Duration = Duration::from_secs(1);
-/// The deadline of closing, and when it must have ended.
+/// The timeout of closing, and the limit by which it must have ended.
 const CLOSE: Duration = Duration::from_millis(1_500);
 const CLOSED: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     report.check(&format!("and why: {why:?}"), why.as_ref().is_some_and(|why| why.contains("memory")));
     report.check("the client is not ready", !client.health().is_ready());
 
-    // The handlers begin only now.
+    // The handlers start now.
     may.store(true, Ordering::SeqCst);
     let consumed = wait_until(PATIENCE, || handled.load(Ordering::SeqCst) >= waiting);
     report.check("all that was queued is handled under the alarm", consumed.is_ok());
@@ -79,12 +79,12 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     report.within("starting a service under the alarm", begun_second.elapsed(), AGAIN, &late);
     report.check(&format!("a service starts under the alarm: {:?}", second.as_ref().err()), second.is_ok());
     drop(second);
-    // As many calls as end by their deadline in this time.
+    // So many calls can time out in this time.
     let length = Duration::from_secs(fixture.scale(20, 3));
     let mut most = resident_kib()?;
     while begun.elapsed() < length {
         most = most.max(resident_kib()?);
-        // tidy: allow(thread::sleep) between two looks at a figure that others change
+        // tidy: allow(thread::sleep) because it is the interval between two measurements of memory
         thread::sleep(Duration::from_millis(20));
     }
     closing(report, &other, &late)?;
@@ -118,9 +118,9 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     Ok(())
 }
 
-/// A client that is blocked is closed while a call of it waits.
+/// Closes a blocked client while one of its calls waits.
 fn closing(report: &mut Report, client: &EventClient, late: &SchedulerDelay) -> Done {
-    // The broker says that it blocks a connection once that publishes.
+    // The broker reports the alarm to a connection when the connection publishes.
     wait_until(PATIENCE, || matches!(client.emit(&Event::new("ignored")), Err(Error::Blocked { .. })))?;
     let emitter = client.clone();
     let emitting = thread::spawn(move || emitter.emit(&Event::new("ignored")));
@@ -133,13 +133,13 @@ fn closing(report: &mut Report, client: &EventClient, late: &SchedulerDelay) -> 
     Ok(())
 }
 
-/// How the calls of an emitter ended.
+/// The results of an emitter's calls.
 #[derive(Default)]
 struct Calls {
     confirmed: usize,
     blocked: usize,
     unknown: usize,
-    /// Of those that began when the alarm was known, those that ended in any other way than blocked.
+    /// The calls that began when the client knew of the alarm and that did not end as blocked.
     others: Vec<String>,
     worst: Duration,
 }

@@ -23,7 +23,7 @@ pub(super) static ROW: Row = Row {
 };
 
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Numbers of good events begin here.
+/// The first number of the good events.
 const GOOD: u64 = 1 << 40;
 
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
@@ -89,10 +89,10 @@ fn service(client: &EventClient, ledger: &Arc<Ledger>) -> Result<Service, zc_eve
         .start()
 }
 
-/// What was sent.
+/// The messages that were sent.
 #[derive(Default)]
 struct Sent {
-    /// Those that must be dead letters, by their ids, and why.
+    /// The ids of messages that must be dead-lettered, with the reasons.
     dead: HashMap<String, &'static str>,
     good: u64,
     unheard: u64,
@@ -144,7 +144,7 @@ fn publish_all(
     Ok(sent)
 }
 
-/// What the dead letters say.
+/// The content of the dead letters.
 #[derive(Default)]
 struct Letters {
     count: u64,
@@ -152,7 +152,7 @@ struct Letters {
     missing: u64,
     surplus: u64,
     second_attempts: u64,
-    /// Of each reason that is not the one expected, an example.
+    /// An example for each unexpected reason.
     wrong: BTreeMap<(String, String), String>,
 }
 

@@ -1,4 +1,4 @@
-//! Redis's clients cut off, and Redis itself killed, while requests are answered.
+//! The connections of Redis are cut, and Redis itself is killed, while requests are answered.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ pub(super) static ROW: Row = Row {
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// More than there are connections for, so that some wait together on one.
+/// More callers than connections, so that some share a connection.
 const CALLERS: usize = 32;
 
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
     let requests = fixture.scale(100_000, 5_000);
     let (kills, crashes) = (fixture.scale(300, 20), fixture.scale(20, 3));
     let settings = fixture.settings("redis-killed").events_timeout(TIMEOUT);
-    // Two of them, as in life: what cuts off the one must not be told to the other by accident.
+    // Two clients, as in production: each must notice by itself that its connections are cut.
     let (server, client) = (EventClient::new(settings.clone().build()?)?, EventClient::new(settings.build()?)?);
     let service = Service::builder(&server).resource(ECHO, Echo::default()).workers(8).start()?;
 
@@ -54,7 +54,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     Ok(())
 }
 
-/// Spreads the faults over the requests. How many connections Redis cut, and how often it was killed.
+/// Spreads the faults over the requests. Returns how many connections Redis cut, and how often it was killed.
 fn inject(fixture: &Fixture, calls: &Calls, requests: u64, kills: u64, crashes: u64) -> Result<(u64, u64), String> {
     let (mut cut, mut crashed) = (0, 0);
     let faults = kills + crashes;
@@ -65,7 +65,7 @@ fn inject(fixture: &Fixture, calls: &Calls, requests: u64, kills: u64, crashes: 
             crashed += 1;
             fixture.start_redis()?;
         } else {
-            // The one that asks is spared.
+            // The connection that sends the command is spared.
             let killed = fixture.redis().and_then(|mut it| it.command::<u64>(&["CLIENT", "KILL", "TYPE", "normal"]));
             cut += killed.map_err(|error| error.to_string())?;
         }

@@ -19,19 +19,19 @@ pub(super) static ROW: Row = Row {
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Longer than any request waits.
+/// Longer than the timeout of every request.
 const STALL: Duration = Duration::from_millis(1500);
-/// Longer than a connection is given to bring a late answer.
+/// Longer than the time in which a connection may bring a late answer.
 const LONG_STALL: Duration = Duration::from_millis(6500);
 const CALLERS: usize = 64;
-/// How many requests are answered between two stalls.
+/// The number of requests that are answered between two stalls.
 const BETWEEN: u64 = 300;
 
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
     let stalls = [(STALL, fixture.scale(20, 1)), (LONG_STALL, fixture.scale(5, 1))];
     let stalls: Vec<Duration> =
         stalls.iter().flat_map(|(stall, count)| std::iter::repeat_n(*stall, *count as usize)).collect();
-    // Asked whether a message was handled, Redis has more to mix up.
+    // Deduplication in the store adds other commands, which could be mixed up with answers.
     let settings = fixture.settings("redis-stalled").events_dedup(Dedup::Store);
     let (server, client) = (EventClient::new(settings.clone().build()?)?, EventClient::new(settings.build()?)?);
     let service = Service::builder(&server).resource(ECHO, Echo::default()).workers(8).start()?;
@@ -46,7 +46,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
             scope.spawn(|| {
                 while !over.load(Ordering::SeqCst) {
                     let number = next.fetch_add(1, Ordering::SeqCst);
-                    // Some end within a stall, some just as it does, and some see it from end to end.
+                    // Some calls end within a stall, some at its end, and some wait through all of it.
                     let more = if number.is_multiple_of(8) { 2000 } else { 0 };
                     calls.ask_within(&client, number, Duration::from_millis(200 + number * 37 % 1000 + more));
                 }
@@ -72,7 +72,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     Ok(())
 }
 
-/// Pauses Redis when requests are being answered. Returns when it answers again, with how many requests ran out.
+/// Pauses Redis while requests are answered. Returns the number of timeouts when Redis answers again.
 fn inject(fixture: &Fixture, calls: &Calls, stall: Duration) -> Result<u64, String> {
     let answered = calls.answered();
     wait_until(PATIENCE, || calls.answered() >= answered + BETWEEN)?;

@@ -1,4 +1,4 @@
-//! The queues that failed events go to: full, deleted; and the queue that they come back to.
+//! The queues of failed events, and the queue to which retries return, are full or deleted.
 
 use std::thread;
 use std::time::Duration;
@@ -48,7 +48,7 @@ fn part(fixture: &Fixture, messages: u64, run: fn(&Fixture, &mut Report, u64) ->
     Ok(report)
 }
 
-/// A quorum queue that refuses what is beyond its length.
+/// A quorum queue that refuses messages above its length limit.
 fn limited(plain: &AmqpClient, queue: &str, length: u64, more: &[(&str, AmqpValue)]) -> Done {
     let text = |text: &str| AmqpValue::LongString(text.to_owned());
     let mut arguments = vec![
@@ -70,7 +70,7 @@ fn retry_queue(fixture: &Fixture, report: &mut Report, messages: u64) -> Done {
         ("x-dead-letter-routing-key", AmqpValue::LongString(failing.queue(""))),
         ("x-dead-letter-strategy", AmqpValue::LongString("at-least-once".to_owned())),
     ];
-    // So few that it is full at once, on a slow machine too; it empties once a second.
+    // The limit is so low that the queue is full at once, also on a slow machine. It empties once a second.
     limited(&plain, &retry, fixture.scale(100, 40), &back)?;
     failing.start()?;
 
@@ -94,7 +94,7 @@ fn retry_queue(fixture: &Fixture, report: &mut Report, messages: u64) -> Done {
     report.check(&format!("retry queue gone: lost {:?}", failing.ledger.examples_lost()), handled.is_ok());
     report.check("retry queue gone: it is there again", plain.ready(&retry).is_ok());
 
-    // With something in it, and while more is to go there. What was in it is gone with it, and nothing else.
+    // Deleted with messages in it, while more are due to go there. Only the messages in the queue are lost.
     let before = failing.health().retried;
     failing.emit(FLAKY, messages)?;
     wait_until(PATIENCE, || failing.health().retried > before + messages / 10)?;
@@ -126,7 +126,7 @@ fn dead_letters(fixture: &Fixture, report: &mut Report, messages: u64) -> Done {
     limited(&plain, &dead, messages / 3, &[])?;
     failing.start()?;
     failing.emit(HOPELESS, messages)?;
-    // Full, and others are waiting for room.
+    // The queue is full, and other messages wait for room.
     wait_until(PATIENCE, || {
         let health = failing.health();
         health.blocked_moves > 0 && plain.ready(&dead).is_ok_and(|ready| ready >= messages / 3)

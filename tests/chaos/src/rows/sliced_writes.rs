@@ -18,18 +18,18 @@ use integration_tests::wait_until;
 pub(super) static ROW: Row = Row {
     name: "sliced-writes",
     fault: "RabbitMQ and Redis read and write 1 byte at a time, both ways",
-    must_hold: "events and answers are the same as without",
+    must_hold: "events and answers are the same as without the fault",
     run,
     child: None,
 };
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const CALLERS: u64 = 8;
-/// The handlers' own queue takes half of the callers' time.
+/// Waiting for a free handler takes half of the callers' time.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn run(fixture: &Fixture, report: &mut Report) -> Done {
-    // So many events, and as many requests.
+    // The number of events, and of requests.
     let messages = fixture.scale(5_000, 250);
     let (broker, broker_url) = fixture.broker_proxy()?;
     let (redis, redis_url) = fixture.redis_proxy()?;
@@ -63,7 +63,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     Ok(())
 }
 
-/// What became of one run of the same messages.
+/// The results of one run.
 #[derive(Default)]
 struct Results {
     events: BTreeMap<u64, Value>,
@@ -73,7 +73,7 @@ struct Results {
     unanswered: u64,
 }
 
-/// A payload that is another one for each number, up to half a KiB long, with characters of several bytes.
+/// A payload that differs for each number, up to 512 bytes long, with characters of several bytes.
 fn payload(n: u64) -> Value {
     json!({"text": "aé\u{1F980}\"\\".repeat(1 + (n % 61) as usize), "number": n, "half": n as f64 / 2.0, "list": [n, null, true]})
 }
@@ -87,7 +87,7 @@ impl ResourceView for Slices {
     }
 }
 
-/// Emits and asks so many times, and waits for all of it.
+/// Emits so many events and sends as many requests, and waits for all results.
 fn exchange(settings: Settings, messages: u64) -> Result<Results, Box<dyn std::error::Error>> {
     let client = EventClient::new(settings)?;
     let results = Arc::new(Mutex::new(Results::default()));
@@ -124,7 +124,7 @@ fn exchange(settings: Settings, messages: u64) -> Result<Results, Box<dyn std::e
 fn call(client: &EventClient, results: &Mutex<Results>, next: &AtomicU64, messages: u64) {
     let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        // From 1: an id of 0 is refused.
+        // Begins at 1, because an id of 0 is refused.
         let n = next.fetch_add(1, Ordering::SeqCst) + 1;
         if n > messages {
             return;

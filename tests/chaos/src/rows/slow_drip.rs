@@ -1,4 +1,4 @@
-//! A broker that says one byte every 400 ms while a connection is opened or closed.
+//! A broker that sends one byte every 400 ms while a connection is opened or closed.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use integration_tests::{eventually, wait_until};
 
 pub(super) static ROW: Row = Row {
     name: "slow-drip",
-    fault: "1 byte per 400 ms from the broker, during the handshake and the goodbye",
+    fault: "1 byte per 400 ms from the broker, while a connection is opened and closed",
     must_hold: "emitting, asking, starting a service and closing end by their deadline + 0.5 s",
     run,
     child: None,
@@ -19,10 +19,10 @@ pub(super) static ROW: Row = Row {
 const DRIP: Mode = Mode::Drip(Duration::from_millis(400));
 const PATIENCE: Duration = Duration::from_secs(30);
 const LEEWAY: Duration = Duration::from_millis(500);
-/// The deadline of calls, and of closing.
+/// The timeout of calls, and of closing.
 const CALL: Duration = Duration::from_secs(2);
 const CLOSE: Duration = Duration::from_secs(1);
-/// How long a consumer's goodbye may take, whatever the service waits for its handlers.
+/// How long closing a consumer's connection may take, in addition to the service's wait for its handlers.
 const STOP: Duration = Duration::from_secs(5);
 const CALLERS: usize = 8;
 
@@ -46,7 +46,7 @@ fn run(fixture: &Fixture, report: &mut Report) -> Done {
     goodbye(report, &proxy, settings(&url)?, &late)
 }
 
-/// Emitting and asking, by several callers at once.
+/// Events and requests of several callers at once.
 fn calls(report: &mut Report, name: &str, settings: Settings, late: &SchedulerDelay) -> Done {
     let client = EventClient::new(settings)?;
     let callers: Vec<_> = (0..CALLERS)
@@ -108,7 +108,7 @@ fn close_while_opening(report: &mut Report, proxy: &Proxy, settings: Settings, l
     Ok(())
 }
 
-/// A client that was open, and whose goodbye is answered byte by byte; and that one can be opened again afterwards.
+/// Closes an open client while the broker answers byte by byte. Afterwards a new client can connect.
 fn goodbye(report: &mut Report, proxy: &Proxy, settings: Settings, late: &SchedulerDelay) -> Done {
     proxy.set(Way::Both, Mode::Pass);
     let client = EventClient::new(settings)?;

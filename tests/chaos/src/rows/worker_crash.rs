@@ -1,4 +1,4 @@
-//! Processes of a service that are killed in the middle of their handlers.
+//! The processes of a service are killed while they run handlers.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::{Child, Done, Fixture, Ledger, Report, Row};
 
 pub(super) static ROW: Row = Row {
     name: "worker-crash",
-    fault: "SIGKILL to the process of a service in the middle of its handlers; another is started",
+    fault: "SIGKILL to a process of a service while its handlers run; another process is started",
     must_hold: "no confirmed event is lost; a handler that gets an event again sees it as redelivered; no dead letters",
     run,
     child: Some(child),
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PREFETCH: u16 = 16;
 const ATTEMPTS: u32 = 5;
 
-/// How long a handler takes: long enough to be killed in the middle.
+/// How long a handler takes: long enough to kill its process while it runs.
 const WORK: Duration = Duration::from_millis(8);
 
 fn child() -> Done {
@@ -31,12 +31,12 @@ fn child() -> Done {
     })
 }
 
-/// What the processes said so far.
+/// The lines of the processes so far.
 #[derive(Default)]
 struct Heard {
     ledger: Ledger,
     begun: BTreeSet<u64>,
-    /// Begun and not done, in the process that runs.
+    /// The events that the running process has begun and not finished.
     running: BTreeSet<u64>,
     begun_again: u64,
     untold: u64,
@@ -60,7 +60,7 @@ impl Heard {
         }
     }
 
-    /// Listens until so many handlers more have begun.
+    /// Reads lines until so many more handlers have begun.
     fn follow(&mut self, child: &Child, more: usize) -> Result<(), String> {
         let mut left = more;
         while left > 0 {
