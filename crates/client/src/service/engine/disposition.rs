@@ -69,7 +69,7 @@ pub(super) type Answer = Option<Arc<[u8]>>;
 /// An answer, and where it goes.
 #[derive(Debug)]
 pub(super) struct PreparedReply {
-    /// The caller's response key; without one there is nobody to tell.
+    /// The caller's response key; without one the caller waits for no answer.
     pub(super) key: Option<String>,
     pub(super) body: Arc<[u8]>,
     /// Whether it was given before to another copy of the request.

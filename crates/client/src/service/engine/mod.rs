@@ -2,7 +2,7 @@
 //!
 //! - `consumer` subscribes to a queue, connects again, and drains it at the end; `queue` is what it consumes.
 //! - One worker at a time leads (`leader`): it takes what the subscriptions deliver and puts it into `work_queue`. The
-//!   others take from there. `dispatcher` sees to it that somebody leads while all that could is busy.
+//!   others take from there. `dispatcher` wakes a worker to lead, and leads itself while all workers are busy.
 //! - `worker` calls `pipeline::process`, which decodes a message (`message`), finds its route (`routes`), decides whether
 //!   to handle it now (`admission`, which asks `dedup`), and runs the handler (`invoke`). What comes out is a
 //!   `Disposition`. No queue was touched so far.

@@ -15,7 +15,7 @@ const PUSH: Duration = Duration::from_secs(10);
 /// Longer than any key that a caller makes.
 const LONGEST_KEY: usize = 200;
 
-/// Pushes an answer. Without a key there is nobody to tell, and a key that no caller makes is not written to.
+/// Pushes an answer. Without a key the caller waits for none. A key that has not the form of a caller's is not written to.
 ///
 /// # Errors
 /// Why the reply store did not take it.

@@ -18,12 +18,12 @@ pub(in crate::service) enum Route {
 }
 
 impl Route {
-    /// Whether somebody may wait for the answer.
+    /// Whether a caller may wait for the answer.
     pub(in crate::service) fn answers(&self) -> bool {
         !matches!(self, Route::Event { .. })
     }
 
-    /// The policy of its own for what nobody waits for.
+    /// The retry policy of its own for messages whose sender waits for no answer.
     pub(in crate::service) fn retry(&self) -> Option<&Retry> {
         match self {
             Route::Event { retry, .. } | Route::Call { retry, .. } => retry.as_ref(),
@@ -98,12 +98,12 @@ impl Routes {
         self.events.keys().chain(self.notifications.keys()).cloned().collect()
     }
 
-    /// Whether somebody may wait for the answer to an event of that type.
+    /// Whether a caller may wait for the answer to an event of that type.
     pub(in crate::service) fn answer(&self, event_type: &str) -> bool {
         self.events.get(event_type).is_some_and(Route::answers)
     }
 
-    /// Whether any route is one whose answer somebody may wait for.
+    /// Whether a caller may wait for the answer of any route.
     pub(in crate::service) fn answer_any(&self) -> bool {
         self.events.values().any(Route::answers)
     }

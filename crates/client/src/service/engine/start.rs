@@ -16,7 +16,7 @@ use crate::Result;
 use crate::observe::WaitFor;
 use crate::thread::spawn;
 
-/// How long, beyond its time, a service that stops may take to hand in verdicts and close its connections.
+/// How long, beyond its time, a service that stops may take to settle its last messages and close its connections.
 const GOODBYE: Duration = Duration::from_secs(10);
 
 /// The threads of a service that runs.
