@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// What [`eventually`] can wait for: `true`, or a value.
 pub trait Condition {
-    /// What is there once the condition is met.
+    /// The value of a condition that is met.
     type Value;
     /// The value, if the condition is met.
     fn met(self) -> Option<Self::Value>;

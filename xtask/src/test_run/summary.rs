@@ -27,7 +27,7 @@ pub(crate) struct Round {
     pub(crate) failed: Vec<FailedTest>,
 }
 
-/// What is printed at the end. The last line is the verdict alone: `N passed, N failed`.
+/// The text at the end of a run. Its last line is the verdict alone: `N passed, N failed`.
 pub(crate) fn text(rounds: &[Round]) -> String {
     let mut text = String::new();
     let mut failed: Vec<&FailedTest> = rounds.iter().flat_map(|round| &round.failed).collect();

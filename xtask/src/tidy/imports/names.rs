@@ -75,7 +75,7 @@ fn path(tokens: &[TokenTree], mut at: usize) -> (Name, usize) {
     (path, at)
 }
 
-/// The `use` at `at`; where it is none (as in `use<'a>`), only the word is passed over.
+/// The `use` declaration at `at`. Skips only the word if it declares nothing, as in `use<'a>`.
 fn import(tokens: &[TokenTree], at: usize, imported: &mut dyn FnMut(ItemUse)) -> usize {
     let Some(length) = tokens[at..].iter().position(|token| is_sign(Some(token), ';')) else { return at + 1 };
     let end = at + length + 1;

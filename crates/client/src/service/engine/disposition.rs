@@ -1,4 +1,4 @@
-//! What is to become of a message: a value, decided by `pipeline` and carried out by `settle`.
+//! The end of a message as a value: `pipeline` decides it, `settle` carries it out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::attempts::Attempts;
 /// Why the message of a handler that does not return is a dead letter.
 pub(in crate::service) const STUCK: &str = "stuck";
 
-/// What is to become of a message.
+/// How a message ends.
 #[derive(Debug)]
 pub(super) enum Disposition {
     /// It was handled. With the answer, where its caller waits for one.

@@ -1,5 +1,5 @@
-//! What is to become of a message: it is decoded, its route is found, `admission` decides whether it is handled now, and
-//! `invoke` runs its handler. Nothing here touches a queue.
+//! Decides about a message: decodes it, finds its route, asks `admission` whether to handle it now, and lets `invoke` run its
+//! handler. Nothing here touches a queue.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,7 @@ use crate::service::kind::TaskKind;
 /// A message waits for its time in memory for no longer than this.
 const LONGEST_IN_MEMORY: Duration = Duration::from_secs(30);
 
-/// Processes a message on a worker of that role, and decides what is to become of it.
+/// Processes a message on a worker of that role, and decides how it ends.
 pub(super) fn process(
     state: &EngineState,
     message: &Arc<InboundMessage>,

@@ -36,7 +36,7 @@ pub(super) fn push(state: &EngineState, processing: &Processing, reply: &Prepare
     pushed.map_err(|error| error.to_string())
 }
 
-/// An encoded answer within `EVENTS_MAX_REPLY`; in place of one that is none, or larger, that of `failure`.
+/// The encoded answer. The answer of `failure` replaces one that could not be encoded or is larger than `EVENTS_MAX_REPLY`.
 pub(super) fn within_limit(
     state: &EngineState,
     encoded: Result<Vec<u8>, String>,
