@@ -10,22 +10,7 @@ use zc_events::{
 };
 use zc_events_cache::ReplyStore;
 
-use crate::support::{ManualFleet, PATIENCE, QUEUE, eventually, nothing};
-
-struct Counted(Arc<AtomicU32>);
-
-impl ResourceView for Counted {
-    fn create(&self, _: &Context) -> ViewResult {
-        let number = self.0.fetch_add(1, Ordering::SeqCst) + 1;
-        Ok(Document::one(ResourceObject::new("Order", number)).into())
-    }
-}
-
-fn serve(client: &EventClient) -> (Service, Arc<AtomicU32>) {
-    let count = Arc::new(AtomicU32::new(0));
-    let service = Service::builder(client).resource("Order", Counted(Arc::clone(&count))).start().unwrap();
-    (service, count)
-}
+use crate::support::{ManualFleet, PATIENCE, QUEUE, eventually, nothing, serve_counted};
 
 struct Orders;
 
@@ -135,7 +120,7 @@ fn failed_attempt_releases_its_claim() {
 fn duplicate_request_gets_the_same_reply() {
     let fleet = ManualFleet::new("request-twice");
     let client = fleet.client();
-    let (service, count) = serve(&client);
+    let (service, count) = serve_counted(&client);
     let body = json!({"method": "POST", "response_key": "the-key"});
     let request = Event::new("order_request").set("method", "POST").unwrap().set("response_key", "the-key").unwrap();
     assert_eq!(request.kwargs()["method"], body["method"]);

@@ -6,29 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use zc_events::{
-    Clock, Context, Document, Error, Event, EventClient, HandlerError, ResourceObject, ResourceView, Service, Stage,
-    ViewResult,
-};
+use zc_events::{Clock, Context, Error, Event, HandlerError, Service, Stage};
 use zc_events_cache::ReplyStore;
 use zc_events_protocol::{EncodeOptions, Properties};
 
-use crate::support::{ManualFleet, eventually};
-
-struct Counted(Arc<AtomicU32>);
-
-impl ResourceView for Counted {
-    fn create(&self, _: &Context) -> ViewResult {
-        let number = self.0.fetch_add(1, Ordering::SeqCst) + 1;
-        Ok(Document::one(ResourceObject::new("Order", number)).into())
-    }
-}
-
-fn serve(client: &EventClient) -> (Service, Arc<AtomicU32>) {
-    let count = Arc::new(AtomicU32::new(0));
-    let service = Service::builder(client).resource("Order", Counted(Arc::clone(&count))).start().unwrap();
-    (service, count)
-}
+use crate::support::{Counted, ManualFleet, eventually, serve_counted};
 
 #[test]
 fn unanswered_request_times_out_at_its_deadline() {
@@ -52,7 +34,7 @@ fn unanswered_request_times_out_at_its_deadline() {
 fn failed_reply_push_is_retried_without_calling_the_view_again() {
     let fleet = ManualFleet::new("not-taken");
     let client = fleet.client();
-    let (service, count) = serve(&client);
+    let (service, count) = serve_counted(&client);
     fleet.store().fail_with(Some("on purpose"));
     let request = Event::new("order_request").set("method", "POST").unwrap().set("response_key", "the-key").unwrap();
     client.emit(&request).unwrap();

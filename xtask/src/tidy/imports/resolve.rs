@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::tidy::imports::modules::{Import, Modules};
 
-/// For each file those whose items it uses, and the names of these items.
+/// Maps each file to the files whose items it uses, and to the names of these items.
 pub(super) type Uses = BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>;
 
 /// Imports may follow each other in a ring; this is deeper than any that lead anywhere.

@@ -21,12 +21,12 @@ use crate::{Error, Result};
 
 /// How many deliveries are taken from one subscription before the next one is asked.
 const BURST: usize = 64;
-/// Further off than anything that is waited for.
+/// How long the leader waits at a time if nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// Leads until there is work for a worker of that role; without one, until a worker is free for what came.
 pub(super) fn lead(state: &EngineState, role: Option<WorkerRole>) {
-    // Told however it ends: without it, no other thread would ever lead.
+    // Ends the lead also after a panic: without it, no other thread would ever lead.
     let _lead = Lead(state);
     let clock = state.clock();
     loop {
@@ -66,7 +66,7 @@ impl Drop for Lead<'_> {
     }
 }
 
-/// What a round of questions to all subscriptions has brought.
+/// The result of asking each subscription once.
 #[derive(Default)]
 struct Round {
     /// Whether there may be more right now.

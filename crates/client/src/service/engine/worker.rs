@@ -38,9 +38,9 @@ fn run(state: &EngineState, role: WorkerRole) {
                 // In this order: a message that is with no worker any more has a worker that is free again.
                 state.work.finish(role, began.elapsed());
                 match done {
-                    Settled::Here => state.released(&message),
-                    Settled::BySupervisor { is_replaced: true } => break,
-                    Settled::BySupervisor { is_replaced: false } => {}
+                    SettledBy::ThisWorker => state.released(&message),
+                    SettledBy::Supervisor { is_replaced: true } => break,
+                    SettledBy::Supervisor { is_replaced: false } => {}
                 }
             }
             Next::End => break,
@@ -50,44 +50,44 @@ fn run(state: &EngineState, role: WorkerRole) {
 }
 
 /// Does the work.
-fn work_on(state: &EngineState, work: Work, role: WorkerRole) -> Settled {
+fn work_on(state: &EngineState, work: Work, role: WorkerRole) -> SettledBy {
     let message = Arc::clone(work.message());
     let _at_work = AtWork::on(&state.observers, message.number);
     if state.is_stopping() {
         settle::requeue_work(state, &work);
-        return Settled::Here;
+        return SettledBy::ThisWorker;
     }
     // Handlers are caught where they are run. This is for any other panic: the worker goes on, and the message is not lost.
     let done = catch_unwind(AssertUnwindSafe(|| match work {
         Work::Message(message) => handle(state, &message, role),
         Work::Move(blocked) => {
             settle::resume(state, *blocked);
-            Settled::Here
+            SettledBy::ThisWorker
         }
     }));
     done.unwrap_or_else(|panic| {
         log::error!("a message goes back to its queue after a panic: {}", LogLine(panic_text(&*panic)));
         settle::apply(state, Processing::new(message), Disposition::Requeue);
-        Settled::Here
+        SettledBy::ThisWorker
     })
 }
 
-/// Who has settled a message.
-enum Settled {
-    Here,
+/// Which thread has settled a message.
+enum SettledBy {
+    ThisWorker,
     /// Its handler took too long.
-    BySupervisor {
+    Supervisor {
         is_replaced: bool,
     },
 }
 
-fn handle(state: &EngineState, message: &Arc<InboundMessage>, role: WorkerRole) -> Settled {
+fn handle(state: &EngineState, message: &Arc<InboundMessage>, role: WorkerRole) -> SettledBy {
     let (processing, disposition) = pipeline::process(state, message, role);
     if let Disposition::AlreadySettled { is_replaced } = disposition {
-        return Settled::BySupervisor { is_replaced };
+        return SettledBy::Supervisor { is_replaced };
     }
     settle::apply(state, processing, disposition);
-    Settled::Here
+    SettledBy::ThisWorker
 }
 
 /// Tells the observers that the thread works on a message, for as long as this lives.
